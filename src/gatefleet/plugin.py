@@ -1,0 +1,105 @@
+"""What a plugin is: a configuration, a place in the order, and the few effects it may have on traffic."""
+
+import enum
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+    from gatefleet.protos.envoy.config.route.v3 import Route
+
+
+class Conf(BaseModel):
+    """A plugin's configuration: APISIX's fields and defaults. Unknown keys are kept, wrong types are refused."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow", frozen=True, strict=True, hide_input_in_errors=True)
+
+
+class Phase(enum.IntEnum):
+    """APISIX's phases: every plugin of an earlier phase runs before any of a later one, then by priority."""
+
+    REWRITE = 0
+    ACCESS = 1
+    RESPONSE = 2
+    LOG = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where a plugin is used; `owner` says whose counters it keeps: `route:r1`, `service:s1`, `consumer:jack`, `global`."""
+
+    owner: str
+    route_id: str = ""
+    service_id: str = ""
+    service_name: str = ""
+    route_name: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """The group's plugin metadata for this plugin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """An HTTP filter at the plugin's place in the chain; `config` is the filter's own message."""
+
+    config: "Message"
+
+
+@dataclass(frozen=True, slots=True)
+class RoutePatch:
+    """Fields of the route itself, merged into it; only plugins of routes and services can have this effect."""
+
+    route: "Route"
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A Lua file that a filter of the same plugin refers to by `lua/<name>`."""
+
+    name: str
+    source: str
+
+
+Effect = Filter | RoutePatch | Script
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Whose credential it is: sent upstream as X-Consumer-Username, X-Credential-Identifier, X-Consumer-Custom-Id."""
+
+    consumer: str
+    credential_id: str = ""
+    custom_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticates:
+    """What makes a plugin an authentication plugin: the shape of a consumer's credential and how it is found again."""
+
+    credential: type[Conf]
+    entries: Callable[[Any, Who], Iterable[tuple[bytes, bytes]]]
+    """Entries of the consumer table (key, value) that the native filter looks credentials up in."""
+    unique: Callable[[Any], str]
+    """What no two consumers of a group may share, for example the key itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """One plugin. `translate` is pure and raises errors.Invalid for what cannot be carried, naming the field."""
+
+    name: str
+    priority: int
+    phase: Phase
+    conf: type[Conf]
+    translate: Callable[[Any, Scope], Iterable[Effect]]
+    summary: str
+    """One sentence for the catalogue and the documentation page."""
+    category: str
+    """APISIX's grouping: authentication, security, traffic, transformation, observability, general."""
+    auth: Authenticates | None = None
+    metadata: type[Conf] | None = None
+    protects: bool = False
+    """True when letting a request past on an internal error would be a hole: such a plugin answers 500 instead."""
