@@ -1,0 +1,68 @@
+"""The table of kinds: everything the engine, the store and the compiler need to know about a group-scoped resource."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from gatefleet.resources.consumer import Consumer, Credential
+from gatefleet.resources.plugin_use import GlobalRule, PluginMetadata
+from gatefleet.resources.route import Route
+from gatefleet.resources.service import Service
+from gatefleet.resources.shape import Shape
+from gatefleet.resources.ssl import Ssl
+from gatefleet.resources.upstream import Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """What a resource belongs to and is deleted with.
+
+    `field` is the body's field that names the owner; None: the owner stands in the URL (`/services/:id/upstreams/:id`),
+    and ids are unique within the owner only.
+    """
+
+    kind: str
+    field: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind. `key` is the field a document is found by; `alias` a second, write-only name of it in requests."""
+
+    path: str
+    model: type[Shape]
+    singular: str
+    """Its name in messages and in /api/schema/core."""
+    key: str = "id"
+    owner: Owner | None = None
+    alias: str | None = None
+    labelled: bool = True
+
+    @property
+    def nested(self) -> bool:
+        """Whether its URL stands below its owner's."""
+        return self.owner is not None and self.owner.field is None
+
+
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        kind.path: kind
+        for kind in (
+            Kind("services", Service, "service", alias="service_id"),
+            Kind("upstreams", Upstream, "upstream", owner=Owner("services")),
+            Kind("routes", Route, "route", owner=Owner("services", "service_id"), alias="route_id"),
+            Kind("consumers", Consumer, "consumer", key="username"),
+            Kind("credentials", Credential, "consumer_credential", owner=Owner("consumers")),
+            Kind("ssls", Ssl, "ssl", alias="ssl_id"),
+            Kind("global_rules", GlobalRule, "global_rule", key="plugin", labelled=False),
+            Kind("plugin_metadata", PluginMetadata, "plugin_metadata", key="plugin", labelled=False),
+        )
+    }
+)
+"""Group-scoped kinds by path, owners before what they own."""
+
+
+def document_key(kind: Kind, id: str, parent: str | None) -> str:  # noqa: A002 - the contract's own word
+    """The key of a document within its group and kind: `id`, or `parent/id` for nested kinds (ids hold no slash)."""
+    return f"{parent}/{id}" if kind.nested else id
