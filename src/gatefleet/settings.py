@@ -30,3 +30,42 @@ class AdminSettings(BaseSettings):
     pool_size: int = Field(10, ge=1, description="Connections to PostgreSQL kept open")
     shutdown_seconds: float = Field(10, gt=0, description="How long running requests may take when asked to stop")
     log_format: str = Field("console", pattern="^(console|json)$", description="console or json")
+
+
+class NodeSettings(BaseSettings):
+    """`gatefleet node`: one Envoy and the agent that feeds it."""
+
+    model_config: ClassVar[SettingsConfigDict] = config("node")
+
+    dp_manager: str | None = Field(None, description="Address of the DP Manager, for example https://host:7943")
+    token: SecretStr | None = Field(None, description="Join token; it names the gateway group")
+    token_file: Path | None = Field(None, description="File that holds the join token")
+    bundle: Path | None = Field(None, description="Join bundle: certificate, CA and keys in one file")
+    cert: Path | None = Field(None, description="Client certificate (PEM) instead of a token")
+    key: Path | None = Field(None, description="Private key (PEM) of the client certificate")
+    ca: Path | None = Field(None, description="CA of the DP Manager (PEM)")
+    data_dir: Path = Field(Path("data/node"), description="Where identity and the last configuration are kept")
+    port_offset: int = Field(0, ge=0, le=60000, description="Added to every port of this node")
+    bind: str = Field("0.0.0.0", description="Address that traffic is taken on")  # noqa: S104  (a gateway is public)
+    status_bind: str | None = Field(None, description="Address of status and metrics; unset: as --bind")
+    status_port: int = Field(7085, ge=1, le=65535, description="Port of /status and /status/ready, before the offset")
+    metrics_port: int = Field(9091, ge=1, le=65535, description="Port of the metrics, before the offset")
+    drain_timeout: float = Field(10, ge=0, description="Seconds that connections get to finish when asked to stop")
+    envoy_concurrency: int = Field(0, ge=0, description="Worker threads of Envoy; 0: one per core")
+    envoy_log_level: str = Field("warning", description="How much Envoy says: info, warning, error, off")
+    log_format: str = Field("console", pattern="^(console|json)$", description="console or json")
+
+
+class UpSettings(BaseSettings):
+    """`gatefleet up`: everything on one machine."""
+
+    model_config: ClassVar[SettingsConfigDict] = config("up")
+
+    data_dir: Path = Field(Path("data"), description="Where everything is kept")
+    port_offset: int = Field(0, ge=0, le=55000, description="Added to every port, so that several run on one machine")
+    bind: str = Field("127.0.0.1", description="Address to listen on")
+    tls_cert: Path | None = Field(None, description="Certificate chain (PEM) of the Admin API, read again on change")
+    tls_key: Path | None = Field(None, description="Private key (PEM) of the certificate, read again on change")
+    drain_timeout: float = Field(10, ge=0, le=60, description="Seconds that connections get to finish at the end")
+    envoy_concurrency: int = Field(0, ge=0, description="Worker threads of the node's Envoy; 0: one per core")
+    log_format: str = Field("console", pattern="^(console|json)$", description="console or json")
