@@ -152,9 +152,9 @@ def stub(package: str, files: list[FileDescriptorProto]) -> Iterator[str]:
     body = [line for f in files for m in f.message_type for line in message_stub(m, package, f"{package}.{m.name}")]
     yield "# Written by tools/protos.py from the Envoy binary."
     yield "from collections.abc import Iterable, Mapping, MutableMapping, MutableSequence"
-    yield "from typing import Any"
+    yield "from typing import Any as _Any"
     yield "from google.protobuf.message import Message"
-    used = sorted(set(re.findall(r"(?<![\w.])gatefleet((?:\.\w+)+)(?=\.[A-Z])", "\n".join(body))))
+    used = sorted(set(re.findall(r"(?<![\w.])gatefleet((?:\.[a-z_]\w*)+)(?=\.[A-Z])", "\n".join(body))))
     yield from (f"import gatefleet{name}" for name in used)
     yield from body
 
@@ -184,7 +184,7 @@ def field_types(field: FieldDescriptorProto, entries: dict[str, DescriptorProto]
         return f"MutableMapping[{key_kept}, {kept}]", f"Mapping[{key_kept}, {given}]"
     if field.type == FieldDescriptorProto.TYPE_MESSAGE:
         kept = class_name(field.type_name)
-        given = f"{kept} | Mapping[str, Any]"
+        given = f"{kept} | Mapping[str, _Any]"
     elif field.type == FieldDescriptorProto.TYPE_ENUM:
         kept, given = "int", "int | str"
     else:

@@ -1,0 +1,124 @@
+"""A delta xDS client: follows the server's snapshot, and after a broken stream asks only for what it lacks."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Final
+
+import grpc
+import grpc.aio
+
+from gatefleet.protos.envoy.service.discovery import v3 as discovery
+from gatefleet.protos.google import rpc
+from gatefleet.snapshot import PUSH_ORDER, Delta, Entry, Snapshot, entry
+from gatefleet.xds.wire import METHOD, SERVICE
+
+SHORTEST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 10.0
+INVALID_ARGUMENT: Final = 3
+
+
+_Open = grpc.aio.StreamStreamMultiCallable[bytes, bytes]
+
+
+class Follower:
+    """What one client holds, kept up to date by `updates`."""
+
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        *,
+        node_id: str,
+        held: Snapshot | None = None,
+        types: Sequence[str] = PUSH_ORDER,
+    ) -> None:
+        self.connected = False
+        """A stream is open and has brought something."""
+        self.problem = ""
+        """Why the last stream ended."""
+        self._call: _Open = channel.stream_stream(f"/{SERVICE}/{METHOD}")
+        self._node_id, self._types = node_id, tuple(types)
+        self._held = {t: dict((held or Snapshot()).of(t)) for t in types}
+        self._refusal = ""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """Everything held now, whole revision or not."""
+        return Snapshot({t: dict(entries) for t, entries in self._held.items()})
+
+    def of(self, type_url: str) -> Mapping[str, Entry]:
+        """What is held of one type now; a live view."""
+        return self._held[type_url]
+
+    def replace(self, snapshot: Snapshot) -> None:
+        """Hold `snapshot` instead; said to the server when the next stream begins."""
+        self._held = {t: dict(snapshot.of(t)) for t in self._types}
+
+    def refuse(self, reason: str) -> None:
+        """Answer the update in hand with a rejection instead of an acknowledgement."""
+        self._refusal = reason
+
+    async def updates(self) -> AsyncGenerator[Delta, None]:
+        """Every change as it arrives, for ever; acknowledged when the caller asks for the next one.
+
+        A broken stream is opened again after a pause that doubles from 0.1 to 10 seconds, with jitter;
+        `problem` says why it broke.
+        """
+        pause = SHORTEST_PAUSE
+        while True:
+            try:
+                async with aclosing(self._stream()) as stream:
+                    async for delta in stream:
+                        pause = SHORTEST_PAUSE
+                        yield delta
+                self.problem = "the server closed the stream"
+            except grpc.aio.AioRpcError as error:
+                self.problem = f"{error.code().name}: {error.details()}"
+            finally:
+                self.connected = False
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311  (spreads reconnects, protects nothing)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _stream(self) -> AsyncGenerator[Delta, None]:
+        call = self._call()
+        try:
+            for type_url in self._types:
+                await call.write(self._opening(type_url))
+            async for body in _bodies(call):
+                response = discovery.DeltaDiscoveryResponse.FromString(body)
+                self.connected, self._refusal = True, ""
+                delta = self._apply(response)
+                yield delta
+                await call.write(self._answer(response))
+        finally:
+            call.cancel()
+
+    def _apply(self, response: "discovery.DeltaDiscoveryResponse") -> Delta:
+        changed = {r.name: entry(r.resource.value) for r in response.resources}
+        removed = tuple(response.removed_resources)
+        held = self._held.setdefault(response.type_url, {})
+        held.update(changed)
+        for name in removed:
+            held.pop(name, None)
+        return Delta({response.type_url: changed} if changed else {}, {response.type_url: removed} if removed else {})
+
+    def _opening(self, type_url: str) -> bytes:
+        return discovery.DeltaDiscoveryRequest(
+            node={"id": self._node_id},
+            type_url=type_url,
+            resource_names_subscribe=["*"],
+            initial_resource_versions={n: e.version for n, e in self._held[type_url].items()},
+        ).SerializeToString()
+
+    def _answer(self, response: "discovery.DeltaDiscoveryResponse") -> bytes:
+        return discovery.DeltaDiscoveryRequest(
+            type_url=response.type_url,
+            response_nonce=response.nonce,
+            error_detail=rpc.Status(code=INVALID_ARGUMENT, message=self._refusal) if self._refusal else None,
+        ).SerializeToString()
+
+
+async def _bodies(call: grpc.aio.StreamStreamCall[bytes, bytes]) -> AsyncIterator[bytes]:
+    while isinstance(body := await call.read(), bytes):
+        yield body

@@ -1,0 +1,190 @@
+"""A delta xDS server over published snapshots: any number of streams per key, each brought to the newest one."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Final
+
+import grpc
+import grpc.aio
+
+from gatefleet.protos.envoy.service.discovery import v3 as discovery
+from gatefleet.snapshot import PUSH_ORDER, Snapshot
+from gatefleet.xds.feed import Feed, Resolver
+from gatefleet.xds.stream import PATIENCE, State
+from gatefleet.xds.wire import METHOD, SERVICE, Response
+
+Context = grpc.aio.ServicerContext[bytes, bytes]
+KeyOf = Callable[[Context], Awaitable[str]]
+"""Names the key a caller may follow; aborts the call when there is none."""
+
+FIRST_SYNCS: Final = 8
+"""Streams that may send more than `_SMALL` bytes at once; the others wait for a place."""
+_SMALL: Final = 64 * 1024
+_LONGEST_TURN: Final = 10.0
+"""Seconds after which a slow client gives its place away."""
+
+
+class Server:
+    """Snapshots by key, and the streams that follow them.
+
+    `stepwise`: wait for a type's answers before the next type goes out, as a proxy needs that must never
+    refer to what it has not taken yet. `resolve` answers names that are not in the snapshot.
+    """
+
+    def __init__(
+        self,
+        *,
+        stepwise: bool = False,
+        resolve: Resolver | None = None,
+        order: Sequence[str] = PUSH_ORDER,
+        first_syncs: int = FIRST_SYNCS,
+    ) -> None:
+        self._stepwise, self._resolve, self._order = stepwise, resolve, order
+        self._nonces = map(str, itertools.count(1))
+        self._feeds: dict[str, Feed] = {}
+        self._streams: dict[str, set[Stream]] = {}
+        self._turns = asyncio.Semaphore(first_syncs)
+        self._moved = asyncio.Condition()
+
+    def publish(self, key: str, snapshot: Snapshot) -> int:
+        """Make `snapshot` the newest of `key`; returns its generation, which `acknowledged` takes."""
+        return self._feed(key).publish(snapshot)
+
+    def withdraw(self, key: str) -> None:
+        """Forget a key: its streams end."""
+        self._feeds.pop(key, None)
+        for stream in self._streams.get(key, ()):
+            stream.end()
+
+    async def acknowledged(
+        self, key: str, generation: int, *, types: Collection[str] = (), patience: float = PATIENCE
+    ) -> bool:
+        """Whether within `patience` seconds every stream of `key`, and at least one, has answered all of `generation`.
+
+        A stream counts once it has subscribed to all of `types`. A rejection is an answer too: see `rejected`.
+        """
+
+        def done() -> bool:
+            streams = self._streams.get(key)
+            return bool(streams) and all(s.reached >= generation and s.follows(types) for s in streams)
+
+        try:
+            async with asyncio.timeout(patience), self._moved:
+                await self._moved.wait_for(done)
+        except TimeoutError:
+            return False
+        return True
+
+    def rejected(self, key: str) -> Mapping[tuple[str, str], str]:
+        """(type URL, name) of every resource that a client of `key` refuses to take, and its reason."""
+        return {
+            (sub.type_url, name): reason
+            for stream in self._streams.get(key, ())
+            for sub in stream.state.subscriptions.values()
+            for name, reason in sub.rejected.items()
+        }
+
+    def connected(self, key: str) -> int:
+        """How many streams follow `key` now."""
+        return len(self._streams.get(key, ()))
+
+    def handler(self, key_of: KeyOf) -> grpc.GenericRpcHandler:
+        """The gRPC service, to be added to a grpc.aio server."""
+
+        async def follow(requests: AsyncIterator[bytes], context: Context) -> None:
+            await self._serve(await key_of(context), requests, context.write)
+
+        method = grpc.stream_stream_rpc_method_handler(follow)  # pyright: ignore[reportArgumentType, reportUnknownVariableType]  (the stubs know synchronous handlers only)
+        return grpc.method_handlers_generic_handler(SERVICE, {METHOD: method})  # pyright: ignore[reportUnknownArgumentType]
+
+    async def _serve(self, key: str, requests: AsyncIterator[bytes], write: Callable[[bytes], Awaitable[None]]) -> None:
+        feed = self._feed(key)
+        stream = Stream(State(feed, self._order, stepwise=self._stepwise, resolve=self._resolve), self._turns)
+        feed.followers.add(stream)
+        self._streams.setdefault(key, set()).add(stream)
+        try:
+            await stream.run(requests, write, self._settled)
+        finally:
+            feed.followers.discard(stream)
+            self._streams[key].discard(stream)
+            await self._settled()
+
+    async def _settled(self) -> None:
+        async with self._moved:
+            self._moved.notify_all()
+
+    def _feed(self, key: str) -> Feed:
+        if key not in self._feeds:
+            self._feeds[key] = Feed(self._nonces)
+        return self._feeds[key]
+
+
+class Stream:
+    """One call: reads requests into the state, writes what the state chooses."""
+
+    def __init__(self, state: State, turns: asyncio.Semaphore) -> None:
+        self.state = state
+        self._turns = turns
+        self._event = asyncio.Event()
+        self._ended = False
+
+    @property
+    def reached(self) -> int:
+        return self.state.reached
+
+    def follows(self, types: Collection[str]) -> bool:
+        return all(t in self.state.subscriptions for t in types)
+
+    def wake(self) -> None:
+        self._event.set()
+
+    def end(self) -> None:
+        self._ended = True
+        self._event.set()
+
+    async def run(
+        self,
+        requests: AsyncIterator[bytes],
+        write: Callable[[bytes], Awaitable[None]],
+        settled: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Until the client goes or the key is withdrawn. `settled` is told whenever there is nothing left to send."""
+        reader = asyncio.ensure_future(self._read(requests))
+        reader.add_done_callback(lambda _: self.end())
+        try:
+            while not self._ended:
+                self._event.clear()
+                if response := self.state.next(time.monotonic()):
+                    await self._write(response, write)
+                    continue
+                await settled()
+                await self._wait()
+        finally:
+            reader.cancel()
+
+    async def _read(self, requests: AsyncIterator[bytes]) -> None:
+        async for body in requests:
+            self.state.receive(discovery.DeltaDiscoveryRequest.FromString(body))
+            self._event.set()
+
+    async def _wait(self) -> None:
+        """Until something happens; while answers are awaited, no longer than until patience ends."""
+        try:
+            async with asyncio.timeout(PATIENCE if self.state.waiting else None):
+                await self._event.wait()
+        except TimeoutError:
+            pass
+
+    async def _write(self, response: Response | None, write: Callable[[bytes], Awaitable[None]]) -> None:
+        """Send one response; when it is a big one, send what follows it too while holding one of the few places."""
+        if response is None or len(response.body) < _SMALL:
+            if response:
+                await write(response.body)
+            return
+        until = time.monotonic() + _LONGEST_TURN
+        async with self._turns:
+            while response and not self._ended:
+                await write(response.body)
+                response = self.state.next(time.monotonic()) if time.monotonic() < until else None

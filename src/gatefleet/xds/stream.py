@@ -1,0 +1,234 @@
+"""What one stream's client has, wants and rejects, and which response goes next; no IO, the clock is an argument.
+
+A stream always works towards the newest snapshot: it keeps what the client holds and never a backlog of changes.
+Order of a push (architecture: make before break): additions type by type, then removals in reverse, then the last type
+of the order, which closes a revision.
+"""
+
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from gatefleet.snapshot import ENDPOINTS, ROUTES, Entry, Snapshot
+from gatefleet.xds.feed import NOTHING, Feed, Resolver
+from gatefleet.xds.wire import Response, responses
+
+if TYPE_CHECKING:
+    from gatefleet.protos.envoy.service.discovery import v3 as discovery
+
+PATIENCE: Final = 5.0
+"""Seconds after which an unanswered response no longer holds back what comes after it."""
+MAX_UNKNOWN: Final = 10_000
+"""Names asked for that do not exist, remembered per type; the oldest are forgotten."""
+IMPLIED: Final = frozenset((ENDPOINTS, ROUTES))
+"""Types whose named resources go with the parent that names them (xDS protocol, "Deleting Resources")."""
+
+
+@dataclass(slots=True)
+class Subscription:
+    """One type on one stream."""
+
+    type_url: str
+    wildcard: bool = False
+    names: set[str] = field(default_factory=set[str])
+    base: Mapping[str, Entry] = NOTHING
+    """The published mapping this subscription has been brought to."""
+    held: dict[str, str] = field(default_factory=dict[str, str])
+    """Name to version, for what was asked for by name."""
+    demanded: dict[str, None] = field(default_factory=dict[str, None])
+    """Names asked for and not answered yet, in order."""
+    unknown: dict[str, None] = field(default_factory=dict[str, None])
+    queue: deque[Response] = field(default_factory=deque[Response])
+    unanswered: dict[str, tuple[float, Response]] = field(default_factory=dict[str, tuple[float, Response]])
+    rejected: dict[str, str] = field(default_factory=dict[str, str])
+    owes_first: bool = False
+    """A wildcard subscriber waits for a first response even when there is nothing to send."""
+
+    def waits(self, now: float) -> bool:
+        return any(now - sent < PATIENCE for sent, _ in self.unanswered.values())
+
+
+class State:
+    """One client's subscriptions over a feed."""
+
+    def __init__(
+        self, feed: Feed, order: Sequence[str], *, stepwise: bool = False, resolve: Resolver | None = None
+    ) -> None:
+        self.subscriptions: dict[str, Subscription] = {}
+        self.reached = 0
+        """The feed's generation up to which the client has answered everything."""
+        self._feed, self._order, self._stepwise, self._resolve = feed, tuple(order), stepwise, resolve
+
+    def receive(self, request: "discovery.DeltaDiscoveryRequest") -> None:
+        """Take one request: an answer to a response, new or dropped names, or both."""
+        sub = self.subscriptions.get(request.type_url)
+        if sub is None:
+            sub = self.subscriptions[request.type_url] = Subscription(request.type_url)
+            self._begin(sub, request)
+        if request.response_nonce:
+            self._answered(sub, request)
+        for name in request.resource_names_unsubscribe:
+            if name == "*":
+                sub.wildcard = False
+            sub.names.discard(name)
+            for kept in (sub.held, sub.demanded, sub.unknown):
+                kept.pop(name, None)
+        self._subscribe(sub, request)
+
+    def next(self, now: float) -> Response | None:
+        """The response to send next, or None when there is nothing to send or an answer is awaited."""
+        goal = self._feed.snapshot
+        if goal is None:
+            return None
+        chosen = next(self._choices(goal, now), None)
+        if chosen is None:
+            self.reached = self._feed.generation
+        elif isinstance(chosen, Response):
+            self.subscriptions[chosen.type_url].unanswered[chosen.nonce] = (now, chosen)
+            return chosen
+        return None
+
+    @property
+    def waiting(self) -> bool:
+        """Something was sent and not answered yet."""
+        return any(sub.unanswered for sub in self.subscriptions.values())
+
+    def _choices(self, goal: Snapshot, now: float) -> Iterator[Response | str]:
+        """Responses in order of urgency; the name of a type when its answers have to be awaited first."""
+        *most, last = self._order
+        most += [t for t in self.subscriptions if t not in self._order]
+        present = [sub for t in most if (sub := self.subscriptions.get(t))]
+        closing = [sub] if (sub := self.subscriptions.get(last)) else []
+        for subs, fill in (
+            (present, self._add),
+            (present[::-1], self._remove),
+            (closing, self._add),
+            (closing, self._remove),
+        ):
+            for sub in subs:
+                if not sub.queue:
+                    sub.queue.extend(fill(sub, goal))
+                if sub.queue:
+                    yield sub.queue.popleft()
+                if self._stepwise and sub.waits(now):
+                    yield sub.type_url
+        yield from (sub.type_url for sub in self.subscriptions.values() if sub.unanswered)
+
+    def _add(self, sub: Subscription, goal: Snapshot) -> Iterable[Response]:
+        answers = self._answer(sub, goal) if sub.demanded else ()
+        new = goal.of(sub.type_url)
+        if sub.base is new and not sub.owes_first:
+            return answers
+        change = self._feed.change(sub.type_url, sub.base, new)
+        sub.base = change.union
+        if not sub.wildcard:
+            return (*answers, *self._add_named(sub, goal, change.changed))
+        for name in change.changed if sub.rejected else ():
+            sub.rejected.pop(name, None)
+        owed, sub.owes_first = sub.owes_first, False
+        return change.additions if change.changed or owed else ()
+
+    def _add_named(self, sub: Subscription, goal: Snapshot, changed: Mapping[str, Entry]) -> Iterable[Response]:
+        found = {n: e for n, e in changed.items() if n in sub.names}
+        if self._resolve:
+            rest = sub.names - goal.of(sub.type_url).keys()
+            found |= {n: e for n in rest if (e := self._resolve(goal, sub.type_url, n))}
+        return self._send(sub, {n: e for n, e in found.items() if sub.held.get(n) != e.version}, ())
+
+    def _remove(self, sub: Subscription, goal: Snapshot) -> Iterable[Response]:
+        new = goal.of(sub.type_url)
+        if sub.base is new:
+            return ()
+        change = self._feed.change(sub.type_url, sub.base, new)
+        sub.base = new
+        for name in change.removed if sub.rejected else ():
+            sub.rejected.pop(name, None)
+        if sub.wildcard:
+            return change.removals if change.removed else ()
+        gone = tuple(n for n in sub.held if self._find(goal, sub.type_url, n) is None)
+        return self._send(sub, {}, gone)
+
+    def _answer(self, sub: Subscription, goal: Snapshot) -> Iterable[Response]:
+        """What was asked for by name, from the newest snapshot; what is not there is said to be removed."""
+        asked, sub.demanded = sub.demanded, {}
+        found = {n: e for n in asked if (e := self._find(goal, sub.type_url, n))}
+        missing = tuple(n for n in asked if n not in found)
+        return self._send(sub, {n: e for n, e in found.items() if sub.held.get(n) != e.version}, missing, asked=True)
+
+    def _send(
+        self, sub: Subscription, found: Mapping[str, Entry], gone: tuple[str, ...], *, asked: bool = False
+    ) -> Iterable[Response]:
+        for name, entry in found.items():
+            sub.held[name] = entry.version
+            sub.unknown.pop(name, None)
+            sub.rejected.pop(name, None)
+        for name in gone:
+            sub.held.pop(name, None)
+            sub.rejected.pop(name, None)
+            sub.unknown[name] = None
+        while len(sub.unknown) > MAX_UNKNOWN:
+            oldest = next(iter(sub.unknown))
+            del sub.unknown[oldest]
+            sub.names.discard(oldest)
+        if not asked and sub.type_url in IMPLIED:
+            gone = ()
+        return responses(sub.type_url, found, gone, self._feed.nonces) if found or gone else ()
+
+    def _find(self, goal: Snapshot, type_url: str, name: str) -> Entry | None:
+        if (found := goal.of(type_url).get(name)) is None and self._resolve:
+            return self._resolve(goal, type_url, name)
+        return found
+
+    def _begin(self, sub: Subscription, request: "discovery.DeltaDiscoveryRequest") -> None:
+        """A type's first request on this stream: wildcard when it names nothing or "*"; says what the client holds."""
+        held = dict(request.initial_resource_versions)
+        sub.wildcard = not request.resource_names_subscribe or "*" in request.resource_names_subscribe
+        if not sub.wildcard:
+            sub.held = held
+        elif held:
+            sub.base = self._holding(sub.type_url, held)
+        sub.owes_first = sub.wildcard and not held
+
+    def _holding(self, type_url: str, held: Mapping[str, str]) -> Mapping[str, Entry]:
+        """What the client holds; the published mapping itself when it is just that."""
+        newest = self._feed.snapshot.of(type_url) if self._feed.snapshot else NOTHING
+        if len(held) == len(newest) and all((e := newest.get(n)) and e.version == v for n, v in held.items()):
+            return newest
+        return {n: Entry(v, b"") for n, v in held.items()}
+
+    def _subscribe(self, sub: Subscription, request: "discovery.DeltaDiscoveryRequest") -> None:
+        for name in request.resource_names_subscribe:
+            if name == "*" and not sub.wildcard:
+                sub.wildcard = sub.owes_first = True
+                sub.base = {n: Entry(v, b"") for n, v in sub.held.items()}
+            elif not sub.wildcard:
+                sub.names.add(name)
+                if name not in request.initial_resource_versions:
+                    sub.held.pop(name, None)
+                sub.demanded[name] = None
+
+    def _answered(self, sub: Subscription, request: "discovery.DeltaDiscoveryRequest") -> None:
+        _, response = sub.unanswered.pop(request.response_nonce, (0.0, None))
+        if response is None or not request.error_detail.code:
+            return
+        reason = request.error_detail.message
+        blamed = [n for n in response.names if len(response.names) == 1 or names(reason, n)]
+        for name in blamed:
+            sub.rejected[name] = reason
+        if len(response.names) > 1:
+            rest = [n for n in response.names if n not in sub.rejected]
+            self._again(sub, (rest,) if blamed else (rest[: len(rest) // 2], rest[len(rest) // 2 :]))
+
+    def _again(self, sub: Subscription, parts: Iterable[Sequence[str]]) -> None:
+        """Send what was rejected along with something bad once more, without it: Envoy may have stopped halfway."""
+        goal = self._feed.snapshot
+        for part in parts:
+            if goal and (entries := {n: e for n in part if (e := self._find(goal, sub.type_url, n))}):
+                sub.queue.extend(responses(sub.type_url, entries, (), self._feed.nonces))
+
+
+def names(reason: str, name: str) -> bool:
+    """Whether an error text names a resource, as a word of its own."""
+    return re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-]|\.\w)", reason) is not None
