@@ -32,6 +32,14 @@ class AdminSettings(BaseSettings):
     log_format: str = Field("console", pattern="^(console|json)$", description="console or json")
 
 
+class MigrateSettings(BaseSettings):
+    """`gatefleet migrate`: bring the database to this version's schema."""
+
+    model_config: ClassVar[SettingsConfigDict] = config("admin")
+
+    dsn: SecretStr = Field(description="PostgreSQL, for example postgresql://user:password@host:5432/gatefleet")
+
+
 class NodeSettings(BaseSettings):
     """`gatefleet node`: one Envoy and the agent that feeds it."""
 
