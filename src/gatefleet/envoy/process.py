@@ -1,0 +1,211 @@
+"""One supervised Envoy: started, restarted when it dies, drained and stopped; it never outlives this process.
+
+Hot restart is switched off: nothing is left in /dev/shm and any number of Envoys run side by side without base ids.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Final, cast
+
+import httpx
+import structlog
+
+from gatefleet.envoy.binary import PATH
+from gatefleet.errors import Unreachable
+
+log = structlog.stdlib.get_logger(__name__)
+
+LONGEST_PAUSE: Final = 5.0
+"""Seconds between restarts in a crash loop, at most; the first restart is at once."""
+_STEADY: Final = 10.0
+"""Seconds an Envoy has to live for its next death to count as the first."""
+_HOPELESS: Final = 4
+"""Starts without an answer after which the first start is given up."""
+_QUIET: Final = 3.0
+"""While draining: seconds without any request after which idle connections are not waited for."""
+# Linux kills the child when its parent is gone (prctl(2), PR_SET_PDEATHSIG = 1). It is asked for in a small process
+# that then becomes Envoy, because a function run between fork and exec is not safe beside gRPC's threads.
+_LAUNCH: Final = """
+import ctypes, os, resource, sys
+ctypes.CDLL(None).prctl(1, 9)
+if os.getppid() != int(sys.argv[1]): sys.exit(0)
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run one Envoy."""
+
+    config: Path
+    """Its bootstrap; `binary.write` makes one."""
+    admin: Path
+    """The unix socket of the admin interface, as the bootstrap names it."""
+    cwd: Path
+    """Its working directory; relative paths in the configuration start here."""
+    concurrency: int = 0
+    """Worker threads; 0: one per core."""
+    log: Path | None = None
+    """Where its log goes; None: this process's stderr."""
+    log_level: str = "warning"
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Added to this process's environment."""
+
+
+class EnvoyProcess:
+    """A child process that is kept alive between `start` and `stop`."""
+
+    def __init__(self, options: Options) -> None:
+        self.starts = 0
+        """How often Envoy was started; rises with each restart."""
+        self.last_exit = ""
+        self._options = options
+        self._process: asyncio.subprocess.Process | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+        self._client = httpx.AsyncClient(
+            transport=httpx.AsyncHTTPTransport(uds=str(options.admin)), base_url="http://envoy", timeout=5
+        )
+
+    @property
+    def pid(self) -> int | None:
+        """Process id, None while there is none."""
+        return self._process.pid if self.alive and self._process else None
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
+    async def start(self, patience: float = 10.0) -> None:
+        """Start and supervise; returns as soon as the admin interface answers.
+
+        Unreachable with the end of Envoy's log when it does not within `patience` seconds; it is stopped then.
+        """
+        self._options.admin.unlink(missing_ok=True)
+        self._keeper = asyncio.create_task(self._keep())
+        if await self._answers(patience):
+            return
+        await self.stop(0)
+        raise Unreachable(f"Envoy did not start: {self.last_exit or 'no answer'}\n{self._log_end()}".rstrip())
+
+    async def state(self) -> str:
+        """LIVE once it serves, else PRE_INITIALIZING, INITIALIZING or DRAINING; empty when it does not answer."""
+        with suppress(httpx.HTTPError):
+            return (await self._client.get("/ready")).text.strip()
+        return ""
+
+    async def ready(self, patience: float = 15.0) -> bool:
+        """Whether it serves within `patience` seconds, with everything it waits for at start."""
+        until = time.monotonic() + patience
+        while (state := await self.state()) != "LIVE" and time.monotonic() < until:  # noqa: ASYNC110  (another process is polled)
+            await asyncio.sleep(0.02)
+        return state == "LIVE"
+
+    async def _answers(self, patience: float) -> bool:
+        until = time.monotonic() + patience
+        while time.monotonic() < until and self.starts < _HOPELESS:
+            if await self.state():
+                return True
+            await asyncio.sleep(0.02)
+        return False
+
+    async def ask(self, path: str, *, method: str = "GET") -> httpx.Response:
+        """One call of the admin interface, such as "/stats?format=json"; Unreachable when nobody answers."""
+        try:
+            return await self._client.request(method, path)
+        except httpx.HTTPError as error:
+            raise Unreachable(f"Envoy's admin interface does not answer: {error!r}") from error
+
+    async def stop(self, drain: float) -> None:
+        """Ask clients to leave, wait for connections to end for up to `drain` seconds, then end the process."""
+        self._stopping.set()
+        if drain > 0 and self.alive:
+            with suppress(Unreachable):
+                await self.ask("/drain_listeners?graceful&skip_exit", method="POST")
+                await self._until_idle(drain)
+        while self._keeper and not self._keeper.done():  # it may be starting a process just now
+            await self._end()
+            await asyncio.wait((self._keeper,), timeout=0.1)
+        await self._client.aclose()
+
+    async def _until_idle(self, drain: float) -> None:
+        began = quiet_since = time.monotonic()
+        seen = -1
+        while (now := time.monotonic()) - began < drain and self.alive:
+            connections, running, total = await self._load()
+            if running or total != seen:
+                seen, quiet_since = total, now
+            if connections == 0 or now - quiet_since >= _QUIET:
+                return
+            await asyncio.sleep(0.05)
+
+    async def _load(self) -> tuple[int, int, int]:
+        """Open connections, running requests and all requests so far of every listener but the admin interface."""
+        answer = await self.ask("/stats?format=json&filter=^http\\..*downstream_(cx_active|rq_active|rq_total)$")
+        stats = [s for s in cast("dict[str, list[dict[str, Any]]]", answer.json())["stats"] if "name" in s]
+        ours = [s for s in stats if not s["name"].startswith("http.admin.")]
+        cx, active, total = (
+            sum(int(s["value"]) for s in ours if s["name"].endswith(end))
+            for end in ("cx_active", "rq_active", "rq_total")
+        )
+        return cx, active, total
+
+    async def _end(self) -> None:
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        for how, patience in ((signal.SIGTERM, 3.0), (signal.SIGKILL, 3.0)):
+            with suppress(ProcessLookupError):
+                process.send_signal(how)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), patience)
+                return
+
+    async def _keep(self) -> None:
+        """Start again whenever it dies: at once, then after pauses that double while it keeps dying young."""
+        pause = 0.0
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            code = await self._once()
+            self.last_exit = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+            if self._stopping.is_set():
+                return
+            lived = time.monotonic() - began
+            pause = 0.0 if lived > _STEADY else pause
+            log.error("envoy died", how=self.last_exit, lived=round(lived, 1), starts_in=pause)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)
+            pause = min(LONGEST_PAUSE, pause * 2 or 0.1)
+
+    async def _once(self) -> int:
+        o = self._options
+        command = [
+            *(sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), str(PATH), "-c", str(o.config)),
+            *("--disable-hot-restart", "--drain-strategy", "immediate", "--log-level", o.log_level),
+            *("--concurrency", str(o.concurrency or len(os.sched_getaffinity(0)))),
+        ]
+        out: IO[bytes] | None = o.log.open("ab") if o.log else None
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *command, cwd=o.cwd, env={**os.environ, **o.environment}, stdin=asyncio.subprocess.DEVNULL,
+                stdout=out, stderr=out, start_new_session=True,
+            )  # fmt: skip
+        finally:
+            if out:
+                out.close()
+        self.starts += 1
+        return await self._process.wait()
+
+    def _log_end(self) -> str:
+        if not self._options.log or not self._options.log.exists():
+            return ""
+        return "\n".join(self._options.log.read_text(errors="replace").splitlines()[-5:])
