@@ -1,0 +1,428 @@
+"""Certificates, join tokens and bundles, seals and the sealed copy of a snapshot; pure but for fresh keys.
+
+The time is always an argument. Identity and group of a node stand in its certificate as the URI
+`spiffe://gatefleet/group/<group>/instance/<instance>`; nothing a node says elsewhere counts.
+"""
+
+import base64
+import hashlib
+import ipaddress
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from gatefleet import snapshot as snapshots
+from gatefleet.errors import Invalid
+from gatefleet.snapshot import Seal, Snapshot
+
+SERVER_NAME: Final = "dp-manager.gatefleet"
+"""The name nodes ask a DP Manager for (SNI) and check: it answers with our CA's certificate whatever its address is."""
+CA_LIFE: Final = timedelta(days=3650)
+SERVER_LIFE: Final = timedelta(days=365)
+CLIENT_LIFE: Final = timedelta(days=30)
+BUNDLE_LIFE: Final = timedelta(days=365)
+"""A client certificate handed out as a file lives longer than one a node renews by itself."""
+_SKEW: Final = timedelta(minutes=5)
+"""Certificates begin this much earlier, for clocks that are a little slow."""
+_URI: Final = re.compile(r"spiffe://gatefleet/group/([\w.~-]+)/instance/([\w.~-]+)")
+_COPY_MAGIC: Final = b"GFSNAP1\n"
+_COPY_FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a client certificate speaks for."""
+
+    group: str
+    instance: str
+
+    @property
+    def uri(self) -> str:
+        return f"spiffe://gatefleet/group/{self.group}/instance/{self.instance}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A certificate and its private key, both PEM."""
+
+    certificate: str
+    key: str
+
+
+class SnapshotKeys(msgspec.Struct, frozen=True):
+    """A group's keys at the control plane: `seal` signs (Ed25519), `copy` encrypts (AES-256); 32 bytes each."""
+
+    key_id: str
+    seal: bytes
+    copy: bytes
+
+    @property
+    def verification(self) -> bytes:
+        """The public half of `seal`: what nodes check seals with."""
+        key = ed25519.Ed25519PrivateKey.from_private_bytes(self.seal).public_key()
+        return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+class Bundle(msgspec.Struct, frozen=True, omit_defaults=True):
+    """All a node needs to join, or to start while the control plane is away; as JSON in a file (keys in base64)."""
+
+    certificate: str
+    private_key: str
+    ca_certificate: str
+    gateway_group_id: str
+    verification_keys: Mapping[str, bytes]
+    """Key id to Ed25519 public key; several while keys are exchanged."""
+    snapshot_key: bytes
+    """AES-256 key of the group's snapshot copies."""
+    dp_manager_addresses: tuple[str, ...] = ()
+    bucket: str = ""
+    peers: tuple[str, ...] = ()
+    format: int = 1
+
+    def to_json(self) -> bytes:
+        return msgspec.json.format(msgspec.json.encode(self), indent=2)
+
+    @classmethod
+    def from_json(cls, body: bytes) -> "Bundle":
+        """Invalid when `body` is not a join bundle of a format we know."""
+        try:
+            bundle = msgspec.json.decode(body, type=cls)
+        except msgspec.DecodeError as error:
+            raise Invalid(f"this is not a join bundle: {error}") from error
+        if bundle.format != 1:
+            raise Invalid(f"join bundle of format [{bundle.format}]: this version of gatefleet reads format 1")
+        return bundle
+
+
+def new_snapshot_keys() -> SnapshotKeys:
+    seal, copy = os.urandom(32), os.urandom(32)
+    keys = SnapshotKeys("", seal, copy)
+    return SnapshotKeys(hashlib.sha256(keys.verification).hexdigest()[:16], seal, copy)
+
+
+# Certificates
+
+
+def new_key() -> str:
+    """A fresh P-256 private key, PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def create_ca(now: datetime) -> Pair:
+    """A new certificate authority, good for ten years."""
+    key = new_key()
+    private = _private(key)
+    name = _name("Gatefleet CA")
+    builder = _builder(name, name, private.public_key(), now, CA_LIFE)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    builder = builder.add_extension(_usage(sign_certificates=True), critical=True)
+    return Pair(_pem(builder.sign(private, hashes.SHA256())), key)
+
+
+def create_csr(key: str, name: str) -> str:
+    """A certificate request (PEM) for a node's own key; `name` is for people only."""
+    builder = x509.CertificateSigningRequestBuilder().subject_name(_name(name))
+    return builder.sign(_private(key), hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+
+
+def sign_csr(ca: Pair, csr: str, identity: Identity, now: datetime, life: timedelta = CLIENT_LIFE) -> str:
+    """A client certificate for the key in `csr`; the names in the request are ignored. Invalid when it is broken."""
+    try:
+        request = x509.load_pem_x509_csr(csr.encode())
+        valid = request.is_signature_valid
+    except ValueError as error:
+        raise Invalid(f"the certificate request cannot be read: {error}") from error
+    public = request.public_key()
+    if not valid or not isinstance(public, ec.EllipticCurvePublicKey):
+        raise Invalid("the certificate request must be signed with its own elliptic-curve key")
+    names = (x509.UniformResourceIdentifier(identity.uri),)
+    return _issue(ca, identity.instance, public, names, now, life, ExtendedKeyUsageOID.CLIENT_AUTH)
+
+
+def issue_client(ca: Pair, identity: Identity, now: datetime, life: timedelta = BUNDLE_LIFE) -> Pair:
+    """A client certificate with a fresh key."""
+    key = new_key()
+    return Pair(sign_csr(ca, create_csr(key, identity.instance), identity, now, life), key)
+
+
+def issue_server(ca: Pair, names: Iterable[str], now: datetime, life: timedelta = SERVER_LIFE) -> Pair:
+    """A server certificate for DNS names and addresses, followed by the CA's own."""
+    key, wanted = new_key(), tuple(names)
+    public = _private(key).public_key()
+    issued = _issue(ca, wanted[0], public, _alternatives(wanted), now, life, ExtendedKeyUsageOID.SERVER_AUTH)
+    return Pair(issued + ca.certificate, key)
+
+
+def self_signed(names: Iterable[str], now: datetime, life: timedelta = SERVER_LIFE) -> Pair:
+    """A server certificate that nobody vouches for."""
+    key, wanted = new_key(), tuple(names)
+    private, name = _private(key), _name(wanted[0])
+    builder = _builder(name, name, private.public_key(), now, life)
+    builder = builder.add_extension(x509.SubjectAlternativeName(_alternatives(wanted)), critical=False)
+    return Pair(_pem(builder.sign(private, hashes.SHA256())), key)
+
+
+def revocation_list(ca: Pair, serials: Iterable[str], now: datetime) -> str:
+    """The CA's list of revoked certificates (PEM), by serial numbers as `serial` writes them."""
+    builder = x509.CertificateRevocationListBuilder()
+    builder = builder.issuer_name(_load(ca.certificate).subject).last_update(now - _SKEW).next_update(now + CA_LIFE)
+    for number in serials:
+        revoked = x509.RevokedCertificateBuilder().serial_number(int(number, 16)).revocation_date(now)
+        builder = builder.add_revoked_certificate(revoked.build())
+    return builder.sign(_private(ca.key), hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+
+
+def serial(certificate: str) -> str:
+    """The serial number as 40 hex digits."""
+    return f"{_load(certificate).serial_number:040x}"
+
+
+def expiry(certificate: str) -> datetime:
+    return _load(certificate).not_valid_after_utc
+
+
+def renew_at(certificate: str) -> datetime:
+    """When two thirds of its life are over: time to ask for the next one."""
+    found = _load(certificate)
+    return found.not_valid_before_utc + (found.not_valid_after_utc - found.not_valid_before_utc) * 2 / 3
+
+
+def identity_of(certificate: str) -> Identity:
+    """Group and instance of a client certificate of ours; Invalid when it has none."""
+    with_names = _load(certificate).extensions
+    try:
+        names = with_names.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        raise Invalid("the certificate names no gateway group") from None
+    return identity_in(" ".join(names.get_values_for_type(x509.UniformResourceIdentifier)))
+
+
+def identity_in(uri: str) -> Identity:
+    """The identity a SAN URI states; Invalid when it is none of ours."""
+    if not (found := _URI.fullmatch(uri)):
+        raise Invalid("the certificate names no gateway group")
+    return Identity(*found.groups())
+
+
+def fingerprint(certificate: str) -> str:
+    """SHA-256 of the public key (SubjectPublicKeyInfo, DER), 64 hex digits; stays when a CA is renewed."""
+    spki = _load(certificate).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(spki).hexdigest()
+
+
+# Join tokens: a7ee-<secret>.<fingerprint of the CA's public key>
+
+
+@dataclass(frozen=True, slots=True)
+class JoinToken:
+    """The two halves of a join token: the secret that admits a node, the CA the node has to insist on."""
+
+    secret: str
+    ca: str
+
+    @property
+    def plain(self) -> str:
+        return f"a7ee-{self.secret}.{self.ca}"
+
+    @property
+    def hashed(self) -> str:
+        """What is stored; the secret is 256 random bits, so one round of SHA-256 is enough."""
+        return hashlib.sha256(self.secret.encode()).hexdigest()
+
+
+def mint_token(ca_certificate: str) -> JoinToken:
+    return JoinToken(base64.b32encode(os.urandom(32)).decode().rstrip("=").lower(), fingerprint(ca_certificate))
+
+
+def parse_token(plain: str) -> JoinToken:
+    """Invalid when `plain` does not look like a join token."""
+    if not (found := re.fullmatch(r"a7ee-([a-z0-9]{16,128})\.([0-9a-f]{64})", plain.strip())):
+        raise Invalid("this is not a join token: it must look like a7ee-<secret>.<64 hex digits>")
+    return JoinToken(found[1], found[2])
+
+
+def pinned(certificates: str, token: JoinToken) -> str:
+    """The one certificate of a PEM text that the token insists on; Invalid when it is not among them."""
+    for found in re.findall(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n?", certificates, re.DOTALL):
+        if fingerprint(found) == token.ca:
+            return found
+    raise Invalid("the DP Manager does not have the CA that the join token names: wrong address, or someone in between")
+
+
+# Seals and sealed copies
+
+
+def sign(seal: Seal, keys: SnapshotKeys) -> Seal:
+    """`seal` signed with the group's key; its key id is set."""
+    named = msgspec.structs.replace(seal, key_id=keys.key_id)
+    signature = ed25519.Ed25519PrivateKey.from_private_bytes(keys.seal).sign(named.statement())
+    return msgspec.structs.replace(named, signature=signature)
+
+
+def verify(seal: Seal, snapshot: Snapshot, verification_keys: Mapping[str, bytes]) -> None:
+    """Invalid, with the reason, unless `seal` is signed by a known key and states just what `snapshot` holds."""
+    if seal.format != 1:
+        raise Invalid(f"seal of format [{seal.format}]: this version of gatefleet reads format 1")
+    if not (key := verification_keys.get(seal.key_id)):
+        raise Invalid(f"sealed with a key [{seal.key_id}] that this node does not know")
+    try:
+        ed25519.Ed25519PublicKey.from_public_bytes(key).verify(seal.signature, seal.statement())
+    except InvalidSignature:
+        raise Invalid(f"the signature of revision [{seal.revision}] is wrong") from None
+    if snapshots.digest(snapshot) != seal.digest:
+        raise Invalid(f"the content is not what revision [{seal.revision}] states")
+
+
+def write_copy(snapshot: Snapshot, seal: Seal, key: bytes) -> bytes:
+    """A copy for disk, bucket or peer, as docs/reference/snapshot-format.md describes it."""
+    header = msgspec.json.encode(
+        {
+            "format": _COPY_FORMAT, "group": seal.group, "revision": seal.revision, "made_at": seal.made_at,
+            "key_id": seal.key_id,
+        },
+        order="sorted",
+    )  # fmt: skip
+    head = _COPY_MAGIC + len(header).to_bytes(4, "big") + header
+    body = msgspec.msgpack.encode((seal.to_bytes(), snapshots.to_bytes(snapshot)))
+    nonce = os.urandom(12)
+    return head + nonce + AESGCM(key).encrypt(nonce, body, head)
+
+
+def read_copy(copy: bytes, verification_keys: Mapping[str, bytes], key: bytes) -> tuple[Snapshot, Seal]:
+    """What `write_copy` wrote; Invalid, with the reason, when it was cut, changed, or belongs to someone else."""
+    start = len(_COPY_MAGIC) + 4
+    if copy[: len(_COPY_MAGIC)] != _COPY_MAGIC or len(copy) < start:
+        raise Invalid("this is not a snapshot copy")
+    end = start + int.from_bytes(copy[len(_COPY_MAGIC) : start], "big")
+    header = _header(copy[start:end])
+    try:
+        sealed, body = msgspec.msgpack.decode(
+            AESGCM(key).decrypt(copy[end : end + 12], copy[end + 12 :], copy[:end]), type=tuple[bytes, bytes]
+        )
+        snapshot, seal = snapshots.from_bytes(body), Seal.from_bytes(sealed)
+    except (InvalidTag, ValueError):
+        raise Invalid("the copy was changed, cut short, or encrypted with another key") from None
+    verify(seal, snapshot, verification_keys)
+    if (header.group, header.revision, header.made_at) != (seal.group, seal.revision, seal.made_at):
+        raise Invalid("the header of the copy contradicts its seal")
+    return snapshot, seal
+
+
+def read_header(copy: bytes) -> "Header":
+    """What the header states, nothing checked: to choose among copies before reading one."""
+    start = len(_COPY_MAGIC) + 4
+    if copy[: len(_COPY_MAGIC)] != _COPY_MAGIC or len(copy) < start:
+        raise Invalid("this is not a snapshot copy")
+    return _header(copy[start : start + int.from_bytes(copy[len(_COPY_MAGIC) : start], "big")])
+
+
+class Header(msgspec.Struct, frozen=True):
+    """The readable head of a copy."""
+
+    format: int
+    group: str
+    revision: int
+    made_at: int
+    key_id: str
+
+
+def _header(body: bytes) -> Header:
+    try:
+        header = msgspec.json.decode(body, type=Header)
+    except msgspec.DecodeError:
+        raise Invalid("the header of the copy cannot be read") from None
+    if header.format != _COPY_FORMAT:
+        raise Invalid(f"snapshot copy of format [{header.format}]: this version of gatefleet reads format 1")
+    return header
+
+
+def _issue(
+    ca: Pair,
+    name: str,
+    public: ec.EllipticCurvePublicKey,
+    names: Iterable[x509.GeneralName],
+    now: datetime,
+    life: timedelta,
+    use: x509.ObjectIdentifier,
+) -> str:
+    authority, private = _load(ca.certificate), _private(ca.key)
+    builder = _builder(_name(name), authority.subject, public, now, life)
+    builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+    builder = builder.add_extension(_usage(sign_certificates=False), critical=True)
+    builder = builder.add_extension(x509.ExtendedKeyUsage((use,)), critical=False)
+    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(private.public_key())
+    return _pem(builder.add_extension(issuer, critical=False).sign(private, hashes.SHA256()))
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey, now: datetime, life: timedelta
+) -> x509.CertificateBuilder:
+    start = now.astimezone(UTC)
+    return (
+        x509.CertificateBuilder(subject_name=subject, issuer_name=issuer, public_key=public)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start - _SKEW)
+        .not_valid_after(start + life)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+    )
+
+
+def _usage(*, sign_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not sign_certificates, content_commitment=False, key_encipherment=False,
+        data_encipherment=False, key_agreement=False, key_cert_sign=sign_certificates, crl_sign=sign_certificates,
+        encipher_only=False, decipher_only=False,
+    )  # fmt: skip
+
+
+def _name(common: str) -> x509.Name:
+    return x509.Name((x509.NameAttribute(NameOID.COMMON_NAME, common[:64]),))
+
+
+def _alternatives(names: Iterable[str]) -> list[x509.GeneralName]:
+    return [_address(n) or x509.DNSName(n) for n in names]
+
+
+def _address(name: str) -> x509.IPAddress | None:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return None
+
+
+def _private(key: str) -> ec.EllipticCurvePrivateKey:
+    loaded = load_pem_private_key(key.encode(), None)
+    assert isinstance(loaded, ec.EllipticCurvePrivateKey)
+    return loaded
+
+
+def _load(certificate: str) -> x509.Certificate:
+    """The first certificate of a PEM text; Invalid when there is none."""
+    try:
+        return x509.load_pem_x509_certificate(certificate.encode())
+    except ValueError as error:
+        raise Invalid(f"the certificate cannot be read: {error}") from error
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(Encoding.PEM).decode()
