@@ -1,23 +1,26 @@
-"""One supervised Envoy: started, restarted when it dies, drained and stopped; it never outlives this process.
+"""One supervised Envoy: started, restarted when it dies, drained and stopped.
+
+It never outlives this process, unless a file is named by which the next process finds it and takes it over.
 
 Hot restart is switched off: nothing is left in /dev/shm and any number of Envoys run side by side without base ids.
 """
 
 import asyncio
+import hashlib
 import os
 import signal
-import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Final, cast
+from typing import Any, Final, cast
 
 import httpx
 import structlog
 
 from gatefleet.envoy.binary import PATH
+from gatefleet.envoy.running import Running
 from gatefleet.errors import Unreachable
 
 log = structlog.stdlib.get_logger(__name__)
@@ -30,16 +33,6 @@ _HOPELESS: Final = 4
 """Starts without an answer after which the first start is given up."""
 _QUIET: Final = 3.0
 """While draining: seconds without any request after which idle connections are not waited for."""
-# Linux kills the child when its parent is gone (prctl(2), PR_SET_PDEATHSIG = 1). It is asked for in a small process
-# that then becomes Envoy, because a function run between fork and exec is not safe beside gRPC's threads.
-_LAUNCH: Final = """
-import ctypes, os, resource, sys
-ctypes.CDLL(None).prctl(1, 9)
-if os.getppid() != int(sys.argv[1]): sys.exit(0)
-hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-os.execv(sys.argv[2], sys.argv[2:])
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +52,8 @@ class Options:
     log_level: str = "warning"
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     """Added to this process's environment."""
+    pid_file: Path | None = None
+    """When given, Envoy goes on if we are killed, and who starts with the same file and bootstrap takes it over."""
 
 
 class EnvoyProcess:
@@ -66,10 +61,10 @@ class EnvoyProcess:
 
     def __init__(self, options: Options) -> None:
         self.starts = 0
-        """How often Envoy was started; rises with each restart."""
+        """How often Envoy was started or taken over; rises with each restart."""
         self.last_exit = ""
         self._options = options
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Running | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._client = httpx.AsyncClient(
@@ -83,14 +78,13 @@ class EnvoyProcess:
 
     @property
     def alive(self) -> bool:
-        return self._process is not None and self._process.returncode is None
+        return self._process is not None and not self._process.ended
 
     async def start(self, patience: float = 10.0) -> None:
         """Start and supervise; returns as soon as the admin interface answers.
 
         Unreachable with the end of Envoy's log when it does not within `patience` seconds; it is stopped then.
         """
-        self._options.admin.unlink(missing_ok=True)
         self._keeper = asyncio.create_task(self._keep())
         if await self._answers(patience):
             return
@@ -161,11 +155,10 @@ class EnvoyProcess:
 
     async def _end(self) -> None:
         process = self._process
-        if process is None or process.returncode is not None:
+        if process is None or process.ended:
             return
         for how, patience in ((signal.SIGTERM, 3.0), (signal.SIGKILL, 3.0)):
-            with suppress(ProcessLookupError):
-                process.send_signal(how)
+            process.send(how)
             with suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), patience)
                 return
@@ -175,8 +168,7 @@ class EnvoyProcess:
         pause = 0.0
         while not self._stopping.is_set():
             began = time.monotonic()
-            code = await self._once()
-            self.last_exit = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+            self.last_exit = await self._once()
             if self._stopping.is_set():
                 return
             lived = time.monotonic() - began
@@ -186,24 +178,36 @@ class EnvoyProcess:
                 await asyncio.wait_for(self._stopping.wait(), pause)
             pause = min(LONGEST_PAUSE, pause * 2 or 0.1)
 
-    async def _once(self) -> int:
-        o = self._options
-        command = [
-            *(sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), str(PATH), "-c", str(o.config)),
-            *("--disable-hot-restart", "--drain-strategy", "immediate", "--log-level", o.log_level),
-            *("--concurrency", str(o.concurrency or len(os.sched_getaffinity(0)))),
-        ]
-        out: IO[bytes] | None = o.log.open("ab") if o.log else None
-        try:
-            self._process = await asyncio.create_subprocess_exec(
-                *command, cwd=o.cwd, env={**os.environ, **o.environment}, stdin=asyncio.subprocess.DEVNULL,
-                stdout=out, stderr=out, start_new_session=True,
-            )  # fmt: skip
-        finally:
-            if out:
-                out.close()
+    async def _once(self) -> str:
+        """One Envoy from its start, or from the moment it is taken over, to its end in words."""
+        self._process = self._taken_over() or self._started()
         self.starts += 1
         return await self._process.wait()
+
+    def _taken_over(self) -> Running | None:
+        file = self._options.pid_file
+        return Running.take_over(file, self._purpose()) if file else None
+
+    def _started(self) -> Running:
+        o = self._options
+        o.admin.unlink(missing_ok=True)
+        process = Running.start(
+            self._command(), cwd=o.cwd, environment=o.environment, output=o.log, leashed=o.pid_file is None
+        )
+        if o.pid_file:
+            process.remember(o.pid_file, self._purpose())
+        return process
+
+    def _command(self) -> list[str]:
+        o = self._options
+        return [
+            *(str(PATH), "-c", str(o.config), "--disable-hot-restart", "--drain-strategy", "immediate"),
+            *("--log-level", o.log_level, "--concurrency", str(o.concurrency or len(os.sched_getaffinity(0)))),
+        ]
+
+    def _purpose(self) -> str:
+        parts = [*self._command(), *(f"{k}={v}" for k, v in sorted(self._options.environment.items()))]
+        return hashlib.sha256("\0".join(parts).encode() + self._options.config.read_bytes()).hexdigest()
 
     def _log_end(self) -> str:
         if not self._options.log or not self._options.log.exists():
