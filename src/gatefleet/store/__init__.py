@@ -1,0 +1,21 @@
+"""PostgreSQL: the tables, the documents of every group, their revisions and the notices that tell of them."""
+
+from gatefleet.store.crypto import make_master_key, read_master_key
+from gatefleet.store.documents import Documents, Query, Stored
+from gatefleet.store.listen import listen
+from gatefleet.store.migrate import check, migrate
+from gatefleet.store.store import Author, Changes, Store
+
+__all__ = [
+    "Author",
+    "Changes",
+    "Documents",
+    "Query",
+    "Store",
+    "Stored",
+    "check",
+    "listen",
+    "make_master_key",
+    "migrate",
+    "read_master_key",
+]

@@ -1,0 +1,79 @@
+"""The way into PostgreSQL: the engine from a DSN, and what its errors mean."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from gatefleet.errors import Unreachable
+
+CONNECT_SECONDS: Final = 5
+STATEMENT_SECONDS: Final = 30
+LOCK_SECONDS: Final = 15
+
+
+def connect(dsn: str, *, pool_size: int = 10) -> AsyncEngine:
+    """An engine for a libpq-style DSN (`postgresql://user:password@host:5432/database`); nothing is opened yet."""
+    return create_async_engine(
+        make_url(dsn).set(drivername="postgresql+asyncpg"),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=CONNECT_SECONDS,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        json_serializer=_encode,
+        json_deserializer=msgspec.json.decode,
+        connect_args={
+            "timeout": CONNECT_SECONDS,
+            "server_settings": {
+                "application_name": "gatefleet",
+                "statement_timeout": f"{STATEMENT_SECONDS}s",
+                "lock_timeout": f"{LOCK_SECONDS}s",
+                "timezone": "UTC",
+            },
+        },
+    )
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
+    """One transaction: committed at the end, rolled back on any error; Unreachable when PostgreSQL does not answer."""
+    async with reaching(), engine.begin() as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def snapshot(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
+    """A read-only transaction that sees one moment of the database in all its statements."""
+    async with reaching(), engine.connect() as connection:
+        await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        async with connection.begin():
+            yield connection
+
+
+@asynccontextmanager
+async def reaching() -> AsyncGenerator[None]:
+    """Turn what a lost, refusing or overloaded PostgreSQL raises into Unreachable."""
+    try:
+        yield
+    except (OSError, PoolTimeoutError) as error:
+        raise Unreachable("PostgreSQL does not answer; the change was not made") from error
+    except DBAPIError as error:
+        if error.connection_invalidated or _is_outage(error):
+            raise Unreachable("PostgreSQL does not answer; the change may not have been made") from error
+        raise
+
+
+def _is_outage(error: DBAPIError) -> bool:
+    """Class 08 (connection), 53 (resources), 57P (shutdown or start), 55P03 (lock not had in time)."""
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    return state[:2] in {"08", "53"} or state[:3] == "57P" or state == "55P03"
+
+
+def _encode(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,52 @@
+"""Wake-ups: which group changed, as PostgreSQL tells it; a lost notice costs seconds, never correctness."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+from typing import Any, Final
+
+import asyncpg
+from sqlalchemy.engine import make_url
+
+CHANNEL: Final = "gatefleet_group"
+RETRY_SECONDS: Final = 1.0
+PULSE_SECONDS: Final = 5.0
+
+
+async def listen(dsn: str, wake: Callable[[str | None], None]) -> None:
+    """Call `wake(group_id)` for every committed change, until cancelled.
+
+    After each (re)connection `wake(None)` is called once: anything may have changed meanwhile. The connection is its
+    own, outside the pool, and is made again when it is lost or silent.
+    """
+    plain = make_url(dsn).set(drivername="postgresql").render_as_string(hide_password=False)
+    while True:
+        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            async with _listening(plain, wake) as (connection, lost):
+                wake(None)
+                while not await _happens(lost, PULSE_SECONDS):
+                    await connection.execute("select 1", timeout=PULSE_SECONDS)
+        await asyncio.sleep(RETRY_SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def _listening(
+    dsn: str, wake: Callable[[str | None], None]
+) -> AsyncGenerator[tuple["asyncpg.Connection[Any]", asyncio.Event]]:
+    def heard(_connection: object, _pid: int, _channel: str, payload: object) -> None:
+        wake(str(payload))
+
+    lost = asyncio.Event()
+    connection = await asyncpg.connect(dsn, timeout=PULSE_SECONDS)
+    try:
+        connection.add_termination_listener(lambda _: lost.set())
+        await connection.add_listener(CHANNEL, heard)
+        yield connection, lost
+    finally:
+        connection.terminate()
+
+
+async def _happens(event: asyncio.Event, seconds: float) -> bool:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+    return event.is_set()

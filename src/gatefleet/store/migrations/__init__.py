@@ -1,0 +1,1 @@
+"""The migrations of the database, run by `gatefleet migrate` and by `gatefleet up`."""

