@@ -1,0 +1,1 @@
+"""The native module inside Envoy, and what Python and it must agree on."""

@@ -1,0 +1,48 @@
+/* The part of Envoy's dynamic module ABI that Gatefleet uses, declared by hand for the pinned Envoy (1.40, ABI v0.2.0).
+ * A test loads the module into the very binary we ship. Public source of the facts: envoyproxy/envoy, source/extensions/dynamic_modules/abi. */
+#ifndef GATEFLEET_ABI_H
+#define GATEFLEET_ABI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ABI_VERSION "v0.2.0"
+#define EXPORT __attribute__((visibility("default")))
+
+struct text { /* bytes by pointer and length; who owns them depends on the call */
+  const char *at;
+  size_t size;
+};
+
+struct header {
+  struct text key;
+  struct text value;
+};
+
+enum header_map { REQUEST_HEADERS = 0, RESPONSE_HEADERS = 2 };
+enum headers_status { HEADERS_CONTINUE = 0, HEADERS_STOP = 1 };
+enum attribute { SOURCE_ADDRESS = 24, SOURCE_PORT = 25, DESTINATION_ADDRESS = 26, DESTINATION_PORT = 27 };
+enum log_level { LOG_ERROR = 4 };
+
+void envoy_dynamic_module_callback_log(int level, struct text message);
+
+/* Early header mutation: before the route, on the worker that owns the request. */
+size_t envoy_dynamic_module_callback_early_header_mutation_get_headers_size(void *ctx);
+bool envoy_dynamic_module_callback_early_header_mutation_get_headers(void *ctx, struct header *out);
+bool envoy_dynamic_module_callback_early_header_mutation_set_header(void *ctx, struct text key, struct text value);
+bool envoy_dynamic_module_callback_early_header_mutation_add_header(void *ctx, struct text key, struct text value);
+bool envoy_dynamic_module_callback_early_header_mutation_remove_header(void *ctx, struct text key);
+bool envoy_dynamic_module_callback_early_header_mutation_get_attribute_string(void *ctx, int id, struct text *out);
+bool envoy_dynamic_module_callback_early_header_mutation_get_attribute_int(void *ctx, int id, uint64_t *out);
+
+/* HTTP filters. A value whose pointer is NULL removes the header. */
+bool envoy_dynamic_module_callback_http_get_header(void *filter, int map, struct text key, struct text *out,
+                                                   size_t index, size_t *total);
+bool envoy_dynamic_module_callback_http_set_header(void *filter, int map, struct text key, struct text value);
+bool envoy_dynamic_module_callback_http_filter_get_attribute_string(void *filter, int id, struct text *out);
+bool envoy_dynamic_module_callback_http_filter_get_attribute_int(void *filter, int id, uint64_t *out);
+void envoy_dynamic_module_callback_http_send_response(void *filter, uint32_t status, struct header *headers,
+                                                      size_t count, struct text body, struct text details);
+
+#endif

@@ -1,0 +1,125 @@
+/* What the files of the module share. */
+#ifndef GATEFLEET_H
+#define GATEFLEET_H
+
+#include <string.h>
+
+#include "abi.h"
+
+#define TEXT(literal) ((struct text){(literal), sizeof(literal) - 1})
+#define HOST_MAX 255   /* a DNS name is shorter; a longer host is an unknown host */
+#define PATH_MAX_BYTES 65536 /* Envoy refuses requests with more than 60 kB of headers */
+
+static inline bool same(struct text a, struct text b) {
+  return a.size == b.size && (a.size == 0 || memcmp(a.at, b.at, a.size) == 0);
+}
+
+static inline bool starts_with(struct text whole, struct text head) {
+  return whole.size >= head.size && memcmp(whole.at, head.at, head.size) == 0;
+}
+
+static inline uint32_t read_u32(const char *at) {
+  uint32_t value;
+  memcpy(&value, at, sizeof value);
+  return value;
+}
+
+/* digest.c */
+uint32_t crc32_of(struct text bytes);
+struct sip {
+  uint64_t v[4];
+  uint64_t tail;
+  uint64_t total;
+};
+void sip_begin(struct sip *sip, const uint64_t key[2]);
+void sip_add(struct sip *sip, struct text bytes);
+void sip_end(struct sip *sip, uint64_t out[2]);
+bool equal_in_constant_time(struct text a, struct text b);
+
+/* table.c: bytes -> bytes maps in mapped files, replaced as a whole by generation */
+enum table { HOST_TABLE, CONSUMER_TABLE, TABLES };
+enum lookup { FOUND, MISSING, UNREADABLE };
+void tables_use(const char *run_dir); /* once, before any worker runs */
+const char *tables_dir(void);
+enum lookup table_get(enum table table, struct text key, struct text *value);
+enum lookup table_search(struct text file, struct text key, struct text *value); /* of one file's bytes */
+
+/* uri.c: the request line as nginx understands it */
+size_t host_of(struct text authority, char out[HOST_MAX]); /* 0: none or too long */
+struct text path_of(struct text target);                   /* without the query */
+struct text query_of(struct text target);
+bool uri_of(struct text path, char *buffer, size_t size, struct text *out); /* nginx's $uri */
+bool query_argument(struct text query, struct text name, char *buffer, size_t size, struct text *out);
+bool query_without(struct text target, struct text name, char *buffer, size_t size, struct text *out);
+
+/* address.c: addresses as 17 bytes, a family and 16 bytes, so that they sort */
+struct address {
+  unsigned char bytes[17];
+};
+struct range {
+  struct address first;
+  struct address last;
+};
+struct text without_port(struct text address);
+bool address_parse(struct text literal, struct address *out);
+bool range_parse(struct text literal, struct range *out);
+size_t ranges_merge(struct range *ranges, size_t count);
+bool ranges_contain(const struct range *ranges, size_t count, const struct address *address);
+
+/* counters.c: fixed windows in shared memory */
+struct verdict {
+  bool usable; /* false: the shared memory cannot be had */
+  bool passed;
+  uint64_t remaining;
+  uint64_t reset; /* seconds until the window ends */
+};
+struct window {
+  uint64_t limit;
+  uint64_t milliseconds;
+};
+bool counters_key(struct sip *sip); /* begins the hash of a counter's name; false: unusable */
+struct verdict counters_take(struct sip *name, struct window window);
+
+/* scope.c */
+size_t scope_of(struct text host, struct text uri, char *out, size_t size, bool *usable);
+
+/* config.c: filter configurations are sequences of (u32 size, key, u32 size, value) */
+struct field {
+  struct text key;
+  struct text value;
+};
+struct fields {
+  char *bytes; /* owned copy the fields point into */
+  struct field *list;
+  size_t count;
+};
+bool fields_read(struct text bytes, struct fields *out);
+void fields_free(struct fields *fields);
+bool field_number(struct text value, uint64_t *out);
+bool field_flag(struct text value, bool *out);
+bool header_safe(struct text value);
+void complain(const char *filter, const char *what);
+
+/* http.c: one kind per filter name */
+struct kind;
+struct object { /* what Envoy holds for us: a configuration or the state of one stream */
+  const struct kind *kind;
+};
+struct kind {
+  struct text name;
+  struct object *(*configure)(const struct fields *fields); /* NULL: refused; owns nothing of fields */
+  void (*release)(struct object *config);
+  struct object *(*stream)(struct object *config); /* NULL: the configuration itself serves every stream */
+  enum headers_status (*request)(void *filter, struct object *self);
+  void (*response)(void *filter, struct object *self); /* may be NULL */
+  void (*finish)(struct object *self);                 /* with stream */
+};
+extern const struct kind key_auth, basic_auth, ip_restriction, limit_count;
+struct text request_header(void *filter, struct text name); /* at == NULL: not there */
+void put_header(void *filter, enum header_map map, struct text name, struct text value);
+void drop_header(void *filter, struct text name);
+enum headers_status refuse(void *filter, uint32_t status, struct text body, struct header extra[], size_t count);
+enum headers_status refuse_broken(void *filter);
+bool client_address(void *filter, struct address *out);
+
+#endif

@@ -1,0 +1,112 @@
+/* HTTP filters: Envoy's hooks, dispatched by filter name, and what the filters share. */
+#include "gatefleet.h"
+
+#include <stdlib.h>
+
+static const struct kind *const kinds[] = {&key_auth, &basic_auth, &ip_restriction, &limit_count};
+
+struct text request_header(void *filter, struct text name) {
+  struct text value = {NULL, 0};
+  if (!envoy_dynamic_module_callback_http_get_header(filter, REQUEST_HEADERS, name, &value, 0, NULL))
+    return (struct text){NULL, 0};
+  return value.at ? value : TEXT("");
+}
+
+void put_header(void *filter, enum header_map map, struct text name, struct text value) {
+  envoy_dynamic_module_callback_http_set_header(filter, map, name, value);
+}
+
+void drop_header(void *filter, struct text name) {
+  envoy_dynamic_module_callback_http_set_header(filter, REQUEST_HEADERS, name, (struct text){NULL, 0});
+}
+
+/* Answers and ends the request; bodies are typed as APISIX types them. `extra` has room for one header more. */
+enum headers_status refuse(void *filter, uint32_t status, struct text body, struct header extra[], size_t count) {
+  if (body.size > 0) extra[count++] = (struct header){TEXT("content-type"), TEXT("text/plain; charset=utf-8")};
+  envoy_dynamic_module_callback_http_send_response(filter, status, extra, count, body, TEXT("gatefleet"));
+  return HEADERS_STOP;
+}
+
+enum headers_status refuse_broken(void *filter) {
+  struct header extra[1];
+  return refuse(filter, 500, TEXT("{\"error_msg\":\"500 Internal Server Error\"}\n"), extra, 0);
+}
+
+bool client_address(void *filter, struct address *out) {
+  struct text peer = {NULL, 0};
+  return envoy_dynamic_module_callback_http_filter_get_attribute_string(filter, SOURCE_ADDRESS, &peer) &&
+         address_parse(without_port(peer), out);
+}
+
+EXPORT const char *envoy_dynamic_module_on_program_init(void) {
+  tables_use(getenv("GATEFLEET_RUN_DIR"));
+  return ABI_VERSION;
+}
+
+EXPORT void *envoy_dynamic_module_on_http_filter_config_new(void *envoy, struct text name, struct text config) {
+  struct fields fields;
+  struct object *made = NULL;
+  (void)envoy;
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    if (!same(name, kinds[i]->name)) continue;
+    if (!fields_read(config, &fields)) {
+      complain(kinds[i]->name.at, "configuration is not a sequence of fields");
+      return NULL;
+    }
+    made = kinds[i]->configure(&fields);
+    fields_free(&fields);
+    return made;
+  }
+  complain("?", "no filter of that name");
+  return NULL;
+}
+
+EXPORT void envoy_dynamic_module_on_http_filter_config_destroy(void *config) {
+  struct object *self = config;
+  if (self) self->kind->release(self);
+}
+
+EXPORT const void *envoy_dynamic_module_on_http_filter_new(void *config, void *filter) {
+  struct object *self = config;
+  (void)filter;
+  return self->kind->stream ? self->kind->stream(self) : self;
+}
+
+EXPORT int envoy_dynamic_module_on_http_filter_request_headers(void *filter, void *stream, bool end) {
+  struct object *self = stream;
+  (void)end;
+  return self->kind->request(filter, self);
+}
+
+EXPORT int envoy_dynamic_module_on_http_filter_response_headers(void *filter, void *stream, bool end) {
+  struct object *self = stream;
+  (void)end;
+  if (self->kind->response) self->kind->response(filter, self);
+  return HEADERS_CONTINUE;
+}
+
+EXPORT void envoy_dynamic_module_on_http_filter_destroy(void *stream) {
+  struct object *self = stream;
+  if (self && self->kind->stream) self->kind->finish(self);
+}
+
+/* Hooks that must exist; NULL is 0, which is "continue" for all that answer, and a refusal of per-route configurations. */
+#define NOTHING_TO_DO(hook) \
+  EXPORT void *envoy_dynamic_module_on_http_filter_##hook(void); \
+  EXPORT void *envoy_dynamic_module_on_http_filter_##hook(void) { return NULL; }
+NOTHING_TO_DO(request_body)
+NOTHING_TO_DO(request_trailers)
+NOTHING_TO_DO(response_body)
+NOTHING_TO_DO(response_trailers)
+NOTHING_TO_DO(stream_complete)
+NOTHING_TO_DO(http_callout_done)
+NOTHING_TO_DO(http_stream_headers)
+NOTHING_TO_DO(http_stream_data)
+NOTHING_TO_DO(http_stream_trailers)
+NOTHING_TO_DO(http_stream_complete)
+NOTHING_TO_DO(http_stream_reset)
+NOTHING_TO_DO(scheduled)
+NOTHING_TO_DO(downstream_above_write_buffer_high_watermark)
+NOTHING_TO_DO(downstream_below_write_buffer_low_watermark)
+NOTHING_TO_DO(per_route_config_new)
+NOTHING_TO_DO(per_route_config_destroy)
