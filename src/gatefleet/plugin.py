@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import msgspec
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Phase(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where a plugin is used; `owner` says whose counters it keeps: `route:r1`, `service:s1`, `consumer:jack`, `global`."""
+    """Where a plugin is used; `owner` (`route:r1`, `service:s1`, `consumer:jack`, `global`) keeps its counters."""
 
     owner: str
     route_id: str = ""
@@ -85,6 +86,10 @@ class Authenticates:
     unique: Callable[[Any], str]
     """What no two consumers of a group may share, for example the key itself."""
 
+    def read(self, conf: Mapping[str, Any]) -> Conf:
+        """A credential as JSON documents hold it, checked; raises pydantic.ValidationError naming the wrong field."""
+        return self.credential.model_validate_json(msgspec.json.encode(conf))
+
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
@@ -103,3 +108,7 @@ class Plugin:
     metadata: type[Conf] | None = None
     protects: bool = False
     """True when letting a request past on an internal error would be a hole: such a plugin answers 500 instead."""
+
+    def read(self, conf: Mapping[str, Any]) -> Conf:
+        """`conf` as JSON documents hold it, checked; raises pydantic.ValidationError naming the wrong field."""
+        return self.conf.model_validate_json(msgspec.json.encode(conf))

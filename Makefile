@@ -1,0 +1,108 @@
+# The developer's menu: `make up` to run the whole product, `make test` to check everything.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+NATIVE := $(wildcard src/gatefleet/native/*.c src/gatefleet/native/*.h src/gatefleet/native/build.py)
+WORKERS ?= 2
+ARGS ?=
+
+.PHONY: help
+help: ## this menu
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.PHONY: up
+up: install ## start the whole product on this machine (ARGS="--port-offset 100 ...")
+	@exec $(BIN)/gatefleet up $(ARGS)
+
+.PHONY: install
+install: $(VENV)/.installed src/gatefleet/protos/descriptors.binpb src/gatefleet/native/libgatefleet.so ## install everything into the checkout
+
+.PHONY: test
+test: install-dev ## install everything and run every check
+	$(MAKE) check
+
+.PHONY: check
+check: lint types rooms generated pytest
+
+.PHONY: lint
+lint: ## style and spelling
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell src docs tests tools README.md CONTRIBUTING.md
+
+.PHONY: types
+types: ## strict types
+	$(BIN)/basedpyright
+
+.PHONY: rooms
+rooms: ## who may import whom
+	$(BIN)/lint-imports
+
+.PHONY: generated
+generated: ## documentation generated from code is up to date
+	$(BIN)/python tools/plugin_docs.py --check
+
+.PHONY: pytest
+pytest: ## every test, in parallel
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+.PHONY: golden
+golden: install-dev ## write what the golden tests expect, then show what changed
+	-$(BIN)/pytest -q --golden tests/golden
+	git diff --stat -- tests/golden
+
+.PHONY: docs
+docs: install-dev ## write the generated documentation pages
+	$(BIN)/python tools/plugin_docs.py
+
+.PHONY: bench
+bench: install-dev ## measure against bare Envoy and nginx (needs wrk and nginx; root installs them)
+	@command -v wrk >/dev/null && command -v nginx >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends wrk nginx-light; }
+	$(BIN)/python -m bench $(ARGS)
+
+.PHONY: lock
+lock: $(UV) ## pin the dependencies again
+	for name in bootstrap runtime dev; do \
+		$(UV) pip compile --quiet --generate-hashes --no-header --no-emit-index-url --no-annotate --python-version 3.11 \
+			$$( [ $$name = runtime ] && echo requirements/build.in ) \
+			$$( [ $$name = dev ] && echo --constraint requirements/runtime.txt ) \
+			requirements/$$name.in --output-file requirements/$$name.txt; \
+	done
+
+$(UV): requirements/bootstrap.txt
+	@command -v cc >/dev/null && python3 -c 'import ensurepip' 2>/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv gcc libc6-dev; \
+		else \
+			echo 'Gatefleet needs a C compiler and the venv module: install the packages gcc, libc6-dev and python3-venv, then run make again.' >&2; exit 1; \
+		fi; }
+	@test -x $(BIN)/python || python3 -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@touch $(UV)
+
+$(VENV)/.installed: $(UV) requirements/runtime.txt pyproject.toml
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/runtime.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: install-dev
+install-dev: install $(VENV)/.installed-dev
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements/dev.txt
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@touch $@
+
+src/gatefleet/protos/descriptors.binpb: tools/protos.py $(VENV)/.installed
+	$(BIN)/python tools/protos.py
+	@touch $@
+
+src/gatefleet/native/libgatefleet.so: $(NATIVE) $(VENV)/.installed
+	$(BIN)/python -m gatefleet.native.build
+
+.PHONY: clean
+clean: ## remove what was built (not your data)
+	rm -rf $(VENV) build dist src/*.egg-info src/gatefleet/native/*.so src/gatefleet/protos/*/ src/gatefleet/protos/descriptors.binpb*

@@ -1,0 +1,252 @@
+"""A gateway group's documents as a snapshot, kept up to date change by change.
+
+What a change does not touch is not compiled again, and the result has the very bytes of a full compile. A document
+that cannot be carried is named in `problems` and keeps its last good form; the others go on.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import msgspec
+from pydantic import ValidationError
+
+from gatefleet import plugins, snapshot
+from gatefleet.compile import ir, resolve
+from gatefleet.compile.emit import chains, credentials, listeners, scopes, upstreams
+from gatefleet.compile.emit.routes import RouteCode, compile_route
+from gatefleet.compile.hosts import Hosts
+from gatefleet.errors import Invalid
+from gatefleet.resources import Document, Published
+from gatefleet.resources.messages import sentences
+from gatefleet.snapshot import Entry, Snapshot, entry
+
+if TYPE_CHECKING:
+    from gatefleet.protos.google import protobuf as wkt
+
+_T = TypeVar("_T")
+ENABLED: Final = 1
+Touched = Mapping[str, set[str]]
+"""Kind to the keys of the documents that a change sets or deletes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A group's snapshot, and for each document that cannot be carried ("kind/key") the reason."""
+
+    snapshot: Snapshot
+    problems: Mapping[str, str]
+
+
+class Compiler:
+    """The compiler of one group. Not safe for concurrent use; same documents, same bytes."""
+
+    def __init__(self) -> None:
+        self._published = Published()
+        self._problems: dict[str, str] = {}
+        self._children: dict[tuple[str, str], set[str]] = {}
+        self._codes: dict[str, RouteCode] = {}
+        self._scripts = Counter[tuple[str, str]]()
+        self._hosts = Hosts()
+        self._consumers: dict[str, ir.Consumer] = {}
+        """Consumers with plugins of their own."""
+        self._globals: tuple[ir.PluginUse, ...] = ()
+        self._global_chain: Mapping[str, "wkt.Any"] = {}
+        self._global_scripts: Mapping[str, str] = {}
+        self._entries: dict[str, dict[str, Entry]] = {}
+        self._write(snapshot.LISTENER, dict(listeners.compile_listeners()))
+
+    def update(self, upserts: Iterable[Document], deletes: Iterable[tuple[str, str]] = ()) -> Compiled:
+        """Compile the group after these changes; `deletes` are (kind, document key), children named one by one.
+
+        The snapshot shares what did not change with the one before.
+        """
+        touched = self._take(list(upserts), list(deletes))
+        before = self._shared_by_routes()
+        self._update_consumers(touched)
+        self._update_globals(touched)
+        self._update_certificates(touched)
+        self._update_upstreams(touched)
+        self._update_routes(touched, everything=before != self._shared_by_routes())
+        self._update_scopes()
+        return Compiled(
+            Snapshot({type_url: entries for type_url, entries in self._entries.items() if entries}),
+            dict(sorted(self._problems.items())),
+        )
+
+    def _take(self, upserts: list[Document], deletes: list[tuple[str, str]]) -> Touched:
+        touched: dict[str, set[str]] = {}
+        for kind, key in [(d.kind, d.key) for d in upserts] + deletes:
+            touched.setdefault(kind, set()).add(key)
+            if (old := self._published.get(kind, key)) and old.parent:
+                self._children[kind, old.parent].discard(key)
+        self._published = self._published.changed(upserts, deletes)
+        for document in upserts:
+            if document.parent:
+                self._children.setdefault((document.kind, document.parent), set()).add(document.key)
+        return touched
+
+    def _owned(self, kind: str, owner: str) -> set[str]:
+        return self._children.get((kind, owner), set())
+
+    def _shared_by_routes(self) -> tuple[object, ...]:
+        """What routes depend on beside their own documents and their service's: when it changes, all are compiled."""
+        consumers = dict(self._consumers)
+        return (self._metadata(), consumers, bool(consumers) and self._authenticated())
+
+    def _authenticated(self) -> bool:
+        return any(plugins.registry()[use.name].auth for use in self._globals)
+
+    def _metadata(self) -> chains.Metadata:
+        return {name: document.body for name, document in self._published.all("plugin_metadata").items()}
+
+    def _update_consumers(self, touched: Touched) -> None:
+        names = touched.get("consumers", set()) | {key.partition("/")[0] for key in touched.get("credentials", ())}
+        bodies: dict[str, bytes | None] = {}
+        for name in names:
+            document = self._known("consumers", name)
+            if document is None:
+                self._consumers.pop(name, None)
+                bodies[name] = None
+            elif found := self._attempt("consumers", name, lambda d=document: self._consumer(d)):
+                consumer, bodies[name] = found
+                if consumer.plugins:
+                    self._consumers[name] = consumer
+                else:
+                    self._consumers.pop(name, None)
+        self._write(snapshot.CONSUMER, bodies)
+
+    def _consumer(self, document: Document) -> tuple[ir.Consumer, bytes]:
+        held = self._published.all("credentials")
+        owned = sorted(self._owned("credentials", document.id))
+        consumer = resolve.consumer(document.id, document.body, [(held[key].id, held[key].body) for key in owned])
+        chains.filters_only(consumer.plugins, self._metadata())
+        return consumer, msgspec.msgpack.encode(credentials.consumer_entries(consumer))
+
+    def _update_globals(self, touched: Touched) -> None:
+        names = touched.get("global_rules", set())
+        if touched.get("plugin_metadata"):
+            names = names | self._published.all("global_rules").keys()
+        if not names:
+            return
+        held = {use.name: use for use in self._globals}
+        for name in names:
+            document = self._known("global_rules", name)
+            if document is None:
+                held.pop(name, None)
+            elif use := self._attempt("global_rules", name, lambda d=document: self._global_rule(d)):
+                held.update(use)
+        self._globals = resolve.merged(held)
+        found = chains.filters_only(self._globals, self._metadata())
+        self._global_chain = {chains.GLOBAL: chains.chain(found.filters)} if found.filters else {}
+        self._global_scripts = found.scripts
+        self._hosts.stale()
+
+    def _global_rule(self, document: Document) -> dict[str, ir.PluginUse]:
+        uses = resolve.uses(document.body["plugins"], "global")
+        chains.filters_only(uses.values(), self._metadata())
+        return uses
+
+    def _update_certificates(self, touched: Touched) -> None:
+        if not touched.get("ssls"):
+            return
+        held: dict[str, bytes | None] = dict.fromkeys(self._entries.get(snapshot.SECRET, {}))
+        for key in touched["ssls"]:
+            self._known("ssls", key)
+        for key, document in sorted(self._published.all("ssls").items(), reverse=True):
+            found = self._attempt("ssls", key, lambda d=document: self._secrets(d))
+            held.update(found or {})
+        self._write(snapshot.SECRET, held)
+
+    def _secrets(self, document: Document) -> dict[str, bytes]:
+        return dict(credentials.secrets(resolve.certificate(document.id, document.body)))
+
+    def _update_upstreams(self, touched: Touched) -> None:
+        clusters: dict[str, bytes | None] = {}
+        endpoints: dict[str, bytes | None] = {}
+        for kind, key in [(k, key) for k in ("services", "upstreams") for key in touched.get(k, ())]:
+            document = self._known(kind, key)
+            if document is None:
+                clusters[key] = endpoints[key] = None
+                continue
+            body: Mapping[str, Any] = document.body if kind == "upstreams" else document.body.get("upstream") or {}
+            if upstream := self._attempt(kind, key, lambda k=key, b=body: resolve.upstream(k, b)):
+                clusters[key] = upstreams.compile_cluster(upstream)
+                endpoints[key] = upstreams.compile_endpoints(upstream)
+        self._write(snapshot.CLUSTER, clusters)
+        self._write(snapshot.ENDPOINTS, endpoints)
+
+    def _update_routes(self, touched: Touched, *, everything: bool) -> None:
+        dirty = set(touched.get("routes", ()))
+        for service_id in touched.get("services", ()):
+            dirty |= self._owned("routes", service_id)
+        if everything:
+            dirty |= self._published.all("routes").keys()
+        for key in sorted(dirty):
+            self._update_route(key)
+        scripts = {name: source.encode() for name, source in [*self._scripts, *self._global_scripts.items()]}
+        self._write(snapshot.SCRIPT, {**dict.fromkeys(self._entries.get(snapshot.SCRIPT, {})), **scripts})
+
+    def _update_route(self, key: str) -> None:
+        document = self._known("routes", key)
+        service = self._published.get("services", document.parent or "") if document else None
+        if document is None or service is None or service.body.get("status", ENABLED) != ENABLED:
+            self._place(key, None)
+            return
+
+        def make() -> RouteCode:
+            route = resolve.route(document.id, document.body, service.id, service.body)
+            consumers = [consumer for _, consumer in sorted(self._consumers.items())]
+            return compile_route(route, consumers, self._metadata(), authenticated=self._authenticated())
+
+        if code := self._attempt("routes", key, make):
+            self._place(key, code)
+
+    def _place(self, key: str, code: RouteCode | None) -> None:
+        before = self._codes.pop(key, None)
+        if code:
+            self._codes[key] = code
+        if code == before:
+            return
+        self._scripts.subtract(before.scripts if before else ())
+        self._scripts.update(code.scripts if code else ())
+        self._scripts = +self._scripts
+        self._hosts.put(key, code)
+
+    def _update_scopes(self) -> None:
+        built, gone = self._hosts.flush(self._global_chain)
+        self._write(snapshot.ROUTES, {**dict.fromkeys(gone), **built})
+        self._write(snapshot.SCOPED_ROUTES, {**dict.fromkeys(gone), **{name: scopes.scoped(name) for name in built}})
+        if built or gone:
+            layouts = {host: msgspec.msgpack.encode(layout) for host, layout in self._hosts.layouts().items()}
+            self._write(snapshot.HOST, {**dict.fromkeys(self._entries.get(snapshot.HOST, {})), **layouts})
+
+    def _known(self, kind: str, key: str) -> Document | None:
+        """The document; when it is gone, so is its problem."""
+        document = self._published.get(kind, key)
+        if document is None:
+            self._problems.pop(f"{kind}/{key}", None)
+        return document
+
+    def _attempt(self, kind: str, key: str, make: Callable[[], _T]) -> _T | None:
+        """`make()`, or None with the reason kept as the document's problem."""
+        self._problems.pop(f"{kind}/{key}", None)
+        try:
+            return make()
+        except ValidationError as error:
+            self._problems[f"{kind}/{key}"] = "; ".join(sentences(error))
+        except (Invalid, KeyError, ValueError, TypeError) as error:
+            self._problems[f"{kind}/{key}"] = str(error) if isinstance(error, Invalid) else repr(error)
+        return None
+
+    def _write(self, type_url: str, bodies: Mapping[str, bytes | None]) -> None:
+        """Set (bytes) or remove (None) resources; a type without a change keeps its very mapping."""
+        held = self._entries.get(type_url, {})
+        fresh = {name: entry(body) for name, body in bodies.items() if body is not None}
+        gone = [name for name, body in bodies.items() if body is None and name in held]
+        changed = {name: new for name, new in fresh.items() if held.get(name) != new}
+        if changed or gone:
+            kept = {name: old for name, old in held.items() if name not in gone}
+            kept.update(changed)
+            self._entries[type_url] = kept

@@ -1,0 +1,1 @@
+"""IR to Envoy resources: every function here builds messages and touches nothing else."""

@@ -1,0 +1,188 @@
+"""The listeners every node has: constant, so that no configuration change ever drains a connection.
+
+Routes come by scoped routes, plugins stand in the routes, certificates come on demand by SDS. The node binds
+addresses and ports of its own; what is said here are the default ones.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from gatefleet.compile.emit import chains
+from gatefleet.compile.emit.upstreams import ADS, seconds
+from gatefleet.compile.wire import dump
+from gatefleet.protos import pack
+from gatefleet.protos.envoy.config.accesslog import v3 as accesslog
+from gatefleet.protos.envoy.config.core import v3 as core
+from gatefleet.protos.envoy.config.listener import v3 as listener
+from gatefleet.protos.envoy.extensions.access_loggers.stats import v3 as stats
+from gatefleet.protos.envoy.extensions.dynamic_modules import v3 as modules
+from gatefleet.protos.envoy.extensions.filters.http.composite import v3 as composite
+from gatefleet.protos.envoy.extensions.filters.http.filter_chain import v3 as filter_chain
+from gatefleet.protos.envoy.extensions.filters.http.router import v3 as router
+from gatefleet.protos.envoy.extensions.filters.listener.tls_inspector import v3 as tls_inspector
+from gatefleet.protos.envoy.extensions.filters.network.http_connection_manager import v3 as hcm
+from gatefleet.protos.envoy.extensions.http.early_header_mutation.dynamic_modules import v3 as early
+from gatefleet.protos.envoy.extensions.transport_sockets.tls import v3 as tls
+from gatefleet.protos.envoy.extensions.transport_sockets.tls.cert_mappers.sni import v3 as sni
+from gatefleet.protos.envoy.extensions.transport_sockets.tls.cert_selectors.on_demand_secret import v3 as on_demand
+from gatefleet.protos.google import protobuf as wkt
+
+HTTP: Final = "http"
+HTTPS: Final = "https"
+PROBE: Final = "probe"
+PORTS: Final = {HTTP: 9080, HTTPS: 9443}
+PROBE_SOCKET: Final = "probe.sock"
+"""Relative to the node's run directory; the node makes it absolute."""
+NO_SNI: Final = "gf-no-sni"
+METRICS: Final = "gf.metrics"
+"""Dynamic metadata set by the prometheus plugin: the keys `route` and `service` say what to count under."""
+SERVER: Final = "gatefleet"
+YES: Final = wkt.BoolValue(value=True)
+NO: Final = wkt.BoolValue(value=False)
+
+
+def compile_listeners() -> Iterator[tuple[str, bytes]]:
+    """(name, serialized Listener) of each listener."""
+    yield HTTP, dump(_public(HTTP))
+    yield HTTPS, dump(_public(HTTPS))
+    yield PROBE, dump(_probe())
+
+
+def _public(name: str) -> listener.Listener:
+    secure = name == HTTPS
+    manager = listener.Filter(name="http", typed_config=pack(_manager(public=True)))
+    return listener.Listener(
+        name=name,
+        address={"socket_address": {"address": "0.0.0.0", "port_value": PORTS[name]}},  # noqa: S104
+        listener_filters=[_INSPECTOR] if secure else None,
+        filter_chains=[{"filters": [manager], "transport_socket": _transport_socket() if secure else None}],
+        per_connection_buffer_limit_bytes=wkt.UInt32Value(value=1 << 20),
+        tcp_backlog_size=wkt.UInt32Value(value=4096),
+    )
+
+
+def _probe() -> listener.Listener:
+    """Where the node's agent asks which version a scope serves; nobody else can reach it."""
+    manager = listener.Filter(name="http", typed_config=pack(_manager(public=False)))
+    return listener.Listener(
+        name=PROBE, address={"pipe": {"path": PROBE_SOCKET, "mode": 0o600}}, filter_chains=[{"filters": [manager]}]
+    )
+
+
+_INSPECTOR: Final = listener.ListenerFilter(
+    name="envoy.filters.listener.tls_inspector", typed_config=pack(tls_inspector.TlsInspector())
+)
+
+
+def _manager(*, public: bool) -> hcm.HttpConnectionManager:
+    return hcm.HttpConnectionManager(
+        stat_prefix="gf",
+        scoped_routes=_scoped_routes(),
+        http_filters=list(_filters()),
+        early_header_mutation_extensions=[_SCOPE_MODULE] if public else None,
+        access_log=[_metrics_log()] if public else None,
+        server_name=SERVER,
+        use_remote_address=YES,
+        normalize_path=YES,
+        merge_slashes=True,
+        path_with_escaped_slashes_action="KEEP_UNCHANGED",
+        http_protocol_options=core.Http1ProtocolOptions(accept_http_10=True, default_host_for_http_10="_"),
+        http2_protocol_options=core.Http2ProtocolOptions(max_concurrent_streams=wkt.UInt32Value(value=128)),
+        common_http_protocol_options=core.HttpProtocolOptions(
+            idle_timeout=seconds(60), headers_with_underscores_action="ALLOW"
+        ),
+        generate_request_id=NO,
+        preserve_external_request_id=True,
+        request_headers_timeout=seconds(60),
+        stream_idle_timeout=seconds(300),
+        upgrade_configs=[{"upgrade_type": "websocket", "enabled": NO}],
+        scheme_header_transformation={"match_upstream": False},
+    )
+
+
+_SCOPE_MODULE: Final = core.TypedExtensionConfig(
+    name="scope",
+    typed_config=pack(
+        early.DynamicModuleEarlyHeaderMutation(
+            dynamic_module_config=modules.DynamicModuleConfig(name="gatefleet", do_not_close=True),
+            early_header_mutation_name="scope",
+        )
+    ),
+)
+
+
+def _scoped_routes() -> hcm.ScopedRoutes:
+    key = {"header_value_extractor": {"name": "x-gf-scope", "element_separator": "\x01", "index": 0}}
+    return hcm.ScopedRoutes(
+        name="gf",
+        scope_key_builder={"fragments": [key]},
+        rds_config_source=ADS,
+        scoped_rds={"scoped_rds_config_source": ADS},
+    )
+
+
+def _filters() -> Iterator[hcm.HttpFilter]:
+    chain = pack(filter_chain.FilterChainConfig())
+    yield hcm.HttpFilter(name=chains.GLOBAL, typed_config=chain)
+    yield hcm.HttpFilter(name=chains.ROUTE, typed_config=chain)
+    yield hcm.HttpFilter(name=chains.CONSUMER, typed_config=pack(composite.Composite()))
+    yield hcm.HttpFilter(
+        name="router",
+        typed_config=pack(router.Router(suppress_envoy_headers=True, dynamic_stats=NO)),
+    )
+
+
+def _transport_socket() -> core.TransportSocket:
+    selector = on_demand.Config(
+        config_source=ADS,
+        certificate_mapper=core.TypedExtensionConfig(name="sni", typed_config=pack(sni.SNI(default_value=NO_SNI))),
+    )
+    context = tls.DownstreamTlsContext(
+        common_tls_context=tls.CommonTlsContext(
+            tls_params={"tls_minimum_protocol_version": "TLSv1_2", "tls_maximum_protocol_version": "TLSv1_3"},
+            custom_tls_certificate_selector=core.TypedExtensionConfig(name="on-demand", typed_config=pack(selector)),
+            alpn_protocols=["h2", "http/1.1"],
+        ),
+        disable_stateless_session_resumption=True,
+        disable_stateful_session_resumption=True,
+    )
+    return core.TransportSocket(name="envoy.transport_sockets.tls", typed_config=pack(context))
+
+
+def _metrics_log() -> accesslog.AccessLog:
+    """Counters and latencies of the requests that the prometheus plugin marked; a metadata look-up for all others."""
+    config = stats.Config(
+        stat_prefix="gf",
+        counters=[
+            {"stat": _stat("http_status", code="%RESPONSE_CODE%"), "value_fixed": wkt.UInt64Value(value=1)},
+            {"stat": _stat("bandwidth_ingress"), "value_format": "%BYTES_RECEIVED%"},
+            {"stat": _stat("bandwidth_egress"), "value_format": "%BYTES_SENT%"},
+        ],
+        histograms=[
+            {"stat": _stat("latency_request"), "unit": "Milliseconds", "value_format": "%DURATION%"},
+            {
+                "stat": _stat("latency_upstream"),
+                "unit": "Milliseconds",
+                "value_format": "%COMMON_DURATION(US_TX_END:US_RX_BEG:ms)%",
+            },
+        ],
+    )
+    marked = accesslog.MetadataFilter(
+        matcher={"filter": METRICS, "path": [{"key": "route"}], "value": {"present_match": True}},
+        match_if_key_not_found=NO,
+    )
+    return accesslog.AccessLog(
+        name="envoy.access_loggers.stats", typed_config=pack(config), filter={"metadata_filter": marked}
+    )
+
+
+def _stat(name: str, **more: str) -> stats.Config.Stat:
+    tags = {
+        "route": f"%DYNAMIC_METADATA({METRICS}:route)%",
+        "service": f"%DYNAMIC_METADATA({METRICS}:service)%",
+        "consumer": "%REQ(x-consumer-username)%",
+        **more,
+    }
+    return stats.Config.Stat(
+        name=name, tags=[stats.Config.Tag(name=key, value_format=value) for key, value in sorted(tags.items())]
+    )

@@ -1,0 +1,73 @@
+"""Route scopes: one RouteConfiguration per host, or per shard of a host with many routes."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from gatefleet.compile import paths, tree
+from gatefleet.compile.emit import routes
+from gatefleet.compile.wire import dump, embed, number
+from gatefleet.native import sharding
+from gatefleet.protos.envoy.config.route import v3 as route
+from gatefleet.protos.google import protobuf as wkt
+from gatefleet.snapshot import HostLayout
+
+ANY_HOST: Final = "*"
+INTERNAL_HEADERS: Final = (
+    "x-gf-scope",
+    "x-gf-path",
+    "x-envoy-external-address",
+    "x-envoy-internal",
+)
+_VIRTUAL_HOSTS: Final = number(route.RouteConfiguration, "virtual_hosts")
+_MATCHER: Final = number(route.VirtualHost, "matcher")
+
+
+def lookup_order(host: str, known: Iterable[str]) -> tuple[str, ...]:
+    """The hosts whose routes answer for `host`, nearest first: itself, wildcards from longest to shortest, any host."""
+    if host == ANY_HOST:
+        return (ANY_HOST,)
+    suffixes = set(known)
+    labels = host.removeprefix("*.").split(".")
+    first = 1 if not host.startswith("*") else 0
+    wild = ["*." + ".".join(labels[n:]) for n in range(first, len(labels))]
+    return (host, *[w for w in wild if w in suffixes and w != host], ANY_HOST)
+
+
+def shard_of(pattern: paths.Pattern, cut: HostLayout) -> int | None:
+    """The one shard whose requests can match, or None when every shard's can."""
+    if cut.shards == 1:
+        return 0
+    if not pattern.exact and paths.whole_segments(pattern) < cut.depth:
+        return None
+    return sharding.shard_index(pattern.key, cut.depth, cut.shards)
+
+
+def scope(name: str, levels: Sequence[Sequence[tree.Candidate]], global_chain: Mapping[str, wkt.Any]) -> bytes:
+    """Serialized RouteConfiguration `name`; its probe answers with the hash of all the rest of it.
+
+    `levels`: candidates of the host itself, then of its wildcards, then of any host.
+    """
+    chained = routes.not_found()
+    first, *lower = levels
+    for level in reversed(lower):
+        chained = tree.level(level, chained)
+    head = _head(global_chain)
+    version = hashlib.sha256(head + tree.level(first, chained)).hexdigest()[:32]
+    top = tree.level([routes.probe(version), *first], chained)
+    host = embed(_VIRTUAL_HOSTS, head, embed(_MATCHER, tree.root(top)))
+    outer = route.RouteConfiguration(name=name, request_headers_to_remove=INTERNAL_HEADERS)
+    return dump(outer) + host
+
+
+def scoped(name: str) -> bytes:
+    """Serialized ScopedRouteConfiguration: the scope key `name` selects the RouteConfiguration `name`."""
+    return dump(
+        route.ScopedRouteConfiguration(
+            name=name, route_configuration_name=name, key={"fragments": [{"string_key": name}]}
+        )
+    )
+
+
+def _head(global_chain: Mapping[str, wkt.Any]) -> bytes:
+    return dump(route.VirtualHost(name="host", domains=["*"], typed_per_filter_config=global_chain))

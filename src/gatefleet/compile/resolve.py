@@ -1,0 +1,164 @@
+"""Documents to IR: follow references, inherit from the service, merge plugins, say in one place what a field means."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from gatefleet import plugins
+from gatefleet.compile import ir
+from gatefleet.errors import Invalid
+
+Json = Mapping[str, Any]
+DEFAULT_TIMEOUT = 60.0
+TLS_SCHEMES = ("https", "grpcs")
+
+
+def upstream_name(service_id: str, upstream_id: str | None = None) -> str:
+    """The cluster of a service's default upstream, or of one of its extra upstreams."""
+    return service_id if upstream_id is None else f"{service_id}/{upstream_id}"
+
+
+def uses(configs: Json, owner: str) -> dict[str, ir.PluginUse]:
+    """A document's plugins by name, disabled ones included (they switch off what they would inherit)."""
+    return {name: _use(name, conf, owner) for name, conf in sorted(configs.items())}
+
+
+def merged(*levels: Mapping[str, ir.PluginUse]) -> tuple[ir.PluginUse, ...]:
+    """Plugins in the order they run; a later level replaces an earlier one's plugin of the same name."""
+    by_name = {name: use for level in levels for name, use in level.items()}
+    active = (use for use in by_name.values() if not _meta(use.conf).get("disable"))
+    return tuple(sorted(active, key=lambda use: use.order))
+
+
+def route(document_id: str, body: Json, service_id: str, service: Json) -> ir.Route:
+    """One route of `service`; raises Invalid naming the field that cannot be carried."""
+    upstream: Json = service.get("upstream") or {}
+    prefix = (service.get("path_prefix") or "").rstrip("/")
+    timeout: Json = body.get("timeout") or upstream.get("timeout") or {}
+    nodes = upstream.get("nodes") or ()
+    return ir.Route(
+        id=document_id,
+        name=body.get("name") or document_id,
+        service_id=service_id,
+        service_name=service.get("name") or service_id,
+        hosts=_hosts(body.get("hosts") or service.get("hosts") or ("*",)),
+        paths=tuple(prefix + path for path in body.get("paths") or body.get("uris") or ("/*",)),
+        strip=prefix if service.get("strip_path_prefix", True) else "",
+        methods=tuple(sorted(body.get("methods") or ())),
+        vars=tuple(body.get("vars") or ()),
+        priority=int(body.get("priority") or 0),
+        websocket=bool(body.get("enable_websocket")),
+        read_timeout=float(timeout.get("read") or DEFAULT_TIMEOUT),
+        upstream=upstream_name(service_id),
+        host_to_upstream=_host_to_upstream(upstream),
+        retries=upstream["retries"] if upstream.get("retries") is not None else max(len(nodes) - 1, 0),
+        retry_timeout=float(upstream.get("retry_timeout") or 0),
+        hash_on=_hash_on(upstream),
+        plugins=merged(
+            uses(service.get("plugins") or {}, f"service:{service_id}"),
+            uses(body.get("plugins") or {}, f"route:{document_id}"),
+        ),
+    )
+
+
+def upstream(name: str, body: Json) -> ir.Upstream:
+    """A service's default or extra upstream; raises Invalid for what cannot be carried."""
+    if body.get("service_name") or body.get("discovery_type"):
+        raise Invalid('Error at "/upstream/discovery_type": service discovery is not served yet; give nodes')
+    timeout: Json = body.get("timeout") or {}
+    pool: Json = body.get("keepalive_pool") or {}
+    tls: Json = body.get("tls") or {}
+    certificate, key = tls.get("client_cert"), tls.get("client_key")
+    return ir.Upstream(
+        name=name,
+        scheme=body.get("scheme") or "http",
+        balancer=body.get("type") or "roundrobin",
+        nodes=tuple(
+            sorted((_node(n, body) for n in body.get("nodes") or ()), key=lambda n: (n.priority, n.host, n.port))
+        ),
+        connect_timeout=float(timeout.get("connect") or DEFAULT_TIMEOUT),
+        idle_timeout=float(pool.get("idle_timeout") or 60),
+        requests_per_connection=int(pool.get("requests") or 1000),
+        server_name=body.get("upstream_host") or "" if body.get("pass_host") == "rewrite" else "",
+        client_certificate=(certificate, key) if certificate and key else None,
+        verify=bool(tls.get("verify") or body.get("tls_verify")),
+        checks=body.get("checks") or {},
+    )
+
+
+def consumer(username: str, body: Json, credentials: Iterable[tuple[str, Json]]) -> ir.Consumer:
+    """A consumer with its credentials: those of its own (id, body) and auth plugins written on it directly."""
+    configs: Json = body.get("plugins") or {}
+    registry = plugins.registry()
+    direct = [(username, name, conf) for name, conf in sorted(configs.items()) if registry[name].auth]
+    own = [
+        (credential_id, name, conf)
+        for credential_id, credential in credentials
+        for name, conf in sorted((credential.get("plugins") or {}).items())
+    ]
+    return ir.Consumer(
+        username=username,
+        credentials=tuple(direct + own),
+        plugins=merged(uses({n: c for n, c in configs.items() if not registry[n].auth}, f"consumer:{username}")),
+    )
+
+
+def certificate(document_id: str, body: Json) -> tuple[ir.Certificate, ...]:
+    """The certificate of an SSL document; none when it is switched off or for upstreams."""
+    if body.get("status", 1) == 0 or body.get("type") == "client":
+        return ()
+    if body.get("client"):
+        raise Invalid('Error at "/client": client certificates per SNI are not served yet')
+    names = tuple(sorted({name.lower() for name in body.get("snis") or ([body["sni"]] if body.get("sni") else ())}))
+    return (ir.Certificate(id=document_id, names=names, chain=body["cert"], key=body["key"]),)
+
+
+def _use(name: str, conf: Json, owner: str) -> ir.PluginUse:
+    plugin = plugins.registry().get(name)
+    if plugin is None:
+        raise Invalid(f"unknown plugin [{name}]")
+    priority = _meta(conf).get("priority")
+    return ir.PluginUse(
+        name=name,
+        owner=owner,
+        conf=conf,
+        order=(int(plugin.phase), -(plugin.priority if priority is None else int(priority)), name),
+    )
+
+
+def _meta(conf: Json) -> Json:
+    return conf.get("_meta") or {}
+
+
+def _hosts(hosts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(sorted({host.lower() for host in hosts}))
+
+
+def _host_to_upstream(upstream: Json) -> str:
+    match upstream.get("pass_host") or "pass":
+        case "node":
+            return "*node"
+        case "rewrite":
+            return upstream.get("upstream_host") or ""
+        case _:
+            return ""
+
+
+def _hash_on(upstream: Json) -> tuple[str, str] | None:
+    if upstream.get("type") != "chash":
+        return None
+    on, key = upstream.get("hash_on") or "vars", upstream.get("key") or "remote_addr"
+    if on in ("header", "cookie"):
+        return (on, key)
+    if on == "vars" and (key == "remote_addr" or key.startswith(("arg_", "http_", "cookie_"))):
+        return (on, key)
+    raise Invalid(
+        f'Error at "/upstream/hash_on": [{on}] with key [{key}] cannot be carried yet; '
+        "use header, cookie, or vars with remote_addr, arg_*, http_* or cookie_*"
+    )
+
+
+def _node(node: Json, upstream: Json) -> ir.Node:
+    port = node.get("port") or (443 if upstream.get("scheme") in TLS_SCHEMES else 80)
+    return ir.Node(
+        host=node["host"], port=int(port), weight=int(node.get("weight", 100)), priority=int(node.get("priority") or 0)
+    )
