@@ -33,7 +33,7 @@ class Subscription:
     type_url: str
     wildcard: bool = False
     names: set[str] = field(default_factory=set[str])
-    base: Mapping[str, Entry] = NOTHING
+    base: Mapping[str, Entry] = field(default_factory=lambda: NOTHING)
     """The published mapping this subscription has been brought to."""
     held: dict[str, str] = field(default_factory=dict[str, str])
     """Name to version, for what was asked for by name."""
@@ -118,7 +118,7 @@ class State:
 
     def _add(self, sub: Subscription, goal: Snapshot) -> Iterable[Response]:
         answers = self._answer(sub, goal) if sub.demanded else ()
-        new = goal.of(sub.type_url)
+        new = goal.entries.get(sub.type_url, NOTHING)
         if sub.base is new and not sub.owes_first:
             return answers
         change = self._feed.change(sub.type_url, sub.base, new)
@@ -138,7 +138,7 @@ class State:
         return self._send(sub, {n: e for n, e in found.items() if sub.held.get(n) != e.version}, ())
 
     def _remove(self, sub: Subscription, goal: Snapshot) -> Iterable[Response]:
-        new = goal.of(sub.type_url)
+        new = goal.entries.get(sub.type_url, NOTHING)
         if sub.base is new:
             return ()
         change = self._feed.change(sub.type_url, sub.base, new)
@@ -193,7 +193,7 @@ class State:
 
     def _holding(self, type_url: str, held: Mapping[str, str]) -> Mapping[str, Entry]:
         """What the client holds; the published mapping itself when it is just that."""
-        newest = self._feed.snapshot.of(type_url) if self._feed.snapshot else NOTHING
+        newest = self._feed.snapshot.entries.get(type_url, NOTHING) if self._feed.snapshot else NOTHING
         if len(held) == len(newest) and all((e := newest.get(n)) and e.version == v for n, v in held.items()):
             return newest
         return {n: Entry(v, b"") for n, v in held.items()}
