@@ -25,6 +25,7 @@ from gatefleet.protos.envoy.extensions.http.early_header_mutation.dynamic_module
 from gatefleet.protos.envoy.extensions.transport_sockets.tls import v3 as tls
 from gatefleet.protos.envoy.extensions.transport_sockets.tls.cert_mappers.sni import v3 as sni
 from gatefleet.protos.envoy.extensions.transport_sockets.tls.cert_selectors.on_demand_secret import v3 as on_demand
+from gatefleet.protos.envoy.type import v3 as scope
 from gatefleet.protos.google import protobuf as wkt
 
 HTTP: Final = "http"
@@ -152,7 +153,7 @@ def _transport_socket() -> core.TransportSocket:
 def _metrics_log() -> accesslog.AccessLog:
     """Counters and latencies of the requests that the prometheus plugin marked; a metadata look-up for all others."""
     config = stats.Config(
-        stat_prefix="gf",
+        stats_scope=_METRICS_SCOPE,
         counters=[
             {"stat": _stat("http_status", code="%RESPONSE_CODE%"), "value_fixed": wkt.UInt64Value(value=1)},
             {"stat": _stat("bandwidth_ingress"), "value_format": "%BYTES_RECEIVED%"},
@@ -174,6 +175,15 @@ def _metrics_log() -> accesslog.AccessLog:
     return accesslog.AccessLog(
         name="envoy.access_loggers.stats", typed_config=pack(config), filter={"metadata_filter": marked}
     )
+
+
+_METRICS_SCOPE: Final = scope.Scope(
+    prefix="gf",
+    sharing_name="gf-metrics",
+    max_counters=wkt.UInt32Value(value=200_000),
+    max_histograms=wkt.UInt32Value(value=20_000),
+)
+"""One bounded set of series for both public listeners: labels come from configuration, yet memory has a ceiling."""
 
 
 def _stat(name: str, **more: str) -> stats.Config.Stat:
