@@ -112,3 +112,9 @@ class Plugin:
     def read(self, conf: Mapping[str, Any]) -> Conf:
         """`conf` as JSON documents hold it, checked; raises pydantic.ValidationError naming the wrong field."""
         return self.conf.model_validate_json(msgspec.json.encode(conf))
+
+    def read_metadata(self, conf: Mapping[str, Any]) -> Conf:
+        """Plugin metadata, checked; raises pydantic.ValidationError, and LookupError when the plugin has none."""
+        if self.metadata is None:
+            raise LookupError(f"plugin [{self.name}] has no metadata")
+        return self.metadata.model_validate_json(msgspec.json.encode(conf))

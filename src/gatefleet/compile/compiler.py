@@ -52,7 +52,7 @@ class Compiler:
         self._consumers: dict[str, ir.Consumer] = {}
         """Consumers with plugins of their own."""
         self._globals: tuple[ir.PluginUse, ...] = ()
-        self._global_chain: Mapping[str, "wkt.Any"] = {}
+        self._global_chain: Mapping[str, wkt.Any] = {}
         self._global_scripts: Mapping[str, str] = {}
         self._entries: dict[str, dict[str, Entry]] = {}
         self._write(snapshot.LISTENER, dict(listeners.compile_listeners()))

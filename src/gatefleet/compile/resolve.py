@@ -6,6 +6,7 @@ from typing import Any
 from gatefleet import plugins
 from gatefleet.compile import ir
 from gatefleet.errors import Invalid
+from gatefleet.plugin import Plugin
 
 Json = Mapping[str, Any]
 DEFAULT_TIMEOUT = 60.0
@@ -88,8 +89,7 @@ def upstream(name: str, body: Json) -> ir.Upstream:
 def consumer(username: str, body: Json, credentials: Iterable[tuple[str, Json]]) -> ir.Consumer:
     """A consumer with its credentials: those of its own (id, body) and auth plugins written on it directly."""
     configs: Json = body.get("plugins") or {}
-    registry = plugins.registry()
-    direct = [(username, name, conf) for name, conf in sorted(configs.items()) if registry[name].auth]
+    direct = [(username, name, conf) for name, conf in sorted(configs.items()) if plugin(name).auth]
     own = [
         (credential_id, name, conf)
         for credential_id, credential in credentials
@@ -98,7 +98,7 @@ def consumer(username: str, body: Json, credentials: Iterable[tuple[str, Json]])
     return ir.Consumer(
         username=username,
         credentials=tuple(direct + own),
-        plugins=merged(uses({n: c for n, c in configs.items() if not registry[n].auth}, f"consumer:{username}")),
+        plugins=merged(uses({n: c for n, c in configs.items() if not plugin(n).auth}, f"consumer:{username}")),
     )
 
 
@@ -112,16 +112,22 @@ def certificate(document_id: str, body: Json) -> tuple[ir.Certificate, ...]:
     return (ir.Certificate(id=document_id, names=names, chain=body["cert"], key=body["key"]),)
 
 
-def _use(name: str, conf: Json, owner: str) -> ir.PluginUse:
-    plugin = plugins.registry().get(name)
-    if plugin is None:
+def plugin(name: str) -> Plugin:
+    """The plugin of that name; raises Invalid for one we do not carry."""
+    found = plugins.registry().get(name)
+    if found is None:
         raise Invalid(f"unknown plugin [{name}]")
+    return found
+
+
+def _use(name: str, conf: Json, owner: str) -> ir.PluginUse:
+    used = plugin(name)
     priority = _meta(conf).get("priority")
     return ir.PluginUse(
         name=name,
         owner=owner,
         conf=conf,
-        order=(int(plugin.phase), -(plugin.priority if priority is None else int(priority)), name),
+        order=(int(used.phase), -(used.priority if priority is None else int(priority)), name),
     )
 
 

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from gatefleet import plugins
-from gatefleet.compile import ir
+from gatefleet.compile import ir, resolve
 from gatefleet.compile.wire import dump
 from gatefleet.native import records
 from gatefleet.plugin import Who
@@ -12,10 +11,9 @@ from gatefleet.protos.envoy.extensions.transport_sockets.tls import v3 as tls
 
 def consumer_entries(consumer: ir.Consumer) -> list[tuple[bytes, bytes]]:
     """Entries (key, value) of the consumer table for a consumer and each of its credentials, in order of the keys."""
-    registry = plugins.registry()
     found = [records.consumer_entry(consumer.username)]
     for credential_id, name, conf in consumer.credentials:
-        auth = registry[name].auth
+        auth = resolve.plugin(name).auth
         if auth is not None:
             who = Who(consumer=consumer.username, credential_id=credential_id)
             found.extend(auth.entries(auth.read(conf), who))
