@@ -5,7 +5,6 @@ import itertools
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from xds_client import FakeClient, short
 
 from gatefleet.protos.envoy.service.discovery import v3 as discovery
 from gatefleet.snapshot import (
@@ -27,6 +26,7 @@ from gatefleet.xds import stream as stream_module
 from gatefleet.xds.feed import Feed, Resolver
 from gatefleet.xds.stream import State, names
 from gatefleet.xds.wire import CHUNK, responses
+from tests.xds.xds_client import FakeClient, short
 
 ALL = (CLUSTER, ENDPOINTS, SECRET, SCOPED_ROUTES, ROUTES, HOST, SEAL)
 

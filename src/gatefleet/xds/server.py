@@ -59,7 +59,7 @@ class Server:
             stream.end()
 
     async def acknowledged(
-        self, key: str, generation: int, *, types: Collection[str] = (), patience: float = PATIENCE
+        self, key: str, generation: int, *, types: Collection[str] = (), patience: float = 5.0
     ) -> bool:
         """Whether within `patience` seconds every stream of `key`, and at least one, has answered all of `generation`.
 

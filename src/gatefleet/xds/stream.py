@@ -11,15 +11,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from gatefleet.snapshot import ENDPOINTS, ROUTES, Entry, Snapshot
+from gatefleet.protos.envoy.config.cluster import v3 as cluster
+from gatefleet.snapshot import CLUSTER, ENDPOINTS, ROUTES, SECRET, Entry, Snapshot
 from gatefleet.xds.feed import NOTHING, Feed, Resolver
 from gatefleet.xds.wire import Response, responses
 
 if TYPE_CHECKING:
     from gatefleet.protos.envoy.service.discovery import v3 as discovery
 
-PATIENCE: Final = 5.0
+PATIENCE: Final = 0.5
 """Seconds after which an unanswered response no longer holds back what comes after it."""
+WARMING: Final = frozenset((CLUSTER, ENDPOINTS, SECRET))
+"""Envoy answers for a cluster only when that has its endpoints and secrets, so these never wait for one another."""
 MAX_UNKNOWN: Final = 10_000
 """Names asked for that do not exist, remembered per type; the oldest are forgotten."""
 IMPLIED: Final = frozenset((ENDPOINTS, ROUTES))
@@ -107,13 +110,18 @@ class State:
             (closing, self._add),
             (closing, self._remove),
         ):
+            awaited = ""
             for sub in subs:
+                if awaited and sub.type_url not in WARMING:
+                    yield awaited
                 if not sub.queue:
                     sub.queue.extend(fill(sub, goal))
                 if sub.queue:
                     yield sub.queue.popleft()
                 if self._stepwise and sub.waits(now):
-                    yield sub.type_url
+                    awaited = sub.type_url
+            if awaited:
+                yield awaited
         yield from (sub.type_url for sub in self.subscriptions.values() if sub.unanswered)
 
     def _add(self, sub: Subscription, goal: Snapshot) -> Iterable[Response]:
@@ -127,8 +135,19 @@ class State:
             return (*answers, *self._add_named(sub, goal, change.changed))
         for name in change.changed if sub.rejected else ():
             sub.rejected.pop(name, None)
+        if sub.type_url == CLUSTER:
+            self._endpoints_again(change.changed)
         owed, sub.owes_first = sub.owes_first, False
         return change.additions if change.changed or owed else ()
+
+    def _endpoints_again(self, clusters: Mapping[str, Entry]) -> None:
+        """Envoy builds a changed cluster anew and waits for its endpoints, but does not ask for what it once got."""
+        if sub := self.subscriptions.get(ENDPOINTS):
+            for name, made in clusters.items():
+                wanted = cluster.Cluster.FromString(made.body).eds_cluster_config.service_name or name
+                if wanted in sub.names:
+                    sub.held.pop(wanted, None)
+                    sub.demanded[wanted] = None
 
     def _add_named(self, sub: Subscription, goal: Snapshot, changed: Mapping[str, Entry]) -> Iterable[Response]:
         found = {n: e for n, e in changed.items() if n in sub.names}
