@@ -18,9 +18,9 @@ from gatefleet.compile.emit import chains, credentials, listeners, scopes, upstr
 from gatefleet.compile.emit.routes import RouteCode, compile_route
 from gatefleet.compile.hosts import Hosts
 from gatefleet.errors import Invalid
-from gatefleet.resources import Document, Published
+from gatefleet.resources import Document
 from gatefleet.resources.messages import sentences
-from gatefleet.snapshot import Entry, Snapshot, entry
+from gatefleet.snapshot import Entry, HostLayout, Snapshot, entry
 
 if TYPE_CHECKING:
     from gatefleet.protos.google import protobuf as wkt
@@ -43,12 +43,13 @@ class Compiler:
     """The compiler of one group. Not safe for concurrent use; same documents, same bytes."""
 
     def __init__(self) -> None:
-        self._published = Published()
+        self._documents: dict[str, dict[str, Document]] = {}
         self._problems: dict[str, str] = {}
         self._children: dict[tuple[str, str], set[str]] = {}
         self._codes: dict[str, RouteCode] = {}
         self._scripts = Counter[tuple[str, str]]()
         self._hosts = Hosts()
+        self._layouts: Mapping[str, HostLayout] = {}
         self._consumers: dict[str, ir.Consumer] = {}
         """Consumers with plugins of their own."""
         self._globals: tuple[ir.PluginUse, ...] = ()
@@ -79,10 +80,11 @@ class Compiler:
         touched: dict[str, set[str]] = {}
         for kind, key in [(d.kind, d.key) for d in upserts] + deletes:
             touched.setdefault(kind, set()).add(key)
-            if (old := self._published.get(kind, key)) and old.parent:
+            old = self._documents.setdefault(kind, {}).pop(key, None)
+            if old and old.parent:
                 self._children[kind, old.parent].discard(key)
-        self._published = self._published.changed(upserts, deletes)
         for document in upserts:
+            self._documents[document.kind][document.key] = document
             if document.parent:
                 self._children.setdefault((document.kind, document.parent), set()).add(document.key)
         return touched
@@ -99,7 +101,7 @@ class Compiler:
         return any(plugins.registry()[use.name].auth for use in self._globals)
 
     def _metadata(self) -> chains.Metadata:
-        return {name: document.body for name, document in self._published.all("plugin_metadata").items()}
+        return {name: document.body for name, document in self._all("plugin_metadata").items()}
 
     def _update_consumers(self, touched: Touched) -> None:
         names = touched.get("consumers", set()) | {key.partition("/")[0] for key in touched.get("credentials", ())}
@@ -118,7 +120,7 @@ class Compiler:
         self._write(snapshot.CONSUMER, bodies)
 
     def _consumer(self, document: Document) -> tuple[ir.Consumer, bytes]:
-        held = self._published.all("credentials")
+        held = self._all("credentials")
         owned = sorted(self._owned("credentials", document.id))
         consumer = resolve.consumer(document.id, document.body, [(held[key].id, held[key].body) for key in owned])
         chains.filters_only(consumer.plugins, self._metadata())
@@ -127,7 +129,7 @@ class Compiler:
     def _update_globals(self, touched: Touched) -> None:
         names = touched.get("global_rules", set())
         if touched.get("plugin_metadata"):
-            names = names | self._published.all("global_rules").keys()
+            names = names | self._all("global_rules").keys()
         if not names:
             return
         held = {use.name: use for use in self._globals}
@@ -154,7 +156,7 @@ class Compiler:
         held: dict[str, bytes | None] = dict.fromkeys(self._entries.get(snapshot.SECRET, {}))
         for key in touched["ssls"]:
             self._known("ssls", key)
-        for key, document in sorted(self._published.all("ssls").items(), reverse=True):
+        for key, document in sorted(self._all("ssls").items(), reverse=True):
             found = self._attempt("ssls", key, lambda d=document: self._secrets(d))
             held.update(found or {})
         self._write(snapshot.SECRET, held)
@@ -182,7 +184,7 @@ class Compiler:
         for service_id in touched.get("services", ()):
             dirty |= self._owned("routes", service_id)
         if everything:
-            dirty |= self._published.all("routes").keys()
+            dirty |= self._all("routes").keys()
         for key in sorted(dirty):
             self._update_route(key)
         scripts = {name: source.encode() for name, source in [*self._scripts, *self._global_scripts.items()]}
@@ -190,7 +192,7 @@ class Compiler:
 
     def _update_route(self, key: str) -> None:
         document = self._known("routes", key)
-        service = self._published.get("services", document.parent or "") if document else None
+        service = self._all("services").get(document.parent or "") if document else None
         if document is None or service is None or service.body.get("status", ENABLED) != ENABLED:
             self._place(key, None)
             return
@@ -218,13 +220,18 @@ class Compiler:
         built, gone = self._hosts.flush(self._global_chain)
         self._write(snapshot.ROUTES, {**dict.fromkeys(gone), **built})
         self._write(snapshot.SCOPED_ROUTES, {**dict.fromkeys(gone), **{name: scopes.scoped(name) for name in built}})
-        if built or gone:
-            layouts = {host: msgspec.msgpack.encode(layout) for host, layout in self._hosts.layouts().items()}
-            self._write(snapshot.HOST, {**dict.fromkeys(self._entries.get(snapshot.HOST, {})), **layouts})
+        layouts = self._hosts.layouts()
+        if layouts != self._layouts:
+            encoded = {host: msgspec.msgpack.encode(layout) for host, layout in layouts.items()}
+            self._write(snapshot.HOST, {**dict.fromkeys(self._layouts), **encoded})
+            self._layouts = layouts
+
+    def _all(self, kind: str) -> Mapping[str, Document]:
+        return self._documents.get(kind, {})
 
     def _known(self, kind: str, key: str) -> Document | None:
         """The document; when it is gone, so is its problem."""
-        document = self._published.get(kind, key)
+        document = self._all(kind).get(key)
         if document is None:
             self._problems.pop(f"{kind}/{key}", None)
         return document
