@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from google.protobuf.message import DecodeError
+
 from gatefleet.protos.envoy.config.cluster import v3 as cluster
 from gatefleet.snapshot import CLUSTER, ENDPOINTS, ROUTES, SECRET, Entry, Snapshot
 from gatefleet.xds.feed import NOTHING, Feed, Resolver
@@ -143,8 +145,7 @@ class State:
     def _endpoints_again(self, clusters: Mapping[str, Entry]) -> None:
         """Envoy builds a changed cluster anew and waits for its endpoints, but does not ask for what it once got."""
         if sub := self.subscriptions.get(ENDPOINTS):
-            for name, made in clusters.items():
-                wanted = cluster.Cluster.FromString(made.body).eds_cluster_config.service_name or name
+            for wanted in (_endpoints_name(name, made) for name, made in clusters.items()):
                 if wanted in sub.names:
                     sub.held.pop(wanted, None)
                     sub.demanded[wanted] = None
@@ -246,6 +247,14 @@ class State:
         for part in parts:
             if goal and (entries := {n: e for n in part if (e := self._find(goal, sub.type_url, n))}):
                 sub.queue.extend(responses(sub.type_url, entries, (), self._feed.nonces))
+
+
+def _endpoints_name(name: str, made: Entry) -> str:
+    """What a cluster asks for as its endpoints; what cannot be read is for Envoy to refuse."""
+    try:
+        return cluster.Cluster.FromString(made.body).eds_cluster_config.service_name or name
+    except DecodeError:
+        return name
 
 
 def names(reason: str, name: str) -> bool:
