@@ -1,0 +1,179 @@
+-- What every script of ours begins with. A script sets on.request, on.response or both; run() keeps them from failing open.
+envoy_on_request, envoy_on_response = nil, nil
+
+local byte, find, format, gsub, lower, match, sub =
+  string.byte, string.find, string.format, string.gsub, string.lower, string.match, string.sub
+local on = {}
+
+-- Configurations are read once: all workers' streams share a VM, and a configuration never changes under its id.
+local read, reads = {}, 0
+
+local function configuration(handle)
+  local context = handle:filterContext()
+  local id = context:get("id")
+  local conf = read[id]
+  if not conf then
+    if reads >= 10000 then
+      read, reads = {}, 0
+    end
+    conf = context:get("conf")
+    read[id], reads = conf, reads + 1
+  end
+  return conf
+end
+
+local function broken(handle)
+  handle:respond({ [":status"] = "500" }, '{"error_msg":"500 Internal Server Error"}\n')
+end
+
+-- A response that has begun cannot be answered anew; it is emptied.
+local function empty(handle)
+  local headers = handle:headers()
+  headers:replace(":status", "500")
+  headers:remove("content-length")
+  headers:remove("content-encoding")
+  handle:body(true):setBytes('{"error_msg":"500 Internal Server Error"}\n')
+end
+
+local function run(handle, hook)
+  local ok, why = pcall(function()
+    return hook(handle, configuration(handle))
+  end)
+  if ok then
+    return
+  end
+  handle:logErr("script failed: " .. tostring(why))
+  if not pcall(hook == on.request and broken or empty, handle) then
+    error("cannot answer") -- nothing is left but to let Envoy end it
+  end
+end
+
+local function escape(char)
+  return format("%%%02X", byte(char))
+end
+
+-- Envoy does not check what a script writes into headers: a line break would begin a header of its own.
+local function printable(text)
+  return (gsub(text, "[%z\1-\31\127]", escape))
+end
+
+-- What nginx escapes in a path.
+local function path_escape(text)
+  return (gsub(text, '[%z\1-\32"#%%<>%?\\%^`{|}\127-\255]', escape))
+end
+
+local function header(handle, name)
+  return (handle:headers():get(name))
+end
+
+local function target(handle)
+  local whole = header(handle, ":path") or ""
+  local mark = find(whole, "?", 1, true)
+  if mark then
+    return sub(whole, 1, mark - 1), sub(whole, mark + 1)
+  end
+  return whole, nil
+end
+
+local function address(text)
+  return match(text or "", "^%[(.*)%]:%d+$") or match(text or "", "^(.*):%d+$"), match(text or "", ":(%d+)$")
+end
+
+local function cookie(handle, name)
+  for one in string.gmatch(header(handle, "cookie") or "", "[^;]+") do
+    local key, value = match(one, "^%s*([^=]+)=(.*)$")
+    if key == name then
+      return value
+    end
+  end
+end
+
+-- As nginx: not decoded, names in any case.
+local function argument(handle, name)
+  local _, query = target(handle)
+  for one in string.gmatch(query or "", "[^&]+") do
+    local key, value = match(one, "^([^=]+)=(.*)$")
+    if key and lower(key) == lower(name) then
+      return value
+    end
+  end
+end
+
+local variables = {
+  uri = function(handle)
+    return header(handle, "x-gf-path") or (target(handle))
+  end,
+  request_uri = function(handle)
+    return header(handle, ":path")
+  end,
+  args = function(handle)
+    return (select(2, target(handle)))
+  end,
+  is_args = function(handle)
+    local _, query = target(handle)
+    return query and query ~= "" and "?" or ""
+  end,
+  host = function(handle)
+    return header(handle, "x-forwarded-host") or (gsub(lower(header(handle, ":authority") or ""), ":%d+$", ""))
+  end,
+  http_host = function(handle)
+    return header(handle, ":authority")
+  end,
+  scheme = function(handle)
+    return header(handle, ":scheme")
+  end,
+  request_method = function(handle)
+    return header(handle, ":method")
+  end,
+  consumer_name = function(handle)
+    return header(handle, "x-consumer-username")
+  end,
+  server_protocol = function(handle)
+    return handle:streamInfo():protocol()
+  end,
+  remote_addr = function(handle)
+    return (address(handle:streamInfo():downstreamRemoteAddress()))
+  end,
+  remote_port = function(handle)
+    return (select(2, address(handle:streamInfo():downstreamRemoteAddress())))
+  end,
+  server_addr = function(handle)
+    return (address(handle:streamInfo():downstreamLocalAddress()))
+  end,
+  server_port = function(handle)
+    return (select(2, address(handle:streamInfo():downstreamLocalAddress())))
+  end,
+}
+variables.query_string = variables.args
+
+local function variable(handle, name)
+  if variables[name] then
+    return variables[name](handle)
+  end
+  local kind, rest = match(name, "^(%l+)_(.+)$")
+  if kind == "http" then
+    return header(handle, (gsub(rest, "_", "-")))
+  elseif kind == "arg" then
+    return argument(handle, rest)
+  elseif kind == "cookie" then
+    return cookie(handle, rest)
+  end
+end
+
+-- "=text", "$variable", "?default of the variable before"; `change` works on the values of variables.
+local function fill(handle, parts, change)
+  local texts = {}
+  for i, part in ipairs(parts) do
+    local mark, rest = byte(part), sub(part, 2)
+    if mark == 61 then
+      texts[#texts + 1] = rest
+    elseif mark == 36 then
+      local value, after = variable(handle, rest), parts[i + 1]
+      if value == nil and after and byte(after) == 63 then
+        value = sub(after, 2)
+      end
+      texts[#texts + 1] = change and change(value or "") or value or ""
+    end
+  end
+  return table.concat(texts)
+end

@@ -1,0 +1,15 @@
+function on.request(handle, conf)
+  if math.random(1, 100) > conf.percentage then
+    return
+  end
+  local headers = {}
+  for name, parts in pairs(conf.headers) do
+    headers[name] = printable(fill(handle, parts))
+  end
+  headers[":status"] = conf.status
+  local body = fill(handle, conf.body)
+  if body ~= "" and not headers["content-type"] then
+    headers["content-type"] = "text/plain; charset=utf-8"
+  end
+  handle:respond(headers, body)
+end

@@ -1,0 +1,132 @@
+"""Lets a number of requests pass per fixed window and key, counted exactly across all workers of a node."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from gatefleet.errors import Invalid
+from gatefleet.filters import HeaderName, native, refused_body
+from gatefleet.native.config import LIMIT_VARIABLE_PREFIXES, LIMIT_VARIABLES, limit_count_config
+from gatefleet.plugin import Conf, Effect, Phase, Plugin, Scope
+from gatefleet.templates import Part, parse
+
+
+class LimitCountMetadata(Conf):
+    """The names of the headers, for all uses of the plugin in the gateway group."""
+
+    limit_header: HeaderName = Field(default="X-RateLimit-Limit", description="Tells the quota.")
+    remaining_header: HeaderName = Field(default="X-RateLimit-Remaining", description="Tells what is left of it.")
+    reset_header: HeaderName = Field(
+        default="X-RateLimit-Reset", description="Tells the seconds until it is full again."
+    )
+
+
+class LimitCount(Conf):
+    """`count` requests per `time_window` seconds for each value of the key."""
+
+    count: int = Field(gt=0, lt=10**15, description="Requests that may pass in one window.")
+    time_window: int = Field(gt=0, lt=2**32, description="Length of the window in seconds.")
+    key_type: Literal["var", "var_combination", "constant"] = Field(
+        default="var",
+        description="What `key` is: a variable's name, a text with `$variables`, or one constant for all requests.",
+    )
+    key: str = Field(
+        default="remote_addr", description="What requests are counted by; where it is empty, by the client's address."
+    )
+    rejected_code: int = Field(default=503, ge=200, le=599, description="The status of the refusal.")
+    rejected_msg: str | None = Field(
+        default=None, min_length=1, description="The message of the refusal; without it the body is empty."
+    )
+    policy: Literal["local", "redis", "redis-cluster"] = Field(
+        default="local",
+        description="Where counters live. `redis` and `redis-cluster` are not supported yet and are refused.",
+    )
+    group: str | None = Field(
+        default=None, min_length=1, description="Uses that name the same group, count and window share their counters."
+    )
+    allow_degradation: bool = Field(
+        default=False, description="Let requests pass while the counters cannot be reached, instead of answering 500."
+    )
+    show_limit_quota_header: bool = Field(
+        default=True, description="Tell quota, remainder and reset in response headers."
+    )
+    rules: list[dict[str, Any]] | None = Field(default=None, description="Not supported yet: refused.")
+
+    @field_validator("rules")
+    @classmethod
+    def one_rule_only(cls, value: list[dict[str, Any]] | None) -> None:
+        if value is not None:
+            raise ValueError("rules is not supported yet; set count, time_window and key")
+
+    @model_validator(mode="after")
+    def policy_is_local(self) -> Self:
+        if self.policy != "local":
+            raise ValueError(f"policy {self.policy} is not supported yet: counters are kept per node; use policy local")
+        return self
+
+
+def translate(conf: LimitCount, scope: Scope) -> Iterator[Effect]:
+    names = LimitCountMetadata.model_validate(dict(scope.metadata))
+    key, key_type = _key(conf, scope)
+    yield native(
+        "limit-count",
+        limit_count_config(
+            owner=_owner(conf, scope),
+            count=conf.count,
+            time_window=conf.time_window,
+            key=key,
+            key_type=key_type,
+            rejected_code=conf.rejected_code,
+            rejected_msg=conf.rejected_msg,
+            show_limit_quota_header=conf.show_limit_quota_header,
+            allow_degradation=conf.allow_degradation,
+            header_names=(names.limit_header.lower(), names.remaining_header.lower(), names.reset_header.lower()),
+            error_response=refused_body(conf, None),
+        ),
+    )
+
+
+def _owner(conf: LimitCount, scope: Scope) -> str:
+    """Whose counters they are. The key's definition is part of it: a value of another variable is another counter."""
+    whose = f"group:{conf.group}" if conf.group else scope.owner
+    return json.dumps([whose, conf.key_type, conf.key], separators=(",", ":"))
+
+
+def _key(conf: LimitCount, scope: Scope) -> tuple[str, str]:
+    """`key` and `key_type` with what the scope knows (route and service) filled in."""
+    if conf.key_type == "constant":
+        return conf.key, "constant"
+    template = conf.key if conf.key_type == "var_combination" else "${" + conf.key + "}"
+    parts = parse(template, "key", scope)
+    for part in parts:
+        if not isinstance(part, str) and not _countable(part.name):
+            raise Invalid(f"[key] uses the variable [${part.name}], which requests cannot be counted by")
+    if all(isinstance(part, str) for part in parts):
+        constant = "".join(map(str, parts))
+        return (constant, "constant") if constant not in ("", conf.key) else ("remote_addr", "var")
+    return "".join(map(_written, parts)), "var_combination"
+
+
+def _countable(name: str) -> bool:
+    return name in LIMIT_VARIABLES or name.startswith(LIMIT_VARIABLE_PREFIXES)
+
+
+def _written(part: Part) -> str:
+    if isinstance(part, str):
+        return part.replace("$", "\\$")
+    return "${" + part.name + (f" ?? {part.default}" if part.default is not None else "") + "}"
+
+
+PLUGIN = Plugin(
+    name="limit-count",
+    priority=1002,
+    phase=Phase.ACCESS,
+    conf=LimitCount,
+    translate=translate,
+    summary="Limits the number of requests per fixed time window.",
+    category="traffic",
+    metadata=LimitCountMetadata,
+    protects=True,
+)

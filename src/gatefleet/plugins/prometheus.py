@@ -1,0 +1,36 @@
+"""Counts a route's requests, bytes and latencies for Prometheus, under APISIX's metric names."""
+
+from collections.abc import Iterator
+
+from pydantic import Field
+
+from gatefleet.filters import metadata
+from gatefleet.plugin import Conf, Effect, Phase, Plugin, Scope
+
+NAMESPACE = "gf.metrics"
+"""Dynamic metadata under which the listener's access logger finds that a request counts, and its labels."""
+
+
+class Prometheus(Conf):
+    """Switches the metrics on; a node serves them on `/apisix/prometheus/metrics`."""
+
+    prefer_name: bool = Field(
+        default=False, description="Label metrics with the names of route and service instead of their ids."
+    )
+
+
+def translate(conf: Prometheus, scope: Scope) -> Iterator[Effect]:
+    route = scope.route_name if conf.prefer_name and scope.route_name else scope.route_id
+    service = scope.service_name if conf.prefer_name and scope.service_name else scope.service_id
+    yield metadata(NAMESPACE, {"on": "1", "prefer_name": conf.prefer_name, "route": route, "service": service})
+
+
+PLUGIN = Plugin(
+    name="prometheus",
+    priority=500,
+    phase=Phase.LOG,
+    conf=Prometheus,
+    translate=translate,
+    summary="Counts requests, bytes and latencies and serves them to Prometheus.",
+    category="observability",
+)
