@@ -15,6 +15,8 @@ RENEW: Final = f"/{SERVICE}/Renew"
 HEARTBEAT: Final = f"/{SERVICE}/Heartbeat"
 CA_PATH: Final = "/ca.pem"
 """GET on the TLS port, open to everybody: the CA's certificate, which a join token's fingerprint then confirms."""
+VERSION_HEADER: Final = "x-gatefleet-version"
+"""gRPC metadata of the configuration stream: the node's version."""
 HEARTBEAT_SECONDS: Final = 5.0
 
 

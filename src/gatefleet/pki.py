@@ -196,6 +196,11 @@ def serial(certificate: str) -> str:
     return f"{_load(certificate).serial_number:040x}"
 
 
+def certificate_hash(certificate: str) -> str:
+    """SHA-256 of the whole certificate (DER), hex: how Envoy names a client's certificate."""
+    return _load(certificate).fingerprint(hashes.SHA256()).hex()
+
+
 def expiry(certificate: str) -> datetime:
     return _load(certificate).not_valid_after_utc
 

@@ -40,6 +40,26 @@ class MigrateSettings(BaseSettings):
     dsn: SecretStr = Field(description="PostgreSQL, for example postgresql://user:password@host:5432/gatefleet")
 
 
+class DpmSettings(BaseSettings):
+    """`gatefleet dpm`: compiles the gateway groups and feeds their nodes."""
+
+    model_config: ClassVar[SettingsConfigDict] = config("dpm")
+
+    dsn: SecretStr = Field(description="PostgreSQL, for example postgresql://user:password@host:5432/gatefleet")
+    encryption_key_file: Path = Field(description="File with the key that protects secrets at rest (32 bytes, base64)")
+    bind: str = Field("127.0.0.1", description="Address to listen on")
+    http_port: int = Field(7900, ge=1, le=65535, description="Port of /healthz and /metrics, without TLS")
+    tls_port: int = Field(7943, ge=1, le=65535, description="Port that nodes connect to, with TLS")
+    tls_cert: Path | None = Field(None, description="Certificate chain (PEM) for callers that ask for another name")
+    tls_key: Path | None = Field(None, description="Private key (PEM) of the certificate; both are read when they change")
+    names: tuple[str, ...] = Field((), description="More names and addresses for the certificate of our own CA")
+    addresses: tuple[str, ...] = Field((), description="Addresses of all DP Managers, told to nodes that join")
+    data_dir: Path = Field(Path("data/dpm"), description="Where the log of the TLS front is kept")
+    pool_size: int = Field(5, ge=1, description="Connections to PostgreSQL kept open")
+    shutdown_seconds: float = Field(3, ge=0, description="How long calls may take to end when asked to stop")
+    log_format: str = Field("console", pattern="^(console|json)$", description="console or json")
+
+
 class NodeSettings(BaseSettings):
     """`gatefleet node`: one Envoy and the agent that feeds it."""
 

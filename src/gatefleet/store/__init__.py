@@ -1,5 +1,6 @@
 """PostgreSQL: the tables, the documents of every group, their revisions and the notices that tell of them."""
 
+from gatefleet.store import fleet
 from gatefleet.store.crypto import make_master_key, read_master_key
 from gatefleet.store.documents import Documents, Query, Stored
 from gatefleet.store.listen import listen
@@ -14,6 +15,7 @@ __all__ = [
     "Store",
     "Stored",
     "check",
+    "fleet",
     "listen",
     "make_master_key",
     "migrate",

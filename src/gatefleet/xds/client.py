@@ -32,13 +32,15 @@ class Follower:
         node_id: str,
         held: Snapshot | None = None,
         types: Sequence[str] = PUSH_ORDER,
+        metadata: Mapping[str, str] | None = None,
     ) -> None:
         self.connected = False
-        """A stream is open and has brought something."""
+        """A stream is open and the server has answered."""
         self.problem = ""
         """Why the last stream ended."""
         self._call: _Open = channel.stream_stream(f"/{SERVICE}/{METHOD}")
         self._node_id, self._types = node_id, tuple(types)
+        self._metadata = tuple((metadata or {}).items())
         self._held = {t: dict((held or Snapshot()).of(t)) for t in types}
         self._refusal = ""
 
@@ -81,13 +83,15 @@ class Follower:
             pause = min(pause * 2, LONGEST_PAUSE)
 
     async def _stream(self) -> AsyncGenerator[Delta, None]:
-        call = self._call()
+        call = self._call(metadata=self._metadata)
         try:
             for type_url in self._types:
                 await call.write(self._opening(type_url))
+            await call.initial_metadata()
+            self.connected, self.problem = True, ""
             async for body in _bodies(call):
                 response = discovery.DeltaDiscoveryResponse.FromString(body)
-                self.connected, self._refusal = True, ""
+                self._refusal = ""
                 delta = self._apply(response)
                 yield delta
                 await call.write(self._answer(response))

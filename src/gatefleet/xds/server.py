@@ -18,6 +18,8 @@ from gatefleet.xds.wire import METHOD, SERVICE, Response
 Context = grpc.aio.ServicerContext[bytes, bytes]
 KeyOf = Callable[[Context], Awaitable[str]]
 """Names the key a caller may follow; aborts the call when there is none."""
+NameOf = Callable[[Context], str]
+"""Who the caller is, so that `drop` can find it."""
 
 FIRST_SYNCS: Final = 8
 """Streams that may send more than `_SMALL` bytes at once; the others wait for a place."""
@@ -51,6 +53,11 @@ class Server:
     def publish(self, key: str, snapshot: Snapshot) -> int:
         """Make `snapshot` the newest of `key`; returns its generation, which `acknowledged` takes."""
         return self._feed(key).publish(snapshot)
+
+    def drop(self, names: Collection[str]) -> None:
+        """End the streams of these callers."""
+        for stream in [s for streams in self._streams.values() for s in streams if s.name in names]:
+            stream.end()
 
     def withdraw(self, key: str) -> None:
         """Forget a key: its streams end."""
@@ -90,18 +97,23 @@ class Server:
         """How many streams follow `key` now."""
         return len(self._streams.get(key, ()))
 
-    def handler(self, key_of: KeyOf) -> grpc.GenericRpcHandler:
+    def handler(self, key_of: KeyOf, name_of: NameOf = lambda _: "") -> grpc.GenericRpcHandler:
         """The gRPC service, to be added to a grpc.aio server."""
 
         async def follow(requests: AsyncIterator[bytes], context: Context) -> None:
-            await self._serve(await key_of(context), requests, context.write)
+            key = await key_of(context)
+            await context.send_initial_metadata(())  # a client that lacks nothing hears at once that it is connected
+            await self._serve(key, name_of(context), requests, context.write)
 
         method = grpc.stream_stream_rpc_method_handler(follow)  # pyright: ignore[reportArgumentType, reportUnknownVariableType]  (the stubs know synchronous handlers only)
         return grpc.method_handlers_generic_handler(SERVICE, {METHOD: method})  # pyright: ignore[reportUnknownArgumentType]
 
-    async def _serve(self, key: str, requests: AsyncIterator[bytes], write: Callable[[bytes], Awaitable[None]]) -> None:
+    async def _serve(
+        self, key: str, name: str, requests: AsyncIterator[bytes], write: Callable[[bytes], Awaitable[None]]
+    ) -> None:
         feed = self._feed(key)
-        stream = Stream(State(feed, self._order, stepwise=self._stepwise, resolve=self._resolve), self._turns)
+        state = State(feed, self._order, stepwise=self._stepwise, resolve=self._resolve)
+        stream = Stream(name, state, self._turns)
         feed.followers.add(stream)
         self._streams.setdefault(key, set()).add(stream)
         try:
@@ -124,7 +136,8 @@ class Server:
 class Stream:
     """One call: reads requests into the state, writes what the state chooses."""
 
-    def __init__(self, state: State, turns: asyncio.Semaphore) -> None:
+    def __init__(self, name: str, state: State, turns: asyncio.Semaphore) -> None:
+        self.name = name
         self.state = state
         self._turns = turns
         self._event = asyncio.Event()

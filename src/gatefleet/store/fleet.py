@@ -1,0 +1,350 @@
+"""The fleet in the database: who may join, what was issued to whom, how each node is.
+
+Every function works within the caller's transaction. Private keys are encrypted by the store's cipher, join tokens are
+stored as hashes. A node's status is worked out when it is read, so nothing has to notice that it went silent.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal, cast
+
+from sqlalchemy import Row, delete, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gatefleet import pki
+from gatefleet.errors import NotFound, Unauthorized
+from gatefleet.fleet import Heartbeat
+from gatefleet.pki import Bundle, Identity, JoinToken, Pair, SnapshotKeys
+from gatefleet.store.crypto import Cipher
+from gatefleet.store.fleet_tables import (
+    certificate_authority,
+    client_certificate,
+    group_status,
+    instance,
+    join_token,
+    snapshot_key,
+)
+from gatefleet.store.tables import gateway_group, revision_log
+
+LOST_AFTER: Final = timedelta(seconds=30)
+OFFLINE_AFTER: Final = timedelta(hours=2)
+REMOVED_AFTER: Final = timedelta(days=7)
+SYNC_SECONDS: Final = 10
+"""A node may be this long behind its group before it counts as out of sync."""
+_LOCK: Final = 7_462_014
+"""The advisory lock under which keys are made; the number is only ours."""
+_CA_PLACE: Final = "fleet/ca"
+
+Status = Literal["Healthy", "OutOfSync", "LostConnection", "Offline"]
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A node as it last reported."""
+
+    id: str
+    group_id: str
+    hostname: str
+    ip: str
+    version: str
+    ports: tuple[int, ...]
+    cores: int
+    applied_revision: int
+    envoy: str
+    problems: Mapping[str, str]
+    """Resources its Envoy refuses, "<type URL>/<name>" to the reason."""
+    status: Status
+    created_at: datetime
+    last_heartbeat_at: datetime
+    certificate_expires_at: datetime | None
+    to_be_deleted_at: datetime | None
+    """Set while it is offline."""
+
+
+# The CA and what it issues
+
+
+async def create_ca_if_missing(connection: AsyncConnection, cipher: Cipher) -> Pair:
+    """The CA, made on first use; several starters at once get the same one."""
+    if found := await _ca(connection, cipher):
+        return found
+    await _lock(connection)
+    if found := await _ca(connection, cipher):
+        return found
+    made = pki.create_ca(datetime.now(UTC))
+    values = {"certificate": made.certificate, "sealed_key": cipher.seal(made.key, _CA_PLACE)}
+    await connection.execute(insert(certificate_authority).values(values))
+    return made
+
+
+async def issue(
+    connection: AsyncConnection, cipher: Cipher, identity: Identity, csr: str, life: timedelta = pki.CLIENT_LIFE
+) -> str:
+    """A client certificate (PEM) for the key in `csr`, on record to be revocable. Invalid for a bad request."""
+    ca = await create_ca_if_missing(connection, cipher)
+    certificate = pki.sign_csr(ca, csr, identity, datetime.now(UTC), life)
+    await _record(connection, identity, certificate)
+    return certificate
+
+
+async def issue_client_bundle(
+    connection: AsyncConnection, cipher: Cipher, group_id: str, *, dp_manager_addresses: Sequence[str] = ()
+) -> dict[str, Any]:
+    """A client certificate with its key and all else a node needs to join, as the Admin API shows it once.
+
+    `id` is the certificate's serial number, `expiry` Unix seconds, `bundle` the join bundle as a JSON text.
+    NotFound if there is no such group.
+    """
+    keys = await snapshot_keys(connection, cipher, group_id)
+    ca = await create_ca_if_missing(connection, cipher)
+    identity = Identity(group_id, uuid.uuid4().hex[:16])
+    pair = pki.issue_client(ca, identity, datetime.now(UTC))
+    await _record(connection, identity, pair.certificate)
+    bundle = Bundle(
+        certificate=pair.certificate,
+        private_key=pair.key,
+        ca_certificate=ca.certificate,
+        gateway_group_id=group_id,
+        verification_keys={key.key_id: key.verification for key in keys},
+        snapshot_key=keys[0].copy,
+        dp_manager_addresses=tuple(dp_manager_addresses),
+    )
+    return {
+        "id": pki.serial(pair.certificate),
+        "certificate": pair.certificate,
+        "private_key": pair.key,
+        "ca_certificate": ca.certificate,
+        "gateway_group_id": group_id,
+        "expiry": int(pki.expiry(pair.certificate).timestamp()),
+        "bundle": bundle.to_json().decode(),
+    }
+
+
+async def revoke(connection: AsyncConnection, serial: str) -> None:
+    """Put a certificate on the revocation list. NotFound if we never issued it."""
+    found = await connection.execute(
+        update(client_certificate)
+        .where(client_certificate.c.serial == serial)
+        .values(revoked_at=func.coalesce(client_certificate.c.revoked_at, func.now()))
+        .returning(client_certificate.c.serial)
+    )
+    if found.one_or_none() is None:
+        raise NotFound(f"client certificate [{serial}] not found")
+
+
+async def revoke_group(connection: AsyncConnection, group_id: str) -> None:
+    """Revoke all certificates of a group: what deleting it needs."""
+    mine = client_certificate.c.group_id == group_id
+    await connection.execute(update(client_certificate).where(mine).values(revoked_at=func.now()))
+
+
+async def revoked(connection: AsyncConnection) -> Mapping[str, str]:
+    """Serial number to fingerprint (SHA-256 of the DER form, hex) of every revoked certificate not expired yet."""
+    c = client_certificate.c
+    rows = await connection.execute(
+        select(c.serial, c.fingerprint).where(c.revoked_at.is_not(None), c.expires_at > func.now()).order_by(c.serial)
+    )
+    return {row.serial: row.fingerprint for row in rows}
+
+
+# Join tokens
+
+
+async def mint_join_token(connection: AsyncConnection, cipher: Cipher, group_id: str) -> tuple[str, str]:
+    """Id and plain text of a new join token, which is never shown again. NotFound if there is no such group."""
+    await _group(connection, group_id)
+    ca = await create_ca_if_missing(connection, cipher)
+    token, number = pki.mint_token(ca.certificate), uuid.uuid4().hex[:16]
+    await connection.execute(insert(join_token).values(id=number, group_id=group_id, hash=token.hashed))
+    return number, token.plain
+
+
+async def admit(connection: AsyncConnection, token: JoinToken) -> str:
+    """The group a join token admits to. Unauthorized if it is none of ours."""
+    found = await connection.execute(
+        update(join_token)
+        .where(join_token.c.hash == token.hashed)
+        .values(last_used_at=func.now())
+        .returning(join_token.c.group_id)
+    )
+    group_id = found.scalar_one_or_none()
+    if group_id is None:
+        raise Unauthorized("the join token is not known here; mint a new one for the gateway group")
+    return str(group_id)
+
+
+# Snapshot keys
+
+
+async def snapshot_keys(connection: AsyncConnection, cipher: Cipher, group_id: str) -> tuple[SnapshotKeys, ...]:
+    """The group's keys, the newest (which signs and encrypts) first; made on first use. NotFound without the group."""
+    if found := await _snapshot_keys(connection, cipher, group_id):
+        return found
+    await _group(connection, group_id)
+    await _lock(connection)
+    if found := await _snapshot_keys(connection, cipher, group_id):
+        return found
+    made = pki.new_snapshot_keys()
+    place = _key_place(group_id, made.key_id)
+    await connection.execute(
+        insert(snapshot_key).values(
+            group_id=group_id,
+            key_id=made.key_id,
+            sealed_seal=cipher.seal(made.seal.hex(), place + "/seal"),
+            sealed_copy=cipher.seal(made.copy.hex(), place + "/copy"),
+        )
+    )
+    return (made,)
+
+
+# Nodes
+
+
+async def beat(connection: AsyncConnection, identity: Identity, heard: Heartbeat) -> None:
+    """Record a heartbeat; a node not seen before is added. NotFound if its group is gone."""
+    expires = heard.certificate_expires_at
+    values = {
+        "hostname": heard.machine.hostname,
+        "ip": heard.machine.ip,
+        "version": heard.machine.version,
+        "ports": list(heard.machine.ports),
+        "cores": heard.machine.cores,
+        "applied_revision": heard.applied_revision,
+        "envoy": heard.envoy,
+        "problems": dict(heard.problems),
+        "certificate_expires_at": datetime.fromtimestamp(expires, UTC) if expires else None,
+        "last_heartbeat_at": func.now(),
+        "left_at": func.now() if heard.leaving else None,
+    }
+    await _group(connection, identity.group)
+    await connection.execute(
+        upsert(instance)
+        .values(group_id=identity.group, id=identity.instance, **values)
+        .on_conflict_do_update(index_elements=[instance.c.group_id, instance.c.id], set_=values)
+    )
+
+
+async def list_instances(connection: AsyncConnection, group_id: str | None = None) -> Sequence[Instance]:
+    """The nodes of a group, or of all groups, newest first, with their statuses as of now."""
+    due = (
+        select(func.coalesce(func.max(revision_log.c.revision), 0))
+        .where(
+            revision_log.c.group_id == instance.c.group_id,
+            revision_log.c.at < func.now() - text(f"interval '{SYNC_SECONDS} seconds'"),
+        )
+        .scalar_subquery()
+    )
+    query = select(instance, due.label("due"), func.now().label("now")).order_by(instance.c.created_at.desc())
+    if group_id is not None:
+        query = query.where(instance.c.group_id == group_id)
+    return tuple(_instance(row) for row in (await connection.execute(query)).all())
+
+
+async def remove_forgotten(connection: AsyncConnection) -> int:
+    """Remove nodes that have been silent for a week; how many there were."""
+    gone = await connection.execute(
+        delete(instance).where(instance.c.last_heartbeat_at < func.now() - REMOVED_AFTER).returning(instance.c.id)
+    )
+    return len(gone.all())
+
+
+# Problems
+
+
+async def report(connection: AsyncConnection, group_id: str, revision: int, problems: Mapping[str, str]) -> None:
+    """Record what compiling a revision came to; an older revision never overwrites a newer one.
+
+    NotFound if there is no such group.
+    """
+    values = {"revision": revision, "problems": dict(problems), "compiled_at": func.now()}
+    await _group(connection, group_id)
+    await connection.execute(
+        upsert(group_status)
+        .values(group_id=group_id, **values)
+        .on_conflict_do_update(
+            index_elements=[group_status.c.group_id], set_=values, where=group_status.c.revision <= revision
+        )
+    )
+
+
+async def problems(connection: AsyncConnection, group_id: str) -> Mapping[str, str]:
+    """Documents of the group that are not live as they stand ("kind/key"), and why."""
+    found = await connection.execute(select(group_status.c.problems).where(group_status.c.group_id == group_id))
+    return cast("Mapping[str, str]", found.scalar_one_or_none() or {})
+
+
+async def _ca(connection: AsyncConnection, cipher: Cipher) -> Pair | None:
+    newest = select(certificate_authority).order_by(certificate_authority.c.id.desc()).limit(1)
+    row = (await connection.execute(newest)).one_or_none()
+    return Pair(row.certificate, cipher.open(row.sealed_key, _CA_PLACE)) if row else None
+
+
+async def _record(connection: AsyncConnection, identity: Identity, certificate: str) -> None:
+    await connection.execute(
+        insert(client_certificate).values(
+            serial=pki.serial(certificate),
+            fingerprint=pki.certificate_hash(certificate),
+            group_id=identity.group,
+            instance_id=identity.instance,
+            expires_at=pki.expiry(certificate),
+        )
+    )
+
+
+async def _snapshot_keys(connection: AsyncConnection, cipher: Cipher, group_id: str) -> tuple[SnapshotKeys, ...]:
+    query = select(snapshot_key).where(snapshot_key.c.group_id == group_id)
+    rows = (await connection.execute(query.order_by(snapshot_key.c.created_at.desc(), snapshot_key.c.key_id))).all()
+    return tuple(_opened(cipher, row) for row in rows)
+
+
+def _opened(cipher: Cipher, row: Row[Any]) -> SnapshotKeys:
+    place = _key_place(row.group_id, row.key_id)
+    seal, copy = (cipher.open(row.sealed_seal, place + "/seal"), cipher.open(row.sealed_copy, place + "/copy"))
+    return SnapshotKeys(row.key_id, bytes.fromhex(seal), bytes.fromhex(copy))
+
+
+def _key_place(group_id: str, key_id: str) -> str:
+    return f"fleet/snapshot_key/{group_id}/{key_id}"
+
+
+async def _group(connection: AsyncConnection, group_id: str) -> None:
+    found = await connection.execute(select(gateway_group.c.id).where(gateway_group.c.id == group_id))
+    if found.one_or_none() is None:
+        raise NotFound(f"gateway group [{group_id}] not found")
+
+
+async def _lock(connection: AsyncConnection) -> None:
+    await connection.execute(text(f"select pg_advisory_xact_lock({_LOCK})"))
+
+
+def _instance(row: Row[Any]) -> Instance:
+    silent: timedelta = row.now - row.last_heartbeat_at
+    status = _status(silent, behind=row.applied_revision < row.due, left=row.left_at is not None)
+    return Instance(
+        id=row.id,
+        group_id=row.group_id,
+        hostname=row.hostname,
+        ip=row.ip,
+        version=row.version,
+        ports=tuple(row.ports),
+        cores=row.cores,
+        applied_revision=row.applied_revision,
+        envoy=row.envoy,
+        problems=row.problems,
+        status=status,
+        created_at=row.created_at,
+        last_heartbeat_at=row.last_heartbeat_at,
+        certificate_expires_at=row.certificate_expires_at,
+        to_be_deleted_at=row.last_heartbeat_at + REMOVED_AFTER if status == "Offline" else None,
+    )
+
+
+def _status(silent: timedelta, *, behind: bool, left: bool) -> Status:
+    if left or silent >= OFFLINE_AFTER:
+        return "Offline"
+    if silent >= LOST_AFTER:
+        return "LostConnection"
+    return "OutOfSync" if behind else "Healthy"
