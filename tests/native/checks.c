@@ -1,0 +1,442 @@
+/* What the module does, one sentence per check; run under the address and undefined behaviour sanitizers.
+ * Argument: a run directory with tables "hosts" and "consumers" as test_checks.py writes them. */
+#include "counters.c" /* whole, to take its locks as a dying process does */
+
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include "host.h"
+
+static int failures;
+
+#define CHECK(what) \
+  do { \
+    if (!(what)) failures++, printf("%s:%d: not so: %s\n", __FILE__, __LINE__, #what); \
+  } while (0)
+
+static struct text text(const char *from) { return (struct text){from, strlen(from)}; }
+
+static bool is(struct text value, const char *expected) { return same(value, text(expected)); }
+
+/* ---- helpers ---- */
+
+struct bytes {
+  char at[8192];
+  size_t size;
+};
+
+static void field(struct bytes *config, const char *key, const char *value) {
+  const char *parts[2] = {key, value};
+  for (int i = 0; i < 2; i++) {
+    uint32_t size = (uint32_t)strlen(parts[i]);
+    memcpy(config->at + config->size, &size, 4);
+    memcpy(config->at + config->size + 4, parts[i], size);
+    config->size += 4 + size;
+  }
+}
+
+static void *configured(const char *filter, const struct bytes *config) {
+  return envoy_dynamic_module_on_http_filter_config_new(NULL, text(filter), (struct text){config->at, config->size});
+}
+
+static struct bytes limit(const char *owner, const char *count) {
+  struct bytes config = {.size = 0};
+  field(&config, "owner", owner);
+  field(&config, "count", count);
+  field(&config, "time_window", "60");
+  return config;
+}
+
+/* Runs one request through a filter and frees all but the fake. */
+static int run(const char *filter, const struct bytes *config, struct fake *fake) {
+  void *made = configured(filter, config);
+  CHECK(made);
+  if (!made) return -1;
+  void *stream = envoy_dynamic_module_on_http_filter_new(made, fake);
+  int status = envoy_dynamic_module_on_http_filter_request_headers(fake, stream, true);
+  if (status == HEADERS_CONTINUE) envoy_dynamic_module_on_http_filter_response_headers(fake, stream, true);
+  envoy_dynamic_module_on_http_filter_destroy(stream);
+  envoy_dynamic_module_on_http_filter_config_destroy(made);
+  return status;
+}
+
+static struct fake *request(const char *authority, const char *target) {
+  struct fake *fake = fake_new("192.0.2.7:4711");
+  if (authority) fake_add(fake, TEXT(":authority"), text(authority));
+  if (target) fake_add(fake, TEXT(":path"), text(target));
+  fake_add(fake, TEXT(":method"), TEXT("GET"));
+  return fake;
+}
+
+static struct fake *early(const char *authority, const char *target) {
+  struct fake *fake = request(authority, target);
+  CHECK(envoy_dynamic_module_on_early_header_mutation_mutate(NULL, fake));
+  return fake;
+}
+
+static struct text seen(struct fake *fake, const char *key) { return fake_get(fake, REQUEST_HEADERS, text(key)); }
+static struct text told(struct fake *fake, const char *key) { return fake_get(fake, RESPONSE_HEADERS, text(key)); }
+static bool said(struct fake *fake, uint32_t status, const char *body) {
+  return fake->status == status && is((struct text){fake->body, fake->body_size}, body);
+}
+
+/* ---- checks ---- */
+
+static void hashes_are_the_published_ones(void) {
+  uint64_t key[2] = {0x0706050403020100u, 0x0f0e0d0c0b0a0908u}, out[2];
+  struct sip sip;
+  sip_begin(&sip, key);
+  sip_end(&sip, out);
+  CHECK(out[0] == 0xe6a825ba047f81a3u && out[1] == 0x930255c71472f66du);
+  sip_begin(&sip, key);
+  sip_add(&sip, (struct text){"\0\1\2\3", 4});
+  sip_add(&sip, (struct text){"\4\5\6\7\10", 5});
+  sip_end(&sip, out);
+  struct sip whole;
+  uint64_t again[2];
+  sip_begin(&whole, key);
+  sip_add(&whole, (struct text){"\0\1\2\3\4\5\6\7\10", 9});
+  sip_end(&whole, again);
+  CHECK(out[0] == again[0] && out[1] == again[1]);
+  CHECK(crc32_of(TEXT("123456789")) == 0xcbf43926u);
+}
+
+static void scope_is(const char *authority, const char *target, const char *expected) {
+  struct fake *fake = early(authority, target);
+  if (!is(seen(fake, "x-gf-scope"), expected)) {
+    struct text scope = seen(fake, "x-gf-scope");
+    failures++, printf("%s%s has scope [%.*s], not [%s]\n", authority, target, (int)scope.size, scope.at, expected);
+  }
+  CHECK(fake_count(fake, TEXT("x-gf-scope")) == 1 && fake_count(fake, TEXT("x-gf-path")) == 1);
+  fake_free(fake);
+}
+
+static void hosts_find_their_scope(void) {
+  char longest[5000];
+  memset(longest, 'a', sizeof longest - 1);
+  longest[sizeof longest - 1] = 0;
+  scope_is("foo.test", "/", "foo.test");
+  scope_is("FOO.Test:9080", "/", "foo.test");
+  scope_is("foo.test.", "/", "foo.test");
+  scope_is("a.wild.test", "/", "*.wild.test");
+  scope_is("A.b.Wild.test:1", "/", "*.wild.test");
+  scope_is("a.deep.wild.test", "/", "*.deep.wild.test");
+  scope_is("wild.test", "/", "*");
+  scope_is("unknown.test", "/", "*");
+  scope_is("[::1]:80", "/", "[::1]");
+  scope_is("[::1", "/", "*");
+  scope_is("", "/", "*");
+  scope_is("...", "/", "*");
+  scope_is(longest, "/", "*");
+  scope_is("big.test", "/a/b/c?x", "big.test#2.16.12");
+  scope_is("big.test", "/a/b", "big.test#2.16.12");
+  scope_is("big.test", "/a%2fb/c", "big.test#2.16.12");
+}
+
+static void path_is(const char *target, const char *expected) {
+  struct fake *fake = early("foo.test", target);
+  if (!is(seen(fake, "x-gf-path"), expected)) {
+    struct text path = seen(fake, "x-gf-path");
+    failures++, printf("[%s] has path [%.*s], not [%s]\n", target, (int)path.size, path.at, expected);
+  }
+  fake_free(fake);
+}
+
+static void paths_are_what_nginx_calls_uri(void) {
+  path_is("/a/b?x=/c", "/a/b");
+  path_is("/", "/");
+  path_is("/a%20b%2Fc", "/a b/c");
+  path_is("/x/..%2f..%2Fadmin", "/admin");
+  path_is("//a///b/./c/..", "/a/b/");
+  path_is("/..", "/");
+  path_is("/../a", "/a");
+  path_is("/a/.", "/a/");
+  path_is("/a/..b/...", "/a/..b/...");
+  path_is("/%2e%2e/%2e/x", "/x");
+  path_is("/%zz%0a%00%7f%", "/%zz%0a%00%7f%");
+  path_is("/%25%32%66", "/%2f");
+  path_is("/%E4%B8%AD", "/\xe4\xb8\xad");
+  path_is("*", "*");
+  path_is("gf:probe", "*");
+  path_is("", "*");
+}
+
+static void what_the_client_sends_of_ours_never_stays(void) {
+  struct fake *fake = request("foo.test", "/");
+  const char *const names[] = {"x-gf-scope", "x-gf-scope", "x-gf-path", "x-gf-other", "x-gf-other", "x-envoy-retry-on",
+                               "x-consumer-username", "x-credential-identifier", "x-consumer-custom-id", "x-real-ip",
+                               "x-real-ip", "x-forwarded-host", "x-forwarded-port"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) fake_add(fake, text(names[i]), TEXT("spoofed"));
+  fake_add(fake, TEXT("x-forwarded-for"), TEXT("203.0.113.1"));
+  fake_add(fake, TEXT("x-mine"), TEXT("kept"));
+  envoy_dynamic_module_on_early_header_mutation_mutate(NULL, fake);
+  for (size_t i = 0; i < fake->request_count; i++) CHECK(!is(fake->request[i].value, "spoofed"));
+  CHECK(is(seen(fake, "x-mine"), "kept") && is(seen(fake, "x-real-ip"), "192.0.2.7"));
+  CHECK(is(seen(fake, "x-forwarded-for"), "203.0.113.1, 192.0.2.7"));
+  CHECK(is(seen(fake, "x-forwarded-host"), "foo.test") && is(seen(fake, "x-forwarded-port"), "9080"));
+  fake_free(fake);
+}
+
+static void too_many_headers_and_absurd_names_are_closed(void) {
+  char name[300] = "x-gf-";
+  struct fake *fake = request("foo.test", "/");
+  memset(name + 5, 'a', 200);
+  fake_add(fake, text(name), TEXT("1"));
+  envoy_dynamic_module_on_early_header_mutation_mutate(NULL, fake);
+  CHECK(is(seen(fake, "x-gf-scope"), "") && is(seen(fake, "x-gf-path"), "*"));
+  fake_free(fake);
+  fake = request("foo.test", "/");
+  for (int i = 0; i < 300; i++) fake_add(fake, TEXT("x-a"), TEXT("b"));
+  envoy_dynamic_module_on_early_header_mutation_mutate(NULL, fake);
+  CHECK(is(seen(fake, "x-gf-scope"), "") && is(seen(fake, "x-gf-path"), "*"));
+  fake_free(fake);
+}
+
+static void configurations_that_are_wrong_are_refused(void) {
+  struct bytes good = {.size = 0}, bad;
+  field(&good, "realm", "here");
+  for (size_t cut = 1; cut < good.size; cut++)
+    CHECK(!envoy_dynamic_module_on_http_filter_config_new(NULL, TEXT("key-auth"), (struct text){good.at, cut}));
+  static const char *const wrong[][3] = {
+      {"key-auth", "unknown", "x"},        {"key-auth", "hide_credentials", "yes"}, {"key-auth", "realm", "a\nb"},
+      {"basic-auth", "header", "x"},       {"ip-restriction", "whitelist", "1.2.3"}, {"ip-restriction", "blacklist", "::1/129"},
+      {"ip-restriction", "blacklist", ""}, {"ip-restriction", "response_code", "99"}, {"ip-restriction", "whitelist", "1.2.3.4/"},
+      {"limit-count", "count", "0"},       {"limit-count", "key", "$nothing"},      {"limit-count", "key", "?x"},
+      {"nothing", "count", "1"},           {"limit-count", "time_window", "4294967296"}};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    bad = strcmp(wrong[i][0], "limit-count") == 0 ? limit("x", "1") : (struct bytes){.size = 0};
+    if (bad.size) field(&bad, "key", "=all");
+    field(&bad, wrong[i][1], wrong[i][2]);
+    CHECK(!configured(wrong[i][0], &bad));
+  }
+  CHECK(!envoy_dynamic_module_on_early_header_mutation_config_new(NULL, TEXT("other"), TEXT("")));
+  CHECK(envoy_dynamic_module_on_early_header_mutation_config_new(NULL, TEXT("scope"), TEXT("")));
+}
+
+static void keys_let_their_consumer_in(void) {
+  struct bytes config = {.size = 0};
+  field(&config, "hide_credentials", "1");
+  struct fake *fake = request("foo.test", "/a?x=1&api%6bey=jack%2Dkey&y=2&apikey=other");
+  CHECK(run("key-auth", &config, fake) == HEADERS_CONTINUE);
+  CHECK(is(seen(fake, "x-consumer-username"), "jack") && is(seen(fake, "x-credential-identifier"), "c1"));
+  CHECK(is(seen(fake, "x-consumer-custom-id"), "77") && is(seen(fake, ":path"), "/a?x=1&y=2"));
+  fake_free(fake);
+  fake = request("foo.test", "/a?apikey=jack-key");
+  fake_add(fake, TEXT("apikey"), TEXT("jack-key"));
+  CHECK(run("key-auth", &config, fake) == HEADERS_CONTINUE);
+  CHECK(fake_count(fake, TEXT("apikey")) == 0 && is(seen(fake, ":path"), "/a?apikey=jack-key"));
+  fake_free(fake);
+}
+
+static void strangers_are_told_what_apisix_tells_them(void) {
+  struct bytes config = {.size = 0};
+  struct fake *fake = request("foo.test", "/a?apikeys=1&b");
+  CHECK(run("key-auth", &config, fake) == HEADERS_STOP);
+  CHECK(said(fake, 401, "{\"message\":\"Missing API key in request\"}\n"));
+  CHECK(is(told(fake, "www-authenticate"), "apikey realm=\"key\""));
+  CHECK(is(told(fake, "content-type"), "text/plain; charset=utf-8"));
+  fake_free(fake);
+  char huge[9000];
+  memset(huge, 'k', sizeof huge - 1);
+  huge[sizeof huge - 1] = 0;
+  const char *const wrong[] = {"bad", "", "jack-ke", "jack-key ", huge};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    fake = request("foo.test", "/");
+    fake_add(fake, TEXT("apikey"), text(wrong[i]));
+    CHECK(run("key-auth", &config, fake) == HEADERS_STOP);
+    CHECK(said(fake, 401, "{\"message\":\"Invalid API key in request\"}\n"));
+    CHECK(fake_count(fake, TEXT("x-consumer-username")) == 0);
+    fake_free(fake);
+  }
+}
+
+static void an_anonymous_consumer_must_exist(void) {
+  struct bytes config = {.size = 0}, missing = {.size = 0};
+  field(&config, "anonymous_consumer", "guest");
+  field(&missing, "anonymous_consumer", "nobody");
+  field(&missing, "error_response", "{\"no\":1}\n");
+  struct fake *fake = request("foo.test", "/");
+  CHECK(run("key-auth", &config, fake) == HEADERS_CONTINUE && is(seen(fake, "x-consumer-username"), "guest"));
+  fake_free(fake);
+  fake = request("foo.test", "/");
+  CHECK(run("key-auth", &missing, fake) == HEADERS_STOP && said(fake, 401, "{\"no\":1}\n"));
+  fake_free(fake);
+}
+
+static void passwords_let_their_consumer_in(void) {
+  struct bytes config = {.size = 0};
+  field(&config, "realm", "there");
+  field(&config, "hide_credentials", "1");
+  static const struct {
+    const char *header, *body;
+  } cases[] = {{"Basic amlsbDpwOnc=", NULL}, /* jill:p:w */
+               {"bASIC  amlsbDpwOnc", NULL},
+               {"Basic amlsbDp4", "{\"message\":\"Invalid user authorization\"}\n"},
+               {"Basic am9lOng=", "{\"message\":\"Invalid user authorization\"}\n"},
+               {"Basic amlsbA==", "{\"message\":\"Invalid authorization in request\"}\n"},
+               {"Basic", "{\"message\":\"Invalid authorization in request\"}\n"},
+               {"Basic ", "{\"message\":\"Invalid authorization in request\"}\n"},
+               {"Basic a!b=", "{\"message\":\"Invalid authorization in request\"}\n"},
+               {"Basicamlsb", "{\"message\":\"Invalid authorization in request\"}\n"},
+               {"", "{\"message\":\"Invalid authorization in request\"}\n"}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct fake *fake = request("foo.test", "/");
+    fake_add(fake, TEXT("authorization"), text(cases[i].header));
+    int status = run("basic-auth", &config, fake);
+    if (cases[i].body) CHECK(status == HEADERS_STOP && said(fake, 401, cases[i].body));
+    else CHECK(status == HEADERS_CONTINUE && is(seen(fake, "x-consumer-username"), "jill"));
+    if (cases[i].body) CHECK(is(told(fake, "www-authenticate"), "Basic realm='there'"));
+    CHECK(cases[i].body || fake_count(fake, TEXT("authorization")) == 0);
+    fake_free(fake);
+  }
+  struct fake *fake = request("foo.test", "/");
+  CHECK(run("basic-auth", &config, fake) == HEADERS_STOP);
+  CHECK(said(fake, 401, "{\"message\":\"Missing authorization in request\"}\n"));
+  fake_free(fake);
+}
+
+static void a_second_authentication_takes_over(void) {
+  struct bytes config = {.size = 0};
+  struct fake *fake = request("foo.test", "/");
+  fake_add(fake, TEXT("apikey"), TEXT("jack-key"));
+  fake_add(fake, TEXT("authorization"), TEXT("Basic amlsbDpwOnc="));
+  CHECK(run("key-auth", &config, fake) == HEADERS_CONTINUE && run("basic-auth", &config, fake) == HEADERS_CONTINUE);
+  CHECK(is(seen(fake, "x-consumer-username"), "jill") && fake_count(fake, TEXT("x-consumer-username")) == 1);
+  CHECK(fake_count(fake, TEXT("x-consumer-custom-id")) == 0);
+  fake_free(fake);
+}
+
+static int from(const char *source, const struct bytes *config) {
+  struct fake *fake = fake_new(source);
+  int status = run("ip-restriction", config, fake), answer = (int)fake->status;
+  CHECK((status == HEADERS_STOP) == (answer != 0));
+  fake_free(fake);
+  return answer;
+}
+
+static void addresses_are_restricted(void) {
+  struct bytes black = {.size = 0}, white = {.size = 0}, both = {.size = 0};
+  field(&black, "blacklist", "10.0.0.0/8");
+  field(&black, "blacklist", "10.1.0.0/16");
+  field(&black, "blacklist", "192.0.2.7");
+  field(&black, "blacklist", "2001:db8::/33");
+  field(&black, "response_code", "410");
+  field(&white, "whitelist", "127.0.0.0/30");
+  field(&white, "whitelist", "::1");
+  field(&white, "body", "no\n");
+  field(&both, "whitelist", "0.0.0.0/0");
+  field(&both, "blacklist", "1.2.3.4");
+  CHECK(from("10.255.255.255:1", &black) == 410 && from("11.0.0.0:1", &black) == 0 && from("9.255.255.255:1", &black) == 0);
+  CHECK(from("192.0.2.7:1", &black) == 410 && from("192.0.2.6:1", &black) == 0);
+  CHECK(from("[2001:db8:7fff:ffff::1]:9", &black) == 410 && from("[2001:db8:8000::]:9", &black) == 0);
+  CHECK(from("[::ffff:10.0.0.1]:9", &black) == 410);
+  CHECK(from("127.0.0.3:1", &white) == 0 && from("127.0.0.4:1", &white) == 403 && from("[::1]:1", &white) == 0);
+  CHECK(from("1.2.3.4:1", &both) == 403 && from("1.2.3.5:1", &both) == 0 && from("[::5]:1", &both) == 403);
+  CHECK(from("/run/socket", &white) == 500 && from("", &black) == 500 && from(NULL, &black) == 500);
+}
+
+static uint32_t counted(const struct bytes *config, const char *source, const char *key, const char *value) {
+  struct fake *fake = fake_new(source);
+  fake_add(fake, TEXT(":authority"), TEXT("Foo.test:1"));
+  fake_add(fake, TEXT(":path"), TEXT("/a?id=7&x"));
+  if (key) fake_add(fake, text(key), text(value));
+  run("limit-count", config, fake);
+  uint32_t status = fake->status;
+  bool shown = told(fake, "x-ratelimit-limit").at != NULL;
+  CHECK(shown == (status != 500));
+  fake_free(fake);
+  return status;
+}
+
+static void requests_are_counted_by_key(void) {
+  struct bytes config = limit("by-key", "2");
+  field(&config, "key", "$http_X_Team");
+  field(&config, "key", "=/");
+  field(&config, "key", "$cookie_session");
+  field(&config, "key", "?none");
+  CHECK(counted(&config, "1.1.1.1:1", "x-team", "a") == 0 && counted(&config, "2.2.2.2:1", "x-team", "a") == 0);
+  CHECK(counted(&config, "3.3.3.3:1", "x-team", "a") == 503 && counted(&config, "3.3.3.3:1", "x-team", "b") == 0);
+  CHECK(counted(&config, "1.1.1.1:1", "cookie", "a=1; session=x;b") == 0);
+  struct bytes fallback = limit("by-address", "1");
+  field(&fallback, "key", "$arg_nothing");
+  CHECK(counted(&fallback, "1.1.1.1:1", NULL, NULL) == 0 && counted(&fallback, "1.1.1.1:2", NULL, NULL) == 503);
+  CHECK(counted(&fallback, "1.1.1.2:1", NULL, NULL) == 0);
+  struct bytes constant = limit("constant", "1");
+  field(&constant, "key", "=all");
+  CHECK(counted(&constant, "1.1.1.1:1", NULL, NULL) == 0 && counted(&constant, "2.2.2.2:2", NULL, NULL) == 503);
+  struct bytes argument = limit("argument", "1");
+  field(&argument, "key", "$arg_id");
+  field(&argument, "key", "$host");
+  CHECK(counted(&argument, "1.1.1.1:1", NULL, NULL) == 0 && counted(&argument, "2.2.2.2:2", NULL, NULL) == 503);
+}
+
+/* The holder of every lock dies with the locks held; those who come after go on counting where it was. */
+static void a_dead_holder_does_not_stop_the_others(void) {
+  struct bytes config = limit("survivors", "3");
+  field(&config, "key", "=all");
+  CHECK(counted(&config, "1.1.1.1:1", NULL, NULL) == 0);
+  pid_t child = fork();
+  if (child == 0) {
+    for (size_t i = 0; i < STRIPES; i++) stripe_lock(&counters()->stripes[i].lock);
+    _exit(0);
+  }
+  waitpid(child, NULL, 0);
+  CHECK(counted(&config, "1.1.1.1:1", NULL, NULL) == 0 && counted(&config, "1.1.1.1:1", NULL, NULL) == 0);
+  CHECK(counted(&config, "1.1.1.1:1", NULL, NULL) == 503);
+}
+
+static void a_full_table_still_counts(void) {
+  struct sip name;
+  struct verdict verdict = {0};
+  for (uint32_t i = 0; i < 300000; i++) {
+    CHECK(counters_key(&name));
+    sip_add(&name, (struct text){(const char *)&i, sizeof i});
+    verdict = counters_take(&name, (struct window){1, 60000});
+    if (!verdict.usable || !verdict.passed) break;
+  }
+  CHECK(verdict.usable && verdict.passed);
+}
+
+static void without_tables_everything_is_closed(void) {
+  struct bytes config = {.size = 0}, counter = limit("x", "1");
+  field(&counter, "key", "=all");
+  tables_use("/nonexistent");
+  struct fake *fake = early("foo.test", "/");
+  CHECK(is(seen(fake, "x-gf-scope"), "") && is(seen(fake, "x-gf-path"), "*"));
+  fake_add(fake, TEXT("apikey"), TEXT("jack-key"));
+  CHECK(run("key-auth", &config, fake) == HEADERS_STOP);
+  CHECK(said(fake, 500, "{\"error_msg\":\"500 Internal Server Error\"}\n"));
+  fake_free(fake);
+  fake = fake_new("1.1.1.1:1");
+  CHECK(run("limit-count", &counter, fake) == HEADERS_STOP && fake->status == 500);
+  fake_free(fake);
+  field(&counter, "allow_degradation", "1");
+  fake = fake_new("1.1.1.1:1");
+  CHECK(run("limit-count", &counter, fake) == HEADERS_CONTINUE && fake->status == 0);
+  fake_free(fake);
+}
+
+int main(int count, char **arguments) {
+  if (count == 3 && strcmp(arguments[2], "closed") == 0) {
+    without_tables_everything_is_closed();
+    return failures != 0;
+  }
+  setenv("GATEFLEET_RUN_DIR", arguments[1], 1);
+  CHECK(is(text(envoy_dynamic_module_on_program_init()), ABI_VERSION));
+  hashes_are_the_published_ones();
+  hosts_find_their_scope();
+  paths_are_what_nginx_calls_uri();
+  what_the_client_sends_of_ours_never_stays();
+  too_many_headers_and_absurd_names_are_closed();
+  configurations_that_are_wrong_are_refused();
+  keys_let_their_consumer_in();
+  strangers_are_told_what_apisix_tells_them();
+  an_anonymous_consumer_must_exist();
+  passwords_let_their_consumer_in();
+  a_second_authentication_takes_over();
+  addresses_are_restricted();
+  requests_are_counted_by_key();
+  a_dead_holder_does_not_stop_the_others();
+  a_full_table_still_counts();
+  return failures != 0;
+}

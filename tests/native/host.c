@@ -1,0 +1,164 @@
+/* Envoy's side of the ABI over plain lists. Every header is an allocation of its own, freed when it goes, so that the address
+ * sanitizer sees a module that keeps what it must not keep. */
+#include "host.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+
+static struct text copy(struct text from) {
+  char *at = malloc(from.size ? from.size : 1);
+  if (from.size) memcpy(at, from.at, from.size);
+  return (struct text){at, from.size};
+}
+
+static struct text lower_copy(struct text from) {
+  struct text made = copy(from);
+  for (size_t i = 0; i < made.size; i++) ((char *)(uintptr_t)made.at)[i] = (char)tolower((unsigned char)made.at[i]);
+  return made;
+}
+
+static void forget(struct text one) { free((void *)(uintptr_t)one.at); }
+
+struct fake *fake_new(const char *source) {
+  struct fake *fake = calloc(1, sizeof *fake);
+  if (source) fake->source = copy((struct text){source, strlen(source)});
+  fake->port = 9080;
+  return fake;
+}
+
+void fake_free(struct fake *fake) {
+  for (size_t i = 0; i < fake->request_count; i++) forget(fake->request[i].key), forget(fake->request[i].value);
+  for (size_t i = 0; i < fake->response_count; i++) forget(fake->response[i].key), forget(fake->response[i].value);
+  forget(fake->source);
+  free(fake);
+}
+
+static struct header *list_of(struct fake *fake, int map, size_t **count) {
+  *count = map == REQUEST_HEADERS ? &fake->request_count : &fake->response_count;
+  return map == REQUEST_HEADERS ? fake->request : fake->response;
+}
+
+static void list_add(struct fake *fake, int map, struct text key, struct text value) {
+  size_t *count;
+  struct header *list = list_of(fake, map, &count);
+  list[(*count)++] = (struct header){lower_copy(key), copy(value)};
+}
+
+static void list_remove(struct fake *fake, int map, struct text key) {
+  size_t *count, kept = 0;
+  struct header *list = list_of(fake, map, &count);
+  struct text name = lower_copy(key);
+  for (size_t i = 0; i < *count; i++) {
+    if (same(list[i].key, name)) forget(list[i].key), forget(list[i].value);
+    else list[kept++] = list[i];
+  }
+  *count = kept;
+  forget(name);
+}
+
+static size_t list_find(struct fake *fake, int map, struct text key, size_t index, struct text *out) {
+  size_t *count, seen = 0;
+  struct header *list = list_of(fake, map, &count);
+  struct text name = lower_copy(key);
+  for (size_t i = 0; i < *count; i++)
+    if (same(list[i].key, name) && seen++ == index) *out = list[i].value;
+  forget(name);
+  return seen;
+}
+
+void fake_add(struct fake *fake, struct text key, struct text value) { list_add(fake, REQUEST_HEADERS, key, value); }
+
+struct text fake_get(struct fake *fake, enum header_map map, struct text key) {
+  struct text value = {NULL, 0};
+  list_find(fake, map, key, 0, &value);
+  return value;
+}
+
+size_t fake_count(struct fake *fake, struct text key) {
+  struct text value;
+  return list_find(fake, REQUEST_HEADERS, key, SIZE_MAX, &value);
+}
+
+void envoy_dynamic_module_callback_log(int level, struct text message) { (void)level, (void)message; }
+
+/* ---- early header mutation ---- */
+
+size_t envoy_dynamic_module_callback_early_header_mutation_get_headers_size(void *ctx) {
+  return ((struct fake *)ctx)->request_count;
+}
+
+bool envoy_dynamic_module_callback_early_header_mutation_get_headers(void *ctx, struct header *out) {
+  struct fake *fake = ctx;
+  memcpy(out, fake->request, fake->request_count * sizeof *out);
+  return true;
+}
+
+bool envoy_dynamic_module_callback_early_header_mutation_set_header(void *ctx, struct text key, struct text value) {
+  list_remove(ctx, REQUEST_HEADERS, key);
+  list_add(ctx, REQUEST_HEADERS, key, value);
+  return true;
+}
+
+bool envoy_dynamic_module_callback_early_header_mutation_add_header(void *ctx, struct text key, struct text value) {
+  list_add(ctx, REQUEST_HEADERS, key, value);
+  return true;
+}
+
+bool envoy_dynamic_module_callback_early_header_mutation_remove_header(void *ctx, struct text key) {
+  list_remove(ctx, REQUEST_HEADERS, key);
+  return true;
+}
+
+bool envoy_dynamic_module_callback_http_filter_get_attribute_string(void *ctx, int id, struct text *out) {
+  struct fake *fake = ctx;
+  if (id != SOURCE_ADDRESS || !fake->source.at) return false;
+  *out = fake->source;
+  return true;
+}
+
+bool envoy_dynamic_module_callback_http_filter_get_attribute_int(void *ctx, int id, uint64_t *out) {
+  if (id != DESTINATION_PORT) return false;
+  *out = ((struct fake *)ctx)->port;
+  return true;
+}
+
+bool envoy_dynamic_module_callback_early_header_mutation_get_attribute_string(void *ctx, int id, struct text *out) {
+  return envoy_dynamic_module_callback_http_filter_get_attribute_string(ctx, id, out);
+}
+
+bool envoy_dynamic_module_callback_early_header_mutation_get_attribute_int(void *ctx, int id, uint64_t *out) {
+  return envoy_dynamic_module_callback_http_filter_get_attribute_int(ctx, id, out);
+}
+
+/* ---- HTTP filters ---- */
+
+bool envoy_dynamic_module_callback_http_get_header(void *ctx, int map, struct text key, struct text *out, size_t index,
+                                                   size_t *total) {
+  *out = (struct text){NULL, 0};
+  size_t count = list_find(ctx, map, key, index, out);
+  if (total) *total = count;
+  return index < count;
+}
+
+bool envoy_dynamic_module_callback_http_add_header(void *ctx, int map, struct text key, struct text value) {
+  list_add(ctx, map, key, value);
+  return true;
+}
+
+bool envoy_dynamic_module_callback_http_set_header(void *ctx, int map, struct text key, struct text value) {
+  struct text kept = copy(value);
+  list_remove(ctx, map, key);
+  if (value.at) list_add(ctx, map, key, kept);
+  forget(kept);
+  return true;
+}
+
+void envoy_dynamic_module_callback_http_send_response(void *ctx, uint32_t status, struct header *headers, size_t count,
+                                                      struct text body, struct text details) {
+  struct fake *fake = ctx;
+  (void)details;
+  fake->status = status;
+  fake->body_size = body.size < sizeof fake->body ? body.size : sizeof fake->body;
+  if (fake->body_size) memcpy(fake->body, body.at, fake->body_size);
+  for (size_t i = 0; i < count; i++) list_add(fake, RESPONSE_HEADERS, headers[i].key, headers[i].value);
+}

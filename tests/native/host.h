@@ -1,0 +1,36 @@
+/* A host that plays Envoy for the module: a list of headers, and what the module answered. */
+#ifndef FAKE_HOST_H
+#define FAKE_HOST_H
+
+#include "gatefleet.h"
+
+struct fake {
+  struct header request[512];
+  size_t request_count;
+  struct header response[64];
+  size_t response_count;
+  struct text source;
+  uint64_t port;
+  uint32_t status; /* 0: passed on */
+  char body[4096];
+  size_t body_size;
+};
+
+struct fake *fake_new(const char *source);
+void fake_free(struct fake *fake);
+void fake_add(struct fake *fake, struct text key, struct text value);
+struct text fake_get(struct fake *fake, enum header_map map, struct text key);
+size_t fake_count(struct fake *fake, struct text key);
+
+/* The module's hooks. */
+const char *envoy_dynamic_module_on_program_init(void);
+bool envoy_dynamic_module_on_early_header_mutation_mutate(const void *config, void *ctx);
+const void *envoy_dynamic_module_on_early_header_mutation_config_new(void *envoy, struct text name, struct text config);
+void *envoy_dynamic_module_on_http_filter_config_new(void *envoy, struct text name, struct text config);
+void envoy_dynamic_module_on_http_filter_config_destroy(void *config);
+void *envoy_dynamic_module_on_http_filter_new(void *config, void *filter);
+int envoy_dynamic_module_on_http_filter_request_headers(void *filter, void *stream, bool end);
+int envoy_dynamic_module_on_http_filter_response_headers(void *filter, void *stream, bool end);
+void envoy_dynamic_module_on_http_filter_destroy(void *stream);
+
+#endif
