@@ -18,6 +18,8 @@ SECRET: Final = ENVOY + "extensions.transport_sockets.tls.v3.Secret"
 LISTENER: Final = ENVOY + "config.listener.v3.Listener"
 ROUTES: Final = ENVOY + "config.route.v3.RouteConfiguration"
 SCOPED_ROUTES: Final = ENVOY + "config.route.v3.ScopedRouteConfiguration"
+ROUTES_OF: Final = "scope:"
+"""A scope's RouteConfiguration is named so before the scope's key: to ask for a bare `*` would be to ask for all."""
 
 OWN: Final = "type.googleapis.com/gatefleet."
 SCRIPT: Final = OWN + "Script"

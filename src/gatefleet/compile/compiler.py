@@ -218,7 +218,8 @@ class Compiler:
 
     def _update_scopes(self) -> None:
         built, gone = self._hosts.flush(self._global_chain)
-        self._write(snapshot.ROUTES, {**dict.fromkeys(gone), **built})
+        routes = {snapshot.ROUTES_OF + name: body for name, body in built.items()}
+        self._write(snapshot.ROUTES, {**{snapshot.ROUTES_OF + name: None for name in gone}, **routes})
         self._write(snapshot.SCOPED_ROUTES, {**dict.fromkeys(gone), **{name: scopes.scoped(name) for name in built}})
         layouts = self._hosts.layouts()
         if layouts != self._layouts:

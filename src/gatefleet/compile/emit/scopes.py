@@ -10,7 +10,7 @@ from gatefleet.compile.wire import dump, embed, number
 from gatefleet.native import sharding
 from gatefleet.protos.envoy.config.route import v3 as route
 from gatefleet.protos.google import protobuf as wkt
-from gatefleet.snapshot import HostLayout
+from gatefleet.snapshot import ROUTES_OF, HostLayout
 
 ANY_HOST: Final = "*"
 INTERNAL_HEADERS: Final = (
@@ -56,15 +56,15 @@ def scope(name: str, levels: Sequence[Sequence[tree.Candidate]], global_chain: M
     version = hashlib.sha256(head + tree.level(first, chained)).hexdigest()[:32]
     top = tree.level([routes.probe(version), *first], chained)
     host = embed(_VIRTUAL_HOSTS, head, embed(_MATCHER, tree.root(top)))
-    outer = route.RouteConfiguration(name=name, request_headers_to_remove=INTERNAL_HEADERS)
+    outer = route.RouteConfiguration(name=ROUTES_OF + name, request_headers_to_remove=INTERNAL_HEADERS)
     return dump(outer) + host
 
 
 def scoped(name: str) -> bytes:
-    """Serialized ScopedRouteConfiguration: the scope key `name` selects the RouteConfiguration `name`."""
+    """Serialized ScopedRouteConfiguration: the scope key `name` selects the RouteConfiguration of that scope."""
     return dump(
         route.ScopedRouteConfiguration(
-            name=name, route_configuration_name=name, key={"fragments": [{"string_key": name}]}
+            name=name, route_configuration_name=ROUTES_OF + name, key={"fragments": [{"string_key": name}]}
         )
     )
 
