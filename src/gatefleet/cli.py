@@ -1,0 +1,121 @@
+"""The `gatefleet` command: one sub-command per role, its options made from the role's settings class."""
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final, TypeVar
+
+import typer
+from pydantic import SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
+from rich.console import Console
+
+from gatefleet import VERSION
+from gatefleet.errors import GatefleetError
+from gatefleet.settings import AdminSettings, DpmSettings, MigrateSettings, NodeSettings, UpSettings
+
+app = typer.Typer(
+    name="gatefleet",
+    help="One control plane for fleets of API gateways.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_S = TypeVar("_S", bound=BaseSettings)
+
+
+def main() -> None:
+    """The console script: errors of ours are one line and exit code 1, wrong options exit code 2."""
+    try:
+        app()
+    except GatefleetError as error:
+        _say(str(error))
+        sys.exit(1)
+    except ValidationError as error:
+        for problem in error.errors():
+            _say(_told(error.title, problem["loc"], problem["msg"]))
+        sys.exit(2)
+
+
+def _say(sentence: str) -> None:
+    Console(stderr=True, highlight=False, soft_wrap=True).print("gatefleet:", sentence, markup=False)
+
+
+def _told(title: str, where: tuple[int | str, ...], message: str) -> str:
+    role = title.removesuffix("Settings").lower()
+    if not where:
+        return message
+    field = "_".join(map(str, where))
+    return f"--{field.replace('_', '-')} (GATEFLEET_{role.upper()}_{field.upper()}): {message}"
+
+
+def _admin(settings: AdminSettings) -> None:
+    from gatefleet.admin.main import run  # noqa: PLC0415  (a role's process loads no other role)
+
+    run(settings)
+
+
+def _dpm(settings: DpmSettings) -> None:
+    from gatefleet.dpm.main import run  # noqa: PLC0415
+
+    run(settings)
+
+
+def _node(settings: NodeSettings) -> None:
+    from gatefleet.node.main import run  # noqa: PLC0415
+
+    run(settings)
+
+
+def _up(settings: UpSettings) -> None:
+    from gatefleet.up.main import run  # noqa: PLC0415
+
+    run(settings)
+
+
+def _migrate(settings: MigrateSettings) -> None:
+    from gatefleet.store.migrate import migrate  # noqa: PLC0415
+
+    migrate(settings.dsn.get_secret_value())
+    typer.echo("the database is up to date")
+
+
+def _command(name: str, kind: type[_S], run: Callable[[_S], None]) -> None:
+    """Add the command `name`: one option per field of `kind`."""
+
+    def command(**given: str | None) -> None:
+        run(kind(**{k: v for k, v in given.items() if v is not None}))
+
+    parameters = [_option(n, f, str(kind.model_config.get("env_prefix"))) for n, f in kind.model_fields.items()]
+    command.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    about = (kind.__doc__ or "").partition(": ")[2]
+    app.command(name, help=about[:1].upper() + about[1:])(command)
+
+
+def _option(name: str, field: FieldInfo, prefix: str) -> inspect.Parameter:
+    default = "required" if field.is_required() else field.default
+    told = field.description or ""
+    if default not in (None, "required") and not isinstance(default, SecretStr):
+        told += f", default {default}"
+    option = typer.Option(f"--{name.replace('_', '-')}", help=f"{told} ({prefix}{name.upper()})", show_default=False)
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[str | None, option]
+    )
+
+
+@app.command("version", help="Print the version.")
+def _version() -> None:
+    typer.echo(VERSION)
+
+
+ROLES: Final[Mapping[str, tuple[type[Any], Callable[[Any], None]]]] = {
+    "up": (UpSettings, _up),
+    "admin": (AdminSettings, _admin),
+    "dpm": (DpmSettings, _dpm),
+    "node": (NodeSettings, _node),
+    "migrate": (MigrateSettings, _migrate),
+}
+for _name, (_kind, _run) in ROLES.items():
+    _command(_name, _kind, _run)

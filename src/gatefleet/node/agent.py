@@ -1,0 +1,203 @@
+"""The node's supervisor: gather what there is, judge, act, and say one sentence when something changed."""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from typing import Any, Final
+
+import structlog
+
+from gatefleet import VERSION, pki
+from gatefleet.envoy import binary
+from gatefleet.envoy.process import EnvoyProcess, Options
+from gatefleet.errors import GatefleetError, Invalid
+from gatefleet.fleet import Heartbeat, Machine
+from gatefleet.native.build import MODULE
+from gatefleet.node import metrics
+from gatefleet.node.bootstrap import RunFiles, envoy_bootstrap
+from gatefleet.node.copies import DiskCopy, Revision
+from gatefleet.node.judge import Copy, Seen, Source, Verdict, judge, sentence
+from gatefleet.node.manager import Manager
+from gatefleet.node.serving import Serving
+from gatefleet.node.status import JSON, Answer, Status
+from gatefleet.settings import NodeSettings
+
+log = structlog.get_logger()
+
+TURN: Final = 1.0
+"""Seconds between turns when nothing happens."""
+COPY_PAUSE: Final = 1.0
+"""Seconds between writes of the copy on disk, at least: a burst of changes is written once."""
+
+
+class Agent:
+    """One Envoy and everything around it, from its start to its drained end."""
+
+    def __init__(
+        self, settings: NodeSettings, files: RunFiles, manager: Manager, machine: Machine, status: Status
+    ) -> None:
+        self.applied: Revision | None = None
+        self._settings, self._files, self._manager, self._machine = settings, files, manager, machine
+        self._status = status
+        status.metrics = self.metrics_page
+        self._serving = Serving(files, bind=settings.bind, offset=settings.port_offset)
+        self._envoy = EnvoyProcess(_options(settings, files))
+        self._copies = DiskCopy(settings.data_dir)
+        self._disk: Revision | None = None
+        self._disk_problem = ""
+        self._floor = 0
+        self._said = ""
+        self._draining = False
+        self._dirty = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Envoy runs, or is taken over, and the copy on disk is known. Raises a GatefleetError."""
+        binary.write(envoy_bootstrap(self._files, self._manager.instance), self._files.bootstrap)
+        await self._serving.start()
+        await self._envoy.start()
+        self._read_copy()
+        self._manager.start(self._disk, self._floor, self._heartbeat)
+        self._run(self._manager.failed(), "manager")
+        self._run(self._loop(), "turns")
+        self._run(self._save_copies(), "copies")
+
+    def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        self._tasks.append(asyncio.create_task(work, name=name))
+
+    async def failed(self) -> None:
+        """Wait until a part of the agent ends, which it never should; raises what ended it."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+    async def stop(self) -> None:
+        """Not ready any more at once; connections finish within the drain timeout; nothing is left running."""
+        self._draining = True
+        self._judge()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._manager.stop(self._heartbeat)
+        if self._dirty.is_set():
+            self._write_copy()
+        await self._envoy.stop(self._settings.drain_timeout)
+        await self._serving.stop()
+
+    async def metrics_page(self) -> Answer:
+        """Prometheus' page; 503 while Envoy does not answer."""
+        try:
+            statistics = await self._envoy.ask("/stats/prometheus")
+        except GatefleetError as error:
+            return 503, JSON, str(error).encode()
+        about = metrics.Node(self._machine.hostname, VERSION, self._manager.connected)
+        return 200, metrics.CONTENT_TYPE, metrics.rename(statistics.text, about).encode()
+
+    async def _loop(self) -> None:
+        while True:
+            verdict = self._judge()
+            await self._act(verdict)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._manager.changed.wait(), TURN)
+            self._manager.changed.clear()
+
+    def _judge(self) -> Verdict:
+        seen = self._gather()
+        verdict = judge(seen)
+        status = self._status
+        status.serving, status.ready, status.reason = verdict.serving, verdict.ready, verdict.reason
+        if (said := sentence(seen, verdict)) != self._said:
+            self._said = said
+            log.info(said)
+        return verdict
+
+    def _gather(self) -> Seen:
+        return Seen(
+            live=_copy(self._manager.newest, "dp-manager"),
+            connected=self._manager.connected,
+            silence=self._manager.silence,
+            disk=_copy(self._disk, "disk"),
+            disk_problem=self._disk_problem,
+            floor=self._floor,
+            applied=self.applied.seal.revision if self.applied else None,
+            envoy=self._envoy.alive,
+            blocked=self._serving.blocked,
+            draining=self._draining,
+        )
+
+    async def _act(self, verdict: Verdict) -> None:
+        wanted = self._revision(verdict.serve)
+        if wanted is None or self._draining or _same(wanted, self.applied):
+            return
+        receipt = await self._serving.apply(wanted.snapshot)
+        for scope in receipt.unproven:
+            log.warning("a route scope does not show its new version", scope=scope, revision=wanted.seal.revision)
+        if receipt.acknowledged:
+            self.applied, self._floor = wanted, max(self._floor, wanted.seal.revision)
+            self._judge()
+            self._manager.report()
+            if wanted is not self._disk:
+                self._dirty.set()
+
+    def _revision(self, chosen: Copy | None) -> Revision | None:
+        if chosen is None:
+            return None
+        return self._manager.newest if chosen.source == "dp-manager" else self._disk
+
+    def _read_copy(self) -> None:
+        identity = self._manager.identity
+        self._floor = self._copies.floor(identity.gateway_group_id)
+        try:
+            self._disk = self._copies.read(identity)
+        except Invalid as error:
+            self._disk_problem = str(error)
+            log.warning(self._disk_problem)
+
+    async def _heartbeat(self) -> Heartbeat:
+        return Heartbeat(
+            machine=self._machine,
+            applied_revision=self.applied.seal.revision if self.applied else 0,
+            envoy=await self._envoy.state(),
+            certificate_expires_at=int(pki.expiry(self._manager.identity.certificate).timestamp()),
+            problems=self._serving.problems,
+            leaving=self._draining,
+        )
+
+    async def _save_copies(self) -> None:
+        while True:
+            await self._dirty.wait()
+            await asyncio.sleep(COPY_PAUSE)
+            await asyncio.to_thread(self._write_copy)
+
+    def _write_copy(self) -> None:
+        self._dirty.clear()
+        if self.applied is None:
+            return
+        try:
+            self._copies.write(self.applied, self._manager.identity)
+            self._disk_problem = ""
+        except OSError as error:
+            log.warning("the copy of the configuration cannot be written", reason=str(error))
+
+
+def _copy(revision: Revision | None, source: Source) -> Copy | None:
+    return Copy(source, revision.seal.revision, revision.seal.made_at) if revision else None
+
+
+def _same(one: Revision, other: Revision | None) -> bool:
+    return other is not None and one.seal == other.seal
+
+
+def _options(settings: NodeSettings, files: RunFiles) -> Options:
+    return Options(
+        config=files.bootstrap,
+        admin=files.admin,
+        cwd=files.directory,
+        concurrency=settings.envoy_concurrency,
+        log_level=settings.envoy_log_level,
+        pid_file=files.pid,
+        environment={
+            "ENVOY_DYNAMIC_MODULES_SEARCH_PATH": str(MODULE.parent),
+            "GATEFLEET_RUN_DIR": str(files.directory),
+        },
+    )

@@ -1,0 +1,111 @@
+"""The bootstrap of the node's Envoy: no port but the listeners', everything else by unix sockets in one directory."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gatefleet import VERSION
+from gatefleet.protos import pack
+from gatefleet.protos.envoy.config.bootstrap import v3 as bootstrap
+from gatefleet.protos.envoy.config.cluster import v3 as cluster
+from gatefleet.protos.envoy.config.core import v3 as core
+from gatefleet.protos.envoy.config.metrics import v3 as metrics
+from gatefleet.protos.envoy.extensions.upstreams.http import v3 as upstreams
+from gatefleet.protos.google import protobuf as wkt
+
+ADS_CLUSTER: Final = "gf.ads"
+STATS: Final = (
+    "gf.",
+    "http.gf.downstream_cx_active",
+    "http.gf.downstream_cx_total",
+    "http.gf.downstream_rq_active",
+    "http.gf.downstream_rq_total",
+    "server.live",
+    "server.memory_allocated",
+    "server.uptime",
+)
+"""The statistics Envoy keeps, by prefix: our metrics' counters and what draining and /status look at."""
+LATENCY_BUCKETS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 30000, 60000)
+"""Milliseconds; the default buckets of APISIX's prometheus plugin (docs, plugins/prometheus, `default_buckets`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFiles:
+    """The sockets and files of one node, all in its run directory."""
+
+    directory: Path
+
+    @property
+    def bootstrap(self) -> Path:
+        return self.directory / "bootstrap.pb"
+
+    @property
+    def ads(self) -> Path:
+        return self.directory / "ads.sock"
+
+    @property
+    def admin(self) -> Path:
+        return self.directory / "admin.sock"
+
+    @property
+    def pid(self) -> Path:
+        return self.directory / "envoy.pid"
+
+
+def envoy_bootstrap(files: RunFiles, instance_id: str) -> bootstrap.Bootstrap:
+    """What Envoy starts with: where our ADS is, where its admin interface is, and which statistics it keeps."""
+    source = core.ConfigSource(ads={}, resource_api_version="V3", initial_fetch_timeout=wkt.Duration())
+    return bootstrap.Bootstrap(
+        node=core.Node(id=instance_id, cluster="gatefleet", metadata=None, user_agent_name=f"gatefleet-{VERSION}"),
+        admin=bootstrap.Admin(address={"pipe": {"path": str(files.admin), "mode": 0o600}}),
+        static_resources={"clusters": [_ads_cluster(files.ads)]},
+        dynamic_resources={"ads_config": _ads(), "cds_config": source, "lds_config": source},
+        stats_config=_stats(STATS),
+        layered_runtime={
+            "layers": [{"name": "static", "static_layer": wkt.Struct()}, {"name": "admin", "admin_layer": {}}]
+        },
+    )
+
+
+def _ads() -> core.ApiConfigSource:
+    """Reconnects at once and then each second, so that a new agent is found quickly."""
+    back_off = core.BackoffStrategy(base_interval=_milliseconds(50), max_interval=_milliseconds(1000))
+    return core.ApiConfigSource(
+        api_type="DELTA_GRPC",
+        transport_api_version="V3",
+        set_node_on_first_message_only=True,
+        grpc_services=[
+            core.GrpcService(
+                envoy_grpc={"cluster_name": ADS_CLUSTER, "retry_policy": {"retry_back_off": back_off}},
+            )
+        ],
+    )
+
+
+def _ads_cluster(socket: Path) -> cluster.Cluster:
+    options = upstreams.HttpProtocolOptions(
+        explicit_http_config={"http2_protocol_options": {"max_concurrent_streams": wkt.UInt32Value(value=100)}}
+    )
+    return cluster.Cluster(
+        name=ADS_CLUSTER,
+        type="STATIC",
+        connect_timeout=_milliseconds(1000),
+        load_assignment={
+            "cluster_name": ADS_CLUSTER,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": {"pipe": {"path": str(socket)}}}}]}],
+        },
+        typed_extension_protocol_options={"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": pack(options)},
+    )
+
+
+def _stats(kept: Iterable[str]) -> metrics.StatsConfig:
+    patterns: Sequence[dict[str, str]] = [{"prefix": prefix} for prefix in kept]
+    return metrics.StatsConfig(
+        stats_matcher={"inclusion_list": {"patterns": patterns}},
+        histogram_bucket_settings=[{"match": {"prefix": "gf."}, "buckets": LATENCY_BUCKETS}],
+    )
+
+
+def _milliseconds(count: int) -> wkt.Duration:
+    return wkt.Duration(seconds=count // 1000, nanos=count % 1000 * 1_000_000)

@@ -1,0 +1,82 @@
+"""The calls a node makes to its DP Manager, over TLS that trusts the one CA it joined with."""
+
+from typing import Final, TypeVar
+
+import grpc
+import grpc.aio
+import msgspec
+
+from gatefleet import fleet, pki
+from gatefleet.errors import Forbidden, GatefleetError, Invalid, Unauthorized, Unreachable
+from gatefleet.fleet import Enroll, Enrolled, Heard, Heartbeat, Renew
+from gatefleet.pki import Bundle
+from gatefleet.xds.wire import UNLIMITED
+
+OPTIONS: Final = (
+    *UNLIMITED,
+    ("grpc.ssl_target_name_override", pki.SERVER_NAME),
+    ("grpc.default_authority", pki.SERVER_NAME),
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+    ("grpc.enable_http_proxy", 0),
+)
+CALL_SECONDS: Final = 5.0
+_ERRORS: Final[dict[grpc.StatusCode, type[GatefleetError]]] = {
+    grpc.StatusCode.UNAUTHENTICATED: Unauthorized,
+    grpc.StatusCode.PERMISSION_DENIED: Forbidden,
+    grpc.StatusCode.INVALID_ARGUMENT: Invalid,
+    grpc.StatusCode.FAILED_PRECONDITION: Invalid,
+}
+_T = TypeVar("_T", bound=msgspec.Struct)
+
+
+class Link:
+    """A channel to a DP Manager with this node's certificate."""
+
+    def __init__(self, target: str, identity: Bundle) -> None:
+        self.channel = _channel(target, identity.ca_certificate, identity)
+
+    async def renew(self, csr: str) -> Enrolled:
+        """The next certificate, and the group's keys as they are now. Raises a GatefleetError."""
+        return await _call(self.channel, fleet.RENEW, Renew(csr), Enrolled)
+
+    async def heartbeat(self, beat: Heartbeat) -> Heard:
+        """Say how we are. Raises a GatefleetError."""
+        return await _call(self.channel, fleet.HEARTBEAT, beat, Heard)
+
+    async def close(self) -> None:
+        await self.channel.close()
+
+
+async def call_enroll(target: str, ca: str, request: Enroll) -> Enrolled:
+    """Join at `target`, whose certificate must be signed by `ca` (PEM). Raises a GatefleetError."""
+    channel = _channel(target, ca, None)
+    try:
+        return await _call(channel, fleet.ENROLL, request, Enrolled)
+    finally:
+        await channel.close()
+
+
+def _channel(target: str, ca: str, identity: Bundle | None) -> grpc.aio.Channel:
+    credentials = grpc.ssl_channel_credentials(
+        root_certificates=ca.encode(),
+        private_key=identity.private_key.encode() if identity else None,
+        certificate_chain=identity.certificate.encode() if identity else None,
+    )
+    return grpc.aio.secure_channel(target, credentials, options=OPTIONS)
+
+
+async def _call(channel: grpc.aio.Channel, method: str, request: msgspec.Struct, kind: type[_T]) -> _T:
+    call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(method)
+    try:
+        body = await call(msgspec.msgpack.encode(request), timeout=CALL_SECONDS)
+        return msgspec.msgpack.decode(body, type=kind)
+    except grpc.aio.AioRpcError as error:
+        raised = _ERRORS.get(error.code(), Unreachable)
+        raise raised(error.details() or error.code().name) from error
+    except msgspec.DecodeError as error:
+        raise Invalid(f"the DP Manager's answer cannot be read: {error}") from error

@@ -1,0 +1,179 @@
+"""`gatefleet node`: join, serve, and leave in good order."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+import structlog
+import uvloop
+
+from gatefleet import VERSION, logs, rundir
+from gatefleet.errors import Conflict, Invalid, Unreachable
+from gatefleet.fleet import Machine
+from gatefleet.node import identity, metrics
+from gatefleet.node.agent import Agent
+from gatefleet.node.bootstrap import RunFiles
+from gatefleet.node.manager import Manager
+from gatefleet.node.status import Pages, Status
+from gatefleet.pki import Bundle
+from gatefleet.settings import NodeSettings
+
+log = structlog.get_logger()
+
+RUN_ROOM: Final = 64 * 1024 * 1024
+"""Bytes that must be free in shared memory for the run directory to be there."""
+TRAFFIC_PORTS: Final = (9080, 9443)
+JOIN_PAUSES: Final = (0.1, 0.1, 0.2, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""Seconds between attempts to join while the DP Manager does not answer; the last one repeats."""
+_T = TypeVar("_T")
+
+
+def run(settings: NodeSettings) -> None:
+    """Run one node until SIGTERM or SIGINT. Raises a GatefleetError when it cannot start."""
+    logs.configure(settings.log_format, "node")
+    uvloop.run(serve(settings))
+
+
+async def serve(settings: NodeSettings) -> None:
+    """Join if this node has not yet, and serve until a signal asks it to stop."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    status = Status()
+    with _locked(settings.data_dir):
+        async with _pages(settings, status):
+            manager = await _unless(stop, _join(settings, status))
+            if manager is not None:
+                await _work(settings, status, manager, stop)
+    log.info("stopped")
+
+
+async def _work(settings: NodeSettings, status: Status, manager: Manager, stop: asyncio.Event) -> None:
+    directory = rundir.private_dir("node", settings.data_dir, room=RUN_ROOM)
+    agent = Agent(settings, RunFiles(directory), manager, _machine(settings, manager.address), status)
+    try:
+        await agent.start()
+        await _unless(stop, agent.failed())
+    finally:
+        await agent.stop()
+        rundir.remove(directory)
+
+
+async def _join(settings: NodeSettings, status: Status) -> Manager:
+    """The identity this node has or gets; waits for the DP Manager as long as it takes."""
+    store = identity.IdentityStore(settings.data_dir)
+    offered = identity.invitation(settings)
+    known = identity.choose(store.load(), offered, datetime.now(UTC))
+    addresses = offered.addresses or (known.dp_manager_addresses if known else ())
+    if not addresses:
+        raise Invalid("give the address of the DP Manager with --dp-manager https://host:7943")
+    address = addresses[0]
+    if known is None:
+        known = await _patiently(status, lambda: _enroll(settings, store, address, offered.token or ""))
+        log.info("joined", group=known.gateway_group_id, instance=store.instance())
+    manager = Manager(address, store, known)
+    await _patiently(status, manager.complete)
+    store.save(manager.identity)
+    return manager
+
+
+async def _enroll(settings: NodeSettings, store: identity.IdentityStore, address: str, token: str) -> Bundle:
+    found = await identity.enroll(address, token, store.instance(), _machine(settings, address))
+    store.save(found)
+    return found
+
+
+async def _patiently(status: Status, attempt: Callable[[], Awaitable[_T]]) -> _T:
+    """`attempt` until the DP Manager answers; what else goes wrong is raised."""
+    tries = 0
+    while True:
+        try:
+            return await attempt()
+        except Unreachable as error:
+            if status.reason != str(error):
+                log.warning("cannot join yet", reason=str(error))
+            status.reason = str(error)
+        await asyncio.sleep(JOIN_PAUSES[min(tries, len(JOIN_PAUSES) - 1)])
+        tries += 1
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, _T]) -> _T | None:
+    """What `work` returns or raises; None when `stop` is set first, and `work` is cancelled."""
+    task = asyncio.create_task(work)
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([task, stopped], return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        return None
+    finally:
+        for one in (task, stopped):
+            one.cancel()
+        await asyncio.gather(task, stopped, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def _pages(settings: NodeSettings, status: Status) -> AsyncGenerator[None]:
+    """The node's two small web servers, there from the first moment to the last."""
+    bind, offset = settings.status_bind or settings.bind, settings.port_offset
+    alive = {"/status": status.alive_page, "/status/ready": status.ready_page}
+    servers = (
+        Pages(bind, settings.status_port + offset, "status", alive),
+        Pages(bind, settings.metrics_port + offset, "metrics", {metrics.PATH: status.metrics_page}),
+    )
+    try:
+        for server in servers:
+            await server.start()
+        yield
+    finally:
+        for server in servers:
+            await server.stop()
+
+
+@contextlib.contextmanager
+def _locked(data_dir: Path) -> Generator[None]:
+    """The data directory, made if need be and ours alone; Invalid or Conflict when it cannot be."""
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(data_dir / "node.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Invalid(f"cannot write to [{data_dir}]: {error.strerror}; choose another --data-dir") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise Conflict(f"another node runs on [{data_dir}]: stop it, or choose another --data-dir") from error
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def _machine(settings: NodeSettings, address: str) -> Machine:
+    return Machine(
+        hostname=socket.gethostname(),
+        ip=_own_address(address),
+        version=VERSION,
+        ports=tuple(port + settings.port_offset for port in TRAFFIC_PORTS),
+        cores=len(os.sched_getaffinity(0)),
+    )
+
+
+def _own_address(address: str) -> str:
+    """The address this machine reaches the DP Manager from; nothing is sent to find out."""
+    parts = urlsplit(address)
+    try:
+        family, _, _, _, there = socket.getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect(there)
+            return str(probe.getsockname()[0])
+    except OSError:
+        return "127.0.0.1"

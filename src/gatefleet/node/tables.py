@@ -1,0 +1,70 @@
+"""Hosts and consumers as the native module's tables, and which change of them takes effect when."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from gatefleet.native.sharding import host_entry
+from gatefleet.native.tables import Tables
+from gatefleet.snapshot import CONSUMER, HOST, Delta, Entry, HostLayout, Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Credentials = dict[bytes, bytes]
+_PAIRS: Final = msgspec.msgpack.Decoder(list[tuple[bytes, bytes]])
+_LAYOUT: Final = msgspec.msgpack.Decoder(HostLayout)
+
+
+class NativeTables:
+    """What the module reads in one run directory, brought from snapshot to snapshot in two steps.
+
+    A credential that is gone stops working first; a new one works once the routes that guard it are live; a host
+    is looked up once its scopes are live, and no longer before they go.
+    """
+
+    def __init__(self, run_dir: Path) -> None:
+        self._tables = Tables(run_dir)
+        self._consumers: dict[str, list[tuple[bytes, bytes]]] = {}
+        self._written: Credentials | None = None
+        self._hosts: Mapping[str, Entry] | None = None
+        """What the table of hosts was made of."""
+
+    def before(self, delta: Delta) -> None:
+        """Take away the credentials that `delta` takes away or changes."""
+        for name in delta.removed.get(CONSUMER, ()):
+            self._consumers.pop(name, None)
+        for name, found in delta.changed.get(CONSUMER, {}).items():
+            self._consumers[name] = _PAIRS.decode(found.body)
+        if self._written is None:
+            return
+        wanted = self._wanted()
+        kept = {key: value for key, value in self._written.items() if wanted.get(key) == value}
+        if len(kept) != len(self._written):
+            self._write(kept)
+
+    def after(self, snapshot: Snapshot) -> None:
+        """Let the new credentials in and send requests to the new hosts' scopes."""
+        wanted = self._wanted()
+        if wanted != self._written:
+            self._write(wanted)
+        hosts = snapshot.of(HOST)
+        if hosts != self._hosts:
+            self._tables.write("hosts", {name.encode(): _host(found.body) for name, found in hosts.items()})
+            self._hosts = hosts
+
+    def close(self) -> None:
+        self._tables.close()
+
+    def _wanted(self) -> Credentials:
+        return dict(pair for name in sorted(self._consumers) for pair in self._consumers[name])
+
+    def _write(self, credentials: Credentials) -> None:
+        self._tables.write("consumers", credentials)
+        self._written = credentials
+
+
+def _host(body: bytes) -> bytes:
+    layout = _LAYOUT.decode(body)
+    return host_entry(layout.depth, layout.shards)
