@@ -60,7 +60,10 @@ class Pages:
     async def start(self) -> None:
         """Listen. Conflict when somebody else does already."""
         found = _listen(self.bind, self.port, self.purpose)
-        config = uvicorn.Config(self._app, log_config=None, access_log=False, lifespan="off", ws="none")
+        config = uvicorn.Config(
+            self._app, interface="asgi3", lifespan="off", ws="none",
+            log_config=None, access_log=False, server_header=False, proxy_headers=False,
+        )  # fmt: skip
         self._server = _Quiet(config)
         self._task = asyncio.create_task(self._server.serve(sockets=[found]), name=self.purpose)
 

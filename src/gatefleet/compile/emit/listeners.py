@@ -77,7 +77,7 @@ _INSPECTOR: Final = listener.ListenerFilter(
 
 def _manager(*, public: bool) -> hcm.HttpConnectionManager:
     return hcm.HttpConnectionManager(
-        stat_prefix="gf",
+        stat_prefix="gf" if public else PROBE,
         scoped_routes=_scoped_routes(),
         http_filters=list(_filters()),
         early_header_mutation_extensions=[_SCOPE_MODULE] if public else None,

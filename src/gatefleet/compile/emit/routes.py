@@ -1,7 +1,8 @@
 """One IR route as the bytes that stand in the matcher trees of its hosts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from gatefleet import plugins
@@ -20,6 +21,7 @@ RETRY_ON: Final = "connect-failure,refused-stream,reset-before-request"
 NOT_FOUND_BODY: Final = '{"error_msg":"404 Route Not Found"}\n'
 PROBE_PATH: Final = "gf:probe"
 TEXT: Final = "text/plain; charset=utf-8"
+_OFF: Final = pack(route.FilterConfig(disabled=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +59,18 @@ def not_found() -> bytes:
 
 
 def probe(version: str) -> tree.Candidate:
-    """The reserved place that answers with the version of the RouteConfiguration it stands in."""
+    """The reserved place that answers with the version of the RouteConfiguration it stands in, past global rules."""
     pattern = paths.Pattern(exact=True, key=PROBE_PATH)
-    return tree.Candidate(pattern, (0, pattern.rank, 1, ""), b"", _direct("probe", 200, version))
+    answer = _direct("probe", 200, version, {chains.GLOBAL: _OFF})
+    return tree.Candidate(pattern, (0, pattern.rank, 1, ""), b"", answer)
 
 
-def _direct(name: str, status: int, body: str) -> bytes:
+def _direct(name: str, status: int, body: str, filters: Mapping[str, wkt.Any] = MappingProxyType({})) -> bytes:
     message = route.Route(
         name=name,
         match={"prefix": "/"},
         direct_response={"status": status, "body": {"inline_string": body}},
+        typed_per_filter_config=filters,
         response_headers_to_add=[
             core.HeaderValueOption(
                 header={"key": "content-type", "value": TEXT}, append_action="OVERWRITE_IF_EXISTS_OR_ADD"
