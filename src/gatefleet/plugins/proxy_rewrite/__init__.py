@@ -115,7 +115,10 @@ class Setting:
 
     name: str
     parts: tuple[Part, ...]
-    append: bool
+    added: bool
+    """It comes from `add`, not from `set`."""
+    further: bool
+    """Not the first value of its list."""
 
 
 def translate(conf: ProxyRewrite, scope: Scope) -> Iterator[Effect]:
@@ -143,7 +146,10 @@ def _patch(
     if action is None:
         path = AS_IT_IS if conf.uri or conf.regex_uri else None
         action = route.RouteAction(path_rewrite=path, host_rewrite_literal=conf.host)
-    return route.Route(route=action, request_headers_to_add=add, request_headers_to_remove=remove)
+    patch = route.Route(request_headers_to_add=add, request_headers_to_remove=remove)
+    if action.ByteSize():
+        patch.route.CopyFrom(action)
+    return patch
 
 
 def _router_action(conf: ProxyRewrite, uri: tuple[Part, ...]) -> route.RouteAction | None:
@@ -194,13 +200,13 @@ def _script(conf: ProxyRewrite, uri: tuple[Part, ...], groups: list[int], host: 
 def _settings(conf: ProxyRewrite, scope: Scope) -> Iterator[Setting]:
     changes = _changes(conf)
     numbers = bool(conf.regex_uri and not conf.uri)
-    for source, append in ((changes.add or {}, True), (changes.set or {}, False)):
+    for source, added in ((changes.add or {}, True), (changes.set or {}, False)):
         for name, values in source.items():
             if name.lower() == "host":
                 raise Invalid("[headers] cannot change Host: set [host]")
             for place, value in enumerate(values if isinstance(values, tuple) else (values,)):
                 parts = parse(text_of(value), f"headers.{name}", scope, numbers=numbers)
-                yield Setting(name.lower(), parts, append or place > 0)
+                yield Setting(name.lower(), parts, added=added, further=place > 0)
 
 
 def _options(
@@ -210,19 +216,20 @@ def _options(
 
     Setting a header to nothing removes it, as in APISIX; unless the new value is made of that very header.
     """
-    removed = {name.lower() for name in _changes(conf).remove or ()}
-    replaced = {name.lower() for name in _changes(conf).set or ()}
+    changes = _changes(conf)
+    removed = {name.lower() for name in changes.remove or ()}
+    replaced = {name.lower() for name in changes.set or {}}
     add: list[core.HeaderValueOption] = []
     first = set(removed)
     for one, form in zip(settings, formats, strict=True):
-        added_before = one.append and one.name in replaced and one.name in (_changes(conf).add or {})
-        if one.name in removed or added_before:
+        if one.name in removed or (one.added and one.name in replaced):
             continue
+        append = one.added or one.further
         certain = any(isinstance(part, str) and part for part in one.parts)
-        if not one.append and not certain and f"%REQ({one.name.upper()})%" not in form.text:
+        if not append and not certain and f"%REQ({one.name.upper()})%" not in form.text:
             first.add(one.name)
         if form.text:
-            add.append((add_header if one.append else set_header)(one.name, form.text))
+            add.append((add_header if append else set_header)(one.name, form.text))
     return add, sorted(first)
 
 
