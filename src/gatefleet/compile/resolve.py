@@ -90,11 +90,10 @@ def consumer(username: str, body: Json, credentials: Iterable[tuple[str, Json]])
     """A consumer with its credentials: those of its own (id, body) and auth plugins written on it directly."""
     configs: Json = body.get("plugins") or {}
     direct = [(username, name, conf) for name, conf in sorted(configs.items()) if plugin(name).auth]
-    own = [
-        (credential_id, name, conf)
-        for credential_id, credential in credentials
-        for name, conf in sorted((credential.get("plugins") or {}).items())
-    ]
+    own: list[tuple[str, str, Json]] = []
+    for credential_id, credential in credentials:
+        held: Json = credential.get("plugins") or {}
+        own += [(credential_id, name, conf) for name, conf in sorted(held.items())]
     return ir.Consumer(
         username=username,
         credentials=tuple(direct + own),

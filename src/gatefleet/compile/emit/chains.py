@@ -4,11 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from pydantic import ValidationError
+
 from gatefleet import plugins
 from gatefleet.compile import ir
 from gatefleet.compile import vars as conditions
 from gatefleet.errors import Invalid
-from gatefleet.plugin import Filter, RoutePatch, Scope, Script
+from gatefleet.plugin import Effect, Filter, RoutePatch, Scope, Script
 from gatefleet.protos import pack
 from gatefleet.protos.envoy.config.core import v3 as core
 from gatefleet.protos.envoy.config.route import v3 as route
@@ -17,6 +19,7 @@ from gatefleet.protos.envoy.extensions.filters.http.filter_chain import v3 as fi
 from gatefleet.protos.google import protobuf as wkt
 from gatefleet.protos.xds.core import v3 as xds
 from gatefleet.protos.xds.type.matcher import v3 as matcher
+from gatefleet.resources.messages import sentences
 
 GLOBAL: Final = "gf.global"
 ROUTE: Final = "gf.route"
@@ -41,8 +44,7 @@ def effects(uses: Iterable[ir.PluginUse], metadata: Metadata, at: ir.Route | Non
     """Translate each use; raises errors.Invalid for a configuration that cannot be carried."""
     found = Effects()
     for use in uses:
-        plugin = plugins.registry()[use.name]
-        for effect in plugin.translate(plugin.read(use.conf), _scope(use, metadata, at)):
+        for effect in _translated(use, _scope(use, metadata, at)):
             match effect:
                 case Filter(config):
                     found.filters.append((use, pack(config)))
@@ -51,6 +53,14 @@ def effects(uses: Iterable[ir.PluginUse], metadata: Metadata, at: ir.Route | Non
                 case Script(name, source):
                     found.scripts[name] = source
     return found
+
+
+def _translated(use: ir.PluginUse, scope: Scope) -> Iterable[Effect]:
+    plugin = plugins.registry()[use.name]
+    try:
+        return list(plugin.translate(plugin.read(use.conf), scope))
+    except ValidationError as error:
+        raise Invalid("; ".join(sentences(error, ("plugins", use.name)))) from None
 
 
 def filters_only(uses: Iterable[ir.PluginUse], metadata: Metadata, at: ir.Route | None = None) -> Effects:

@@ -1,0 +1,128 @@
+"""Laws that hold for every group: incremental equals full, order does not matter, no route loses its plugins."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gatefleet import snapshot
+from gatefleet.compile.compiler import Compiler
+from gatefleet.compile.resolve import route as resolve_route
+from gatefleet.protos.envoy.config.cluster import v3 as cluster
+from gatefleet.protos.envoy.config.route import v3 as route
+from gatefleet.protos.envoy.extensions.filters.http.filter_chain import v3 as filter_chain
+from gatefleet.resources import Document
+from gatefleet.snapshot import Snapshot
+from tests.compile import groups, matching
+
+Change = tuple[list[Document], list[tuple[str, str]]]
+
+
+def full(documents: list[Document]) -> Snapshot:
+    compiled = Compiler().update(documents)
+    assert not compiled.problems
+    return compiled.snapshot
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[list[Change], list[Document]]:
+    """Changes one after another, and the documents they leave."""
+    held: dict[tuple[str, str], Document] = {}
+    changes: list[Change] = []
+    for _ in range(draw(st.integers(1, 5))):
+        upserts = groups.unique(draw(st.lists(groups.documents(), max_size=5)))
+        deletes = draw(st.lists(st.sampled_from(sorted(held)), max_size=3, unique=True)) if held else []
+        deletes = [key for key in deletes if key not in {(d.kind, d.key) for d in upserts}]
+        for key in deletes:
+            del held[key]
+        held.update({(d.kind, d.key): d for d in upserts})
+        changes.append((upserts, deletes))
+    return changes, list(held.values())
+
+
+@given(histories())
+@settings(max_examples=80, deadline=None)
+def test_the_incremental_snapshot_has_the_very_bytes_of_a_full_compile(
+    history: tuple[list[Change], list[Document]],
+) -> None:
+    changes, left = history
+    compiler = Compiler()
+    for upserts, deletes in changes:
+        compiled = compiler.update(upserts, deletes)
+    assert compiled.snapshot == full(left)
+
+
+@given(groups.groups(), st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None)
+def test_the_order_of_documents_does_not_matter(documents: list[Document], random: st.DrawFn) -> None:
+    shuffled = list(documents)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert snapshot.to_bytes(full(documents)) == snapshot.to_bytes(full(shuffled))
+
+
+@given(groups.groups())
+@settings(max_examples=60, deadline=None)
+def test_every_name_a_snapshot_refers_to_exists_in_it(documents: list[Document]) -> None:
+    held = full(documents)
+    clusters = held.of(snapshot.CLUSTER)
+    for host in groups.REQUEST_HOSTS:
+        for path in groups.REQUEST_PATHS:
+            found = matching.route_for(held, host, "GET", path)
+            assert not found.HasField("route") or found.route.cluster in clusters
+    for entry in held.of(snapshot.SCOPED_ROUTES).values():
+        scope = route.ScopedRouteConfiguration.FromString(entry.body)
+        assert scope.route_configuration_name in held.of(snapshot.ROUTES)
+    for name, entry in clusters.items():
+        by_endpoints = cluster.Cluster.FromString(entry.body).HasField("eds_cluster_config")
+        assert by_endpoints == (name in held.of(snapshot.ENDPOINTS))
+
+
+@given(groups.groups())
+@settings(max_examples=100, deadline=None)
+def test_whatever_the_host_and_path_a_route_is_reached_with_all_its_plugins(documents: list[Document]) -> None:
+    held = full(documents)
+    by_id = {d.id: d for d in documents if d.kind == "routes"}
+    services = {d.id: d for d in documents if d.kind == "services"}
+    for host in groups.REQUEST_HOSTS:
+        for path in groups.REQUEST_PATHS:
+            found = matching.route_for(held, host, "GET", path)
+            if found.HasField("direct_response"):
+                continue
+            document = by_id[found.name]
+            service = services[document.parent or ""]
+            wanted = resolve_route(document.id, document.body, service.id, service.body).plugins
+            protecting = [use.name for use in wanted if use.name in ("key-auth", "ip-restriction", "limit-count")]
+            assert [name for name in _filters(found) if name in protecting] == protecting
+
+
+@given(groups.groups())
+@settings(max_examples=60, deadline=None)
+def test_global_rules_stand_on_every_scope(documents: list[Document]) -> None:
+    held = full(documents)
+    rules = {d.id for d in documents if d.kind == "global_rules"}
+    for entry in held.of(snapshot.ROUTES).values():
+        host = route.RouteConfiguration.FromString(entry.body).virtual_hosts[0]
+        chain = host.typed_per_filter_config.get("gf.global")
+        names = {f.name for f in _chain(chain.value)} if chain is not None else set[str]()
+        assert names == rules
+
+
+def _filters(found: route.Route) -> list[str]:
+    names: list[str] = []
+    if "gf.route" in found.typed_per_filter_config:
+        names += [f.name for f in _chain(found.typed_per_filter_config["gf.route"].value)]
+    if "gf.consumer" in found.typed_per_filter_config:
+        names += _behind_an_unknown_consumer(found.typed_per_filter_config["gf.consumer"].value)
+    return names
+
+
+def _chain(value: bytes) -> list[filter_chain.FilterChain]:
+    return list(filter_chain.FilterChainConfigPerRoute.FromString(value).filter_chain.filters)  # type: ignore[arg-type]
+
+
+def _behind_an_unknown_consumer(value: bytes) -> list[str]:
+    from gatefleet.protos.envoy.extensions.filters.http.composite import v3 as composite  # noqa: PLC0415
+
+    tree = composite.CompositePerRoute.FromString(value).matcher
+    if not tree.HasField("on_no_match"):
+        return []
+    action = composite.ExecuteFilterAction.FromString(tree.on_no_match.action.typed_config.value)
+    return [config.name for config in action.filter_chain.typed_config]
