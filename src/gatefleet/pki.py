@@ -191,6 +191,16 @@ def revocation_list(ca: Pair, serials: Iterable[str], now: datetime) -> str:
     return builder.sign(_private(ca.key), hashes.SHA256()).public_bytes(Encoding.PEM).decode()
 
 
+def check_pair(pair: Pair) -> None:
+    """Invalid unless certificate and key can be read and belong together."""
+    try:
+        key = load_pem_private_key(pair.key.encode(), None)
+    except (ValueError, TypeError) as error:
+        raise Invalid(f"the private key cannot be read: {error}") from error
+    if key.public_key() != _load(pair.certificate).public_key():
+        raise Invalid("the private key does not belong to the certificate")
+
+
 def serial(certificate: str) -> str:
     """The serial number as 40 hex digits."""
     return f"{_load(certificate).serial_number:040x}"

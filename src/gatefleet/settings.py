@@ -51,7 +51,7 @@ class DpmSettings(BaseSettings):
     http_port: int = Field(7900, ge=1, le=65535, description="Port of /healthz and /metrics, without TLS")
     tls_port: int = Field(7943, ge=1, le=65535, description="Port that nodes connect to, with TLS")
     tls_cert: Path | None = Field(None, description="Certificate chain (PEM) for callers that ask for another name")
-    tls_key: Path | None = Field(None, description="Private key (PEM) of the certificate; both are read when they change")
+    tls_key: Path | None = Field(None, description="Private key (PEM) of the certificate, read again when it changes")
     names: tuple[str, ...] = Field((), description="More names and addresses for the certificate of our own CA")
     addresses: tuple[str, ...] = Field((), description="Addresses of all DP Managers, told to nodes that join")
     data_dir: Path = Field(Path("data/dpm"), description="Where the log of the TLS front is kept")

@@ -1,0 +1,118 @@
+"""The DP Manager's process: store, groups, gRPC on a private socket, the TLS front before it, status beside it."""
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import grpc.aio
+import structlog
+import uvicorn
+
+from gatefleet.dpm.front import Front
+from gatefleet.dpm.groups import Groups
+from gatefleet.dpm.keeper import Keeper
+from gatefleet.dpm.service import Service
+from gatefleet.dpm.status import status_app
+from gatefleet.errors import GatefleetError, Unreachable
+from gatefleet.pki import Pair
+from gatefleet.rundir import private_dir, remove
+from gatefleet.settings import DpmSettings
+from gatefleet.store import Store, check, fleet, read_master_key
+from gatefleet.xds.server import Server
+from gatefleet.xds.wire import UNLIMITED
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+async def run(settings: DpmSettings) -> None:
+    """Serve until cancelled, then stop within `shutdown_seconds` and a little more.
+
+    Waits for PostgreSQL at start. GatefleetError when a port is taken or the database is of another version.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        store = await _open(settings)
+        stack.push_async_callback(store.close)
+        server = Server()
+        groups = Groups(store, server, settings.dsn.get_secret_value())
+        directory = private_dir("dpm", settings.data_dir)
+        stack.callback(remove, directory)
+        front = Front(directory, bind=settings.bind, port=settings.tls_port, log=settings.data_dir / "front.log")
+        keeper = Keeper(settings, store, server, front, await _ca(store))
+        service = Service(store, groups, keeper.callers, settings.addresses)
+        await stack.enter_async_context(_grpc(settings, front, server, service))
+        await keeper.turn()
+        stack.push_async_callback(front.process.stop, 0)
+        await front.start(keeper.ca.certificate)
+        await stack.enter_async_context(_status(settings, groups, server, front))
+        log.info("dp manager ready", nodes=f"{settings.bind}:{settings.tls_port}", status=settings.http_port)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(groups.run())
+            tasks.create_task(keeper.run())
+
+
+async def _open(settings: DpmSettings) -> Store:
+    key = read_master_key(settings.encryption_key_file)
+    while True:
+        try:
+            store = await Store.open(settings.dsn.get_secret_value(), key, pool_size=settings.pool_size)
+        except Unreachable as error:
+            log.warning("waiting for postgresql", reason=str(error))
+            await asyncio.sleep(1)
+        else:
+            await check(store.engine)
+            return store
+
+
+async def _ca(store: Store) -> Pair:
+    async with store.transaction() as connection:
+        return await fleet.create_ca_if_missing(connection, store.cipher)
+
+
+@asynccontextmanager
+async def _grpc(settings: DpmSettings, front: Front, server: Server, service: Service) -> AsyncGenerator[None]:
+    """The gRPC services on the front's socket."""
+    listener = grpc.aio.server(options=(*UNLIMITED, ("grpc.http2.max_ping_strikes", 0)))
+    listener.add_generic_rpc_handlers((service.handler(), server.handler(service.group_of, service.fingerprint_of)))
+    listener.add_insecure_port(f"unix:{front.socket}")
+    await listener.start()
+    try:
+        yield
+    finally:
+        await listener.stop(settings.shutdown_seconds)
+
+
+@asynccontextmanager
+async def _status(settings: DpmSettings, groups: Groups, server: Server, front: Front) -> AsyncGenerator[None]:
+    """The plain HTTP port."""
+    listening = _listen(settings.bind, settings.http_port)
+    app = status_app(groups, server, front)
+    http = _Quiet(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1))
+    task = asyncio.create_task(http.serve([listening]))
+    try:
+        yield
+    finally:
+        http.should_exit = True
+        await task
+        listening.close()
+
+
+class _Quiet(uvicorn.Server):
+    """Uvicorn without signal handlers: this process has its own."""
+
+    def install_signal_handlers(self) -> None: ...
+
+
+def _listen(bind: str, port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET6 if ":" in bind else socket.AF_INET)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((bind, port))
+    except OSError as error:
+        listening.close()
+        raise GatefleetError(
+            f"port {port} on {bind} cannot be had ({error.strerror}): stop what listens there, or choose another with "
+            "--http-port (or --port-offset)"
+        ) from error
+    return listening

@@ -1,0 +1,137 @@
+"""The calls of nodes: enrolment, renewal, heartbeats, and which configuration stream a caller may follow."""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Any, Final, TypeVar
+
+import grpc
+import msgspec
+import structlog
+
+from gatefleet import VERSION, pki
+from gatefleet import fleet as words
+from gatefleet.dpm.callers import Callers, Context, header
+from gatefleet.dpm.groups import Groups
+from gatefleet.errors import Forbidden, GatefleetError, Invalid, NotFound, Unauthorized, Unreachable
+from gatefleet.fleet import Enroll, Enrolled, Heard, Heartbeat, Renew
+from gatefleet.pki import Identity
+from gatefleet.store import Store, fleet
+
+log = structlog.stdlib.get_logger(__name__)
+
+_CODES: Final[dict[type[GatefleetError], grpc.StatusCode]] = {
+    Invalid: grpc.StatusCode.INVALID_ARGUMENT,
+    Unauthorized: grpc.StatusCode.UNAUTHENTICATED,
+    Forbidden: grpc.StatusCode.PERMISSION_DENIED,
+    NotFound: grpc.StatusCode.NOT_FOUND,
+    Unreachable: grpc.StatusCode.UNAVAILABLE,
+}
+_INSTANCE: Final = re.compile(r"[\w.~-]{1,64}", re.ASCII)
+_Q = TypeVar("_Q", bound=msgspec.Struct)
+
+
+class Service:
+    """The gRPC side of the DP Manager."""
+
+    def __init__(self, store: Store, groups: Groups, callers: Callers, addresses: Sequence[str]) -> None:
+        self._store, self._groups, self._callers = store, groups, callers
+        self._addresses = tuple(addresses)
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """The service `gatefleet.Fleet`, to be added to a grpc.aio server."""
+        methods = {
+            words.ENROLL: _method(Enroll, self._enroll),
+            words.RENEW: _method(Renew, self._renew),
+            words.HEARTBEAT: _method(Heartbeat, self._heartbeat),
+        }
+        return grpc.method_handlers_generic_handler(
+            words.SERVICE, {k.rpartition("/")[2]: m for k, m in methods.items()}
+        )
+
+    async def group_of(self, context: Context) -> str:
+        """The group whose stream the caller gets; ends the call when there is none for it."""
+        try:
+            caller = self._callers.caller(context)
+            _check_version(header(context, words.VERSION_HEADER))
+            self._groups.revision(caller.identity.group)
+        except GatefleetError as error:
+            await _abort(context, error)
+            raise
+        return caller.identity.group
+
+    def fingerprint_of(self, context: Context) -> str:
+        """The caller's certificate, by which its streams are found when it is revoked."""
+        return self._callers.caller(context).fingerprint
+
+    async def _enroll(self, asked: Enroll, _: Context) -> Enrolled:
+        if not _INSTANCE.fullmatch(asked.instance):
+            raise Invalid(f"instance id [{asked.instance[:80]}] must be 1 to 64 letters, digits, dots, dashes")
+        _check_version(asked.machine.version)
+        token = pki.parse_token(asked.token)
+        async with self._store.transaction() as connection:
+            group_id = await fleet.admit(connection, token)
+            identity = Identity(group_id, asked.instance)
+            enrolled = await self._issue(connection, identity, asked.csr)
+        log.info("enrolled", group=group_id, instance=asked.instance, hostname=asked.machine.hostname)
+        return enrolled
+
+    async def _renew(self, asked: Renew, context: Context) -> Enrolled:
+        identity = self._callers.caller(context).identity
+        async with self._store.transaction() as connection:
+            return await self._issue(connection, identity, asked.csr)
+
+    async def _issue(self, connection: Any, identity: Identity, csr: str) -> Enrolled:
+        cipher = self._store.cipher
+        ca = await fleet.create_ca_if_missing(connection, cipher)
+        certificate = await fleet.issue(connection, cipher, identity, csr)
+        keys = await fleet.snapshot_keys(connection, cipher, identity.group)
+        return Enrolled(
+            certificate=certificate,
+            ca_certificate=ca.certificate,
+            group=identity.group,
+            instance=identity.instance,
+            verification_keys={key.key_id: key.verification for key in keys},
+            snapshot_key=keys[0].copy,
+            dp_manager_addresses=self._addresses,
+        )
+
+    async def _heartbeat(self, said: Heartbeat, context: Context) -> Heard:
+        identity = self._callers.caller(context).identity
+        _check_version(said.machine.version)
+        revision = self._groups.revision(identity.group)
+        with suppress(Unreachable):  # a node's configuration does not depend on whether its heartbeat is on record
+            async with self._store.transaction() as connection:
+                await fleet.beat(connection, identity, said)
+        return Heard(newest_revision=revision)
+
+
+def _method(
+    kind: type[_Q], answer: Callable[[_Q, Context], Awaitable[msgspec.Struct]]
+) -> "grpc.RpcMethodHandler[bytes, bytes]":
+    async def call(body: bytes, context: Context) -> bytes:
+        try:
+            return msgspec.msgpack.encode(await answer(msgspec.msgpack.decode(body, type=kind), context))
+        except msgspec.DecodeError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"the request cannot be read: {error}")
+        except GatefleetError as error:
+            await _abort(context, error)
+        raise AssertionError  # abort always raises
+
+    return grpc.unary_unary_rpc_method_handler(call)  # pyright: ignore[reportArgumentType]  (the stubs know synchronous handlers only)
+
+
+async def _abort(context: Context, error: GatefleetError) -> None:
+    await context.abort(_CODES.get(type(error), grpc.StatusCode.INTERNAL), str(error))
+
+
+def _check_version(version: str) -> None:
+    if version and _numbers(version) > _numbers(VERSION):
+        raise Invalid(
+            f"this node is of version {version}, newer than the control plane's {VERSION}: upgrade that first"
+        )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Major and minor version; a node of a newer patch release is welcome."""
+    return tuple(int(part) if part.isdecimal() else 0 for part in (*version.split("."), "0")[:2])
