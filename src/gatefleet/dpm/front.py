@@ -131,6 +131,7 @@ def _tls(directory: Path, certificate: str) -> DownstreamTlsContext:
             "tls_certificate_sds_secret_configs": [_file(directory, certificate)],
             "validation_context_sds_secret_config": _file(directory, CLIENTS),
         },
+        require_client_certificate={"value": False},
         # A resumed session would skip the revocation list.
         disable_stateless_session_resumption=True,
         disable_stateful_session_resumption=True,

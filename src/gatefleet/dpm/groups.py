@@ -161,7 +161,7 @@ class Groups:
         self.reachable = True
         for name in self._groups.keys() - revisions.keys():
             self._groups.pop(name)[1].cancel()
-            self._server.withdraw(name)
+            self._server.withdraw(name, f"gateway group [{name}] is gone")
         for name, revision in revisions.items():
             if name not in self._groups or self._groups[name][1].done():
                 group = Group(self._store, self._server, name)

@@ -63,7 +63,7 @@ class Keeper:
             return
         self._front.set_clients(self.ca.certificate, pki.revocation_list(self.ca, found, datetime.now(UTC)))
         self.callers.revoked, self._revoked = frozenset(found.values()), found
-        self._server.drop(self.callers.revoked)
+        self._server.drop(self.callers.revoked, "the client certificate is revoked")
 
     async def _tidy(self) -> None:
         async with self._store.transaction() as connection:

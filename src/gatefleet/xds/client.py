@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Final
@@ -69,16 +70,16 @@ class Follower:
         """
         pause = SHORTEST_PAUSE
         while True:
+            began = time.monotonic()
             try:
                 async with aclosing(self._stream()) as stream:
                     async for delta in stream:
                         pause = SHORTEST_PAUSE
                         yield delta
-                self.problem = "the server closed the stream"
-            except grpc.aio.AioRpcError as error:
-                self.problem = f"{error.code().name}: {error.details()}"
             finally:
                 self.connected = False
+            if time.monotonic() - began > LONGEST_PAUSE:
+                pause = SHORTEST_PAUSE
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311  (spreads reconnects, protects nothing)
             pause = min(pause * 2, LONGEST_PAUSE)
 
@@ -95,6 +96,10 @@ class Follower:
                 delta = self._apply(response)
                 yield delta
                 await call.write(self._answer(response))
+            self.problem = "the server closed the stream"
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            # A write to a call that is over raises something unspecific; the call itself knows why it ended.
+            self.problem = f"{(await call.code()).name}: {await call.details()}"
         finally:
             call.cancel()
 

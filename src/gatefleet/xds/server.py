@@ -8,6 +8,7 @@ from typing import Final
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 
 from gatefleet.protos.envoy.service.discovery import v3 as discovery
 from gatefleet.snapshot import PUSH_ORDER, Snapshot
@@ -54,16 +55,16 @@ class Server:
         """Make `snapshot` the newest of `key`; returns its generation, which `acknowledged` takes."""
         return self._feed(key).publish(snapshot)
 
-    def drop(self, names: Collection[str]) -> None:
-        """End the streams of these callers."""
+    def drop(self, names: Collection[str], reason: str) -> None:
+        """End the streams of these callers, who are told the reason."""
         for stream in [s for streams in self._streams.values() for s in streams if s.name in names]:
-            stream.end()
+            stream.end(reason)
 
-    def withdraw(self, key: str) -> None:
-        """Forget a key: its streams end."""
+    def withdraw(self, key: str, reason: str) -> None:
+        """Forget a key: its streams end and their callers are told the reason."""
         self._feeds.pop(key, None)
         for stream in self._streams.get(key, ()):
-            stream.end()
+            stream.end(reason)
 
     async def acknowledged(
         self, key: str, generation: int, *, types: Collection[str] = (), patience: float = 5.0
@@ -103,14 +104,16 @@ class Server:
         async def follow(requests: AsyncIterator[bytes], context: Context) -> None:
             key = await key_of(context)
             await context.send_initial_metadata(())  # a client that lacks nothing hears at once that it is connected
-            await self._serve(key, name_of(context), requests, context.write)
+            if reason := await self._serve(key, name_of(context), requests, context.write):
+                await context.abort(grpc.StatusCode.PERMISSION_DENIED, reason)
 
         method = grpc.stream_stream_rpc_method_handler(follow)  # pyright: ignore[reportArgumentType, reportUnknownVariableType]  (the stubs know synchronous handlers only)
         return grpc.method_handlers_generic_handler(SERVICE, {METHOD: method})  # pyright: ignore[reportUnknownArgumentType]
 
     async def _serve(
         self, key: str, name: str, requests: AsyncIterator[bytes], write: Callable[[bytes], Awaitable[None]]
-    ) -> None:
+    ) -> str:
+        """Serve one stream to its end; the reason, if we ended it."""
         feed = self._feed(key)
         state = State(feed, self._order, stepwise=self._stepwise, resolve=self._resolve)
         stream = Stream(name, state, self._turns)
@@ -122,6 +125,7 @@ class Server:
             feed.followers.discard(stream)
             self._streams[key].discard(stream)
             await self._settled()
+        return stream.reason
 
     async def _settled(self) -> None:
         async with self._moved:
@@ -139,6 +143,8 @@ class Stream:
     def __init__(self, name: str, state: State, turns: asyncio.Semaphore) -> None:
         self.name = name
         self.state = state
+        self.reason = ""
+        """Why we ended it."""
         self._turns = turns
         self._event = asyncio.Event()
         self._ended = False
@@ -153,8 +159,8 @@ class Stream:
     def wake(self) -> None:
         self._event.set()
 
-    def end(self) -> None:
-        self._ended = True
+    def end(self, reason: str = "") -> None:
+        self.reason, self._ended = self.reason or reason, True
         self._event.set()
 
     async def run(
@@ -179,7 +185,12 @@ class Stream:
 
     async def _read(self, requests: AsyncIterator[bytes]) -> None:
         async for body in requests:
-            self.state.receive(discovery.DeltaDiscoveryRequest.FromString(body))
+            try:
+                request = discovery.DeltaDiscoveryRequest.FromString(body)
+            except DecodeError:
+                self.end("the request cannot be read")
+                return
+            self.state.receive(request)
             self._event.set()
 
     async def _wait(self) -> None:
