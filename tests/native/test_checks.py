@@ -22,7 +22,9 @@ def checks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def sanitized(*command: object, run_dir: Path) -> None:
     environment = os.environ | {"GATEFLEET_RUN_DIR": str(run_dir), "ASAN_OPTIONS": "detect_leaks=1"}
-    done = subprocess.run([*map(str, command)], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [*map(str, command)], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr[-4000:]
 
 
@@ -57,7 +59,9 @@ def seeds() -> list[bytes]:
         key_auth_config(hide_credentials=True, anonymous_consumer="guest"),
         basic_auth_config(hide_credentials=True),
         ip_restriction_config(blacklist=["10.0.0.0/8", "::1"]),
-        limit_count_config(owner="r", count=1, time_window=1, key="$arg_id $cookie_a ${http_b ?? c}", key_type="var_combination"),
+        limit_count_config(
+            owner="r", count=1, time_window=1, key="$arg_id $cookie_a ${http_b ?? c}", key_type="var_combination"
+        ),
     )
     request = b"".join(sized(part) for part in (b"Foo.test:80", b"/a%2f../b?apikey=jack-key&id=1"))
     headers = b"\0" + sized(b"jack-key") + b"\1" + sized(b"Basic amlsbDpwOnc=") + b"\2" + sized(b"a=1; b=2")

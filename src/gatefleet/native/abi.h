@@ -39,6 +39,7 @@ bool envoy_dynamic_module_callback_early_header_mutation_get_attribute_int(void 
 /* HTTP filters. A value whose pointer is NULL removes the header. */
 bool envoy_dynamic_module_callback_http_get_header(void *filter, int map, struct text key, struct text *out,
                                                    size_t index, size_t *total);
+bool envoy_dynamic_module_callback_http_add_header(void *filter, int map, struct text key, struct text value);
 bool envoy_dynamic_module_callback_http_set_header(void *filter, int map, struct text key, struct text value);
 bool envoy_dynamic_module_callback_http_filter_get_attribute_string(void *filter, int id, struct text *out);
 bool envoy_dynamic_module_callback_http_filter_get_attribute_int(void *filter, int id, uint64_t *out);

@@ -80,23 +80,29 @@ static bool person_read(struct text entry, struct person *out) {
 }
 
 static enum lookup find(char space, struct text name, struct person *out) {
-  char key[SECRET_MAX + 2] = {space, 0};
+  char key[SECRET_MAX + 2];
   struct text entry;
   if (name.size == 0 || name.size > SECRET_MAX) return MISSING;
+  key[0] = space;
+  key[1] = 0;
   memcpy(key + 2, name.at, name.size);
   enum lookup result = table_get(CONSUMER_TABLE, (struct text){key, name.size + 2}, &entry);
   return result == FOUND && !person_read(entry, out) ? UNREADABLE : result;
 }
 
-static void put_or_drop(void *filter, struct text name, struct text value) {
-  if (value.size > 0) put_header(filter, REQUEST_HEADERS, name, value);
-  else drop_header(filter, name);
+/* Adding is cheaper than replacing, and nothing is there to replace unless an earlier filter of ours put it there. */
+static void assign(void *filter, struct text name, struct text value, bool fresh) {
+  if (value.size == 0 && !fresh) drop_header(filter, name);
+  if (value.size == 0) return;
+  if (fresh) add_header(filter, name, value);
+  else put_header(filter, REQUEST_HEADERS, name, value);
 }
 
 static enum headers_status attach(void *filter, const struct person *person) {
-  put_header(filter, REQUEST_HEADERS, TEXT("x-consumer-username"), person->consumer);
-  put_or_drop(filter, TEXT("x-credential-identifier"), person->credential);
-  put_or_drop(filter, TEXT("x-consumer-custom-id"), person->custom_id);
+  bool fresh = !request_header(filter, TEXT("x-consumer-username")).at;
+  assign(filter, TEXT("x-consumer-username"), person->consumer, fresh);
+  assign(filter, TEXT("x-credential-identifier"), person->credential, fresh);
+  assign(filter, TEXT("x-consumer-custom-id"), person->custom_id, fresh);
   return HEADERS_CONTINUE;
 }
 

@@ -117,6 +117,7 @@ struct kind {
 extern const struct kind key_auth, basic_auth, ip_restriction, limit_count;
 struct text request_header(void *filter, struct text name); /* at == NULL: not there */
 void put_header(void *filter, enum header_map map, struct text name, struct text value);
+void add_header(void *filter, struct text name, struct text value);
 void drop_header(void *filter, struct text name);
 enum headers_status refuse(void *filter, uint32_t status, struct text body, struct header extra[], size_t count);
 enum headers_status refuse_broken(void *filter);

@@ -16,6 +16,10 @@ void put_header(void *filter, enum header_map map, struct text name, struct text
   envoy_dynamic_module_callback_http_set_header(filter, map, name, value);
 }
 
+void add_header(void *filter, struct text name, struct text value) {
+  envoy_dynamic_module_callback_http_add_header(filter, REQUEST_HEADERS, name, value);
+}
+
 void drop_header(void *filter, struct text name) {
   envoy_dynamic_module_callback_http_set_header(filter, REQUEST_HEADERS, name, (struct text){NULL, 0});
 }
