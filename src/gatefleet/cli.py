@@ -1,9 +1,10 @@
 """The `gatefleet` command: one sub-command per role, its options made from the role's settings class."""
 
+import asyncio
 import inspect
 import sys
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final, TypeVar
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import SecretStr, ValidationError
@@ -75,23 +76,36 @@ def _up(settings: UpSettings) -> None:
 
 
 def _migrate(settings: MigrateSettings) -> None:
-    from gatefleet.store.migrate import migrate  # noqa: PLC0415
+    from gatefleet.store import migrate  # noqa: PLC0415
+    from gatefleet.store.database import connect  # noqa: PLC0415
 
-    migrate(settings.dsn.get_secret_value())
-    typer.echo("the database is up to date")
+    async def work() -> str:
+        engine = connect(settings.dsn.get_secret_value(), pool_size=1)
+        try:
+            return await migrate(engine)
+        finally:
+            await engine.dispose()
+
+    typer.echo(f"the database is at version {asyncio.run(work())}")
 
 
 def _command(name: str, kind: type[_S], run: Callable[[_S], None]) -> None:
     """Add the command `name`: one option per field of `kind`."""
 
     def command(**given: str | None) -> None:
-        run(kind(**{k: v for k, v in given.items() if v is not None}))
+        values: dict[str, Any] = {n: _value(kind.model_fields[n], v) for n, v in given.items() if v is not None}
+        run(kind(**values))
 
     parameters = [_option(n, f, str(kind.model_config.get("env_prefix"))) for n, f in kind.model_fields.items()]
     command.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
     about = (kind.__doc__ or "").partition(": ")[2]
     app.command(name, help=about[:1].upper() + about[1:])(command)
+
+
+def _value(field: FieldInfo, given: str) -> str | tuple[str, ...]:
+    """Lists are written with commas."""
+    return tuple(given.split(",")) if isinstance(field.default, tuple) else given
 
 
 def _option(name: str, field: FieldInfo, prefix: str) -> inspect.Parameter:
@@ -110,12 +124,8 @@ def _version() -> None:
     typer.echo(VERSION)
 
 
-ROLES: Final[Mapping[str, tuple[type[Any], Callable[[Any], None]]]] = {
-    "up": (UpSettings, _up),
-    "admin": (AdminSettings, _admin),
-    "dpm": (DpmSettings, _dpm),
-    "node": (NodeSettings, _node),
-    "migrate": (MigrateSettings, _migrate),
-}
-for _name, (_kind, _run) in ROLES.items():
-    _command(_name, _kind, _run)
+_command("up", UpSettings, _up)
+_command("admin", AdminSettings, _admin)
+_command("dpm", DpmSettings, _dpm)
+_command("node", NodeSettings, _node)
+_command("migrate", MigrateSettings, _migrate)

@@ -80,7 +80,7 @@ class NodeSettings(BaseSettings):
     metrics_port: int = Field(9091, ge=1, le=65535, description="Port of the metrics, before the offset")
     drain_timeout: float = Field(10, ge=0, description="Seconds that connections get to finish when asked to stop")
     envoy_concurrency: int = Field(0, ge=0, description="Worker threads of Envoy; 0: one per core")
-    envoy_log_level: str = Field("warning", description="How much Envoy says: info, warning, error, off")
+    envoy_log_level: str = Field("error", description="How much Envoy says: info, warning, error, off")
     log_format: str = Field("console", pattern="^(console|json)$", description="console or json")
 
 

@@ -31,8 +31,10 @@ log = structlog.get_logger()
 RUN_ROOM: Final = 64 * 1024 * 1024
 """Bytes that must be free in shared memory for the run directory to be there."""
 TRAFFIC_PORTS: Final = (9080, 9443)
-JOIN_PAUSES: Final = (0.1, 0.1, 0.2, 0.2, 0.5, 1.0, 2.0, 5.0)
+JOIN_PAUSES: Final = (*(0.1,) * 20, *(0.25,) * 12, 0.5, 1.0, 2.0, 5.0)
 """Seconds between attempts to join while the DP Manager does not answer; the last one repeats."""
+PATIENT: Final = 20
+"""Attempts after which the log says what is waited for."""
 _T = TypeVar("_T")
 
 
@@ -98,7 +100,7 @@ async def _patiently(status: Status, attempt: Callable[[], Awaitable[_T]]) -> _T
         try:
             return await attempt()
         except Unreachable as error:
-            if status.reason != str(error):
+            if tries == PATIENT or (tries > PATIENT and status.reason != str(error)):
                 log.warning("cannot join yet", reason=str(error))
             status.reason = str(error)
         await asyncio.sleep(JOIN_PAUSES[min(tries, len(JOIN_PAUSES) - 1)])

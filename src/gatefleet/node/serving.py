@@ -85,7 +85,7 @@ class Serving:
         self._files.ads.chmod(0o600)
 
     async def stop(self) -> None:
-        self._xds.withdraw(KEY)
+        self._xds.withdraw(KEY, "the node is stopping")
         await self._server.stop(0.5)
         await self._prober.close()
         self._tables.close()

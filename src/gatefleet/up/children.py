@@ -60,6 +60,8 @@ class Supervised:
 
     def __init__(self, program: Program) -> None:
         self.program = program
+        self.last_code: int | None = None
+        """How it ended the last time: an exit code, or minus a signal's number."""
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._stopping = False
@@ -95,7 +97,7 @@ class Supervised:
         deaths = 0
         while self._process is not None:
             born = time.monotonic()
-            code = await self._process.wait()
+            code = self.last_code = await self._process.wait()
             if self._stopping:
                 return
             deaths = 0 if time.monotonic() - born > SETTLED else deaths

@@ -31,6 +31,8 @@ ROLE: Final = "gatefleet"
 PORT: Final = 5432
 """Only a part of the socket's name; PostgreSQL listens on no TCP port."""
 SOCKET_PATH_LIMIT: Final = 107
+STATUS_LINE: Final = 7
+"""Of postmaster.pid, from 0; PostgreSQL sources, src/include/utils/pidfile.h, LOCK_FILE_LINE_PM_STATUS."""
 OPTIONS: Final = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -59,7 +61,11 @@ class Cluster:
     def password_file(self) -> Path:
         return self.home / "password"
 
-    def dsn(self, database: str = "gatefleet") -> str:
+    def dsn(self, database: str = ROLE) -> str:
+        """Where to reach it; the password is made when there is none yet."""
+        if not self.password_file.exists():
+            write_private(self.password_file, secrets.token_urlsafe(32))
+            os.chown(self.password_file, self.user.uid, self.user.gid)
         password = self.password_file.read_text().strip()
         return f"postgresql://{ROLE}:{quote(password)}@/{database}?host={quote(str(self.sockets))}&port={PORT}"
 
@@ -87,7 +93,7 @@ class Postgres:
         await _clear_the_way(self.cluster)
         self._server = Supervised(_program(self.cluster))
         await self._server.start()
-        await _make_database(self.cluster, patience)
+        await answering(self.cluster, patience)
 
     async def stop(self) -> None:
         if self._server is not None:
@@ -209,8 +215,7 @@ async def _initialise(cluster: Cluster) -> None:
     """Make the data directory under another name first, so that an interrupted start leaves nothing half made."""
     fresh = cluster.home / "data.new"
     shutil.rmtree(fresh, ignore_errors=True)
-    write_private(cluster.password_file, secrets.token_urlsafe(32))
-    os.chown(cluster.password_file, cluster.user.uid, cluster.user.gid)
+    cluster.dsn()  # makes the password
     options = [
         f"--pgdata={fresh}", f"--username={ROLE}", f"--pwfile={cluster.password_file}", "--auth=scram-sha-256",
         "--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
@@ -274,21 +279,32 @@ def _serves(pid: int, data: Path) -> bool:
         return False
 
 
-async def _make_database(cluster: Cluster, patience: float) -> None:
-    """Wait until the server answers, and make our database when it is not there yet."""
-    ends = time.monotonic() + patience
-    while True:
-        try:
-            link = await asyncpg.connect(cluster.dsn("postgres"), timeout=5)
-            break
-        except (OSError, asyncpg.CannotConnectNowError, TimeoutError) as error:
-            if time.monotonic() > ends:
-                raise Unreachable(
-                    f"PostgreSQL in [{cluster.data}] did not answer in {patience:g} s; its messages are above"
-                ) from error
-            await asyncio.sleep(0.03)
+async def make_database(cluster: Cluster, patience: float) -> None:
+    """Make our database when it is not there yet, once the server answers. Unreachable when it does not."""
+    await answering(cluster, patience)
+    link = await asyncpg.connect(cluster.dsn("postgres"), timeout=5)
     try:
         if not await link.fetchval("select 1 from pg_database where datname = $1", ROLE):
             await link.execute(f"create database {ROLE}")
     finally:
         await link.close()
+
+
+async def answering(cluster: Cluster, patience: float) -> None:
+    """Wait until the server takes connections; Unreachable when it does not within `patience` seconds."""
+    ends = time.monotonic() + patience
+    while not _says_ready(cluster):
+        if time.monotonic() > ends:
+            raise Unreachable(
+                f"PostgreSQL in [{cluster.data}] did not answer in {patience:g} s; its messages are above"
+            )
+        await asyncio.sleep(0.02)
+
+
+def _says_ready(cluster: Cluster) -> bool:
+    """Whether a running server has written so to its pid file: quieter than connections that are turned away."""
+    try:
+        lines = (cluster.data / "postmaster.pid").read_text().splitlines()
+    except OSError:
+        return False
+    return len(lines) > STATUS_LINE and lines[STATUS_LINE].strip() == "ready" and _serves(int(lines[0]), cluster.data)
