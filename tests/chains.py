@@ -20,7 +20,10 @@ from gatefleet.protos.envoy.extensions.filters.http.filter_chain import v3 as fi
 FILTERS = "type.googleapis.com/envoy.extensions.filters.http."
 CHAIN = FILTERS + "filter_chain.v3.FilterChainConfig"
 HCM = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
-SCOPE = "type.googleapis.com/envoy.extensions.http.early_header_mutation.dynamic_modules.v3.DynamicModuleEarlyHeaderMutation"
+SCOPE = (
+    "type.googleapis.com/envoy.extensions.http.early_header_mutation.dynamic_modules.v3."
+    "DynamicModuleEarlyHeaderMutation"
+)
 Plugins = Mapping[str, Mapping[str, Any]]
 
 
@@ -33,6 +36,8 @@ class Site:
     metadata: Plugins = field(default_factory=dict[str, Any])
     missing: bool = False
     """There is no route: 404."""
+    more: tuple[Effect, ...] = ()
+    """Effects of no plugin, at the end of the route's chain."""
 
 
 def effects(plugins: Plugins, scope: Scope, metadata: Plugins) -> list[tuple[str, Effect]]:
@@ -73,6 +78,7 @@ def virtual_host(name: str, site: Site, run_dir: Path) -> dict[str, Any]:
         Scope("route:r1", route_id="r1", service_id="s1", route_name="Route", service_name="Service"),
         site.metadata,
     )
+    on_route += [("more", effect) for effect in site.more]
     on_all = effects(site.rules, Scope("global"), site.metadata)
     write_scripts(run_dir, [*on_route, *on_all])
     route = route_v3.Route(match=route_v3.RouteMatch(prefix="/"))
@@ -119,7 +125,7 @@ def bootstrap(sites: Mapping[str, Site], run_dir: Path, *, port: int, upstream: 
         ],
         "route_config": {
             "virtual_hosts": [virtual_host(name, site, run_dir) for name, site in sites.items()],
-            "request_headers_to_remove": ["x-gf-scope", "x-gf-path"],
+            "request_headers_to_remove": ["x-gf-scope", "x-gf-path", "x-envoy-external-address"],
         },
     }
     listener = {"address": _address(port), "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}]}

@@ -26,13 +26,15 @@ local function broken(handle)
   handle:respond({ [":status"] = "500" }, '{"error_msg":"500 Internal Server Error"}\n')
 end
 
--- A response that has begun cannot be answered anew; it is emptied.
+-- A response that has begun cannot be answered anew: it loses its body. Nothing is written instead, there may be no place for it.
 local function empty(handle)
   local headers = handle:headers()
   headers:replace(":status", "500")
-  headers:remove("content-length")
+  headers:replace("content-length", "0")
   headers:remove("content-encoding")
-  handle:body(true):setBytes('{"error_msg":"500 Internal Server Error"}\n')
+  for chunk in handle:bodyChunks() do
+    chunk:setBytes("")
+  end
 end
 
 local function run(handle, hook)

@@ -83,6 +83,9 @@ def lua(plugin: str, source: str, context: Mapping[str, Any]) -> tuple[Filter, S
     identity = json.dumps([script.name, context], sort_keys=True, separators=(",", ":"))
     config = lua_filter.Lua(
         default_source_code=core.DataSource(filename=f"lua/{script.name}"),
+        clear_route_cache=wkt.BoolValue(
+            value=False
+        ),  # or a changed header would choose another route, past its plugins
         shared_vm_id=SHARED_VM,
         filter_context=_struct({"id": hashlib.sha256(identity.encode()).hexdigest()[:16], "conf": context}),
     )

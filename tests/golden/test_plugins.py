@@ -18,6 +18,7 @@ from gatefleet.errors import Invalid
 from gatefleet.filters import chain_position
 from gatefleet.plugin import Effect, Filter, Plugin, RoutePatch, Scope, Script
 from gatefleet.plugins import registry
+from gatefleet.protos.envoy.extensions.filters.http.lua.v3 import Lua
 
 SCOPE = {"owner": "route:r1", "route_id": "r1", "service_id": "s1", "route_name": "Route", "service_name": "Service"}
 NAMES = sorted(registry())
@@ -101,6 +102,16 @@ def test_no_script_clears_the_route_cache_or_steps_around_the_guard() -> None:
         assert "clearRouteCache" not in source, name
         assert source.count("envoy_on_request =") == 1, name
         assert "pcall(function()" in source, name
+
+
+def test_no_lua_filter_lets_envoy_choose_another_route() -> None:
+    """By default Envoy does so after each changed header: a way past the plugins of the route."""
+    for case in cases("plugins"):
+        with suppress(Invalid, ValidationError):
+            for effect in translated(case):
+                if isinstance(effect, Filter) and isinstance(effect.config, Lua):
+                    assert effect.config.HasField("clear_route_cache"), case
+                    assert not effect.config.clear_route_cache.value, case
 
 
 def test_envoy_takes_every_golden_case(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from gatefleet.filters import native, refused_body
 from gatefleet.native.config import basic_auth_config
@@ -33,7 +33,7 @@ class BasicCredential(Conf):
     username: str = Field(
         min_length=1, max_length=4096, pattern=r"^[^:]*$", description="No two consumers share a username."
     )
-    password: str = Field(max_length=4096, description="The password, as the client sends it.")
+    password: SecretStr = Field(max_length=4096, description="The password, as the client sends it.")
 
 
 def translate(conf: BasicAuth, _: Scope) -> Iterator[Effect]:
@@ -49,7 +49,8 @@ def translate(conf: BasicAuth, _: Scope) -> Iterator[Effect]:
 
 
 def entries(credential: BasicCredential, who: Who) -> Iterable[tuple[bytes, bytes]]:
-    return (basic_auth_entry(credential.username, credential.password, who.consumer, who.credential_id, who.custom_id),)
+    password = credential.password.get_secret_value()
+    return (basic_auth_entry(credential.username, password, who.consumer, who.credential_id, who.custom_id),)
 
 
 def unique(credential: BasicCredential) -> str:

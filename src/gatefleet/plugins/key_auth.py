@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from gatefleet.errors import Invalid
 from gatefleet.filters import HeaderName, native, refused_body
@@ -34,7 +34,7 @@ class KeyAuth(Conf):
 class KeyCredential(Conf):
     """What a consumer's credential holds."""
 
-    key: str = Field(min_length=1, max_length=4096, description="The key itself; no two consumers share one.")
+    key: SecretStr = Field(min_length=1, max_length=4096, description="The key itself; no two consumers share one.")
 
 
 def translate(conf: KeyAuth, _: Scope) -> Iterator[Effect]:
@@ -54,11 +54,11 @@ def translate(conf: KeyAuth, _: Scope) -> Iterator[Effect]:
 
 
 def entries(credential: KeyCredential, who: Who) -> Iterable[tuple[bytes, bytes]]:
-    return (key_auth_entry(credential.key, who.consumer, who.credential_id, who.custom_id),)
+    return (key_auth_entry(credential.key.get_secret_value(), who.consumer, who.credential_id, who.custom_id),)
 
 
 def unique(credential: KeyCredential) -> str:
-    return credential.key
+    return credential.key.get_secret_value()
 
 
 PLUGIN = Plugin(

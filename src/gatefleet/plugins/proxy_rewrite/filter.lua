@@ -26,8 +26,9 @@ local function rewritten(handle, conf)
 end
 
 -- The path is escaped as nginx does it; the request's own query goes behind a query that the new path brings along.
-local function joined(path, query)
-  local mark = find(path, "?", 1, true)
+-- `whole`: a question mark in the path is part of it, as one in the request's path was.
+local function joined(path, query, whole)
+  local mark = not whole and find(path, "?", 1, true)
   local own = mark and sub(path, mark + 1)
   path = path_escape(mark and sub(path, 1, mark - 1) or path)
   if byte(path) ~= 47 then
@@ -46,7 +47,8 @@ function on.request(handle, conf)
   local path = rewritten(handle, conf)
   local headers, _, query = handle:headers(), target(handle)
   if path then
-    headers:replace(":path", joined(path, query))
+    local whole = conf.pairs > 0 and find(headers:get("x-gf-path") or "", "?", 1, true)
+    headers:replace(":path", joined(path, query, whole))
   end
   if conf.method ~= "" then
     headers:replace(":method", conf.method)

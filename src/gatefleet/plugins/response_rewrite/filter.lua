@@ -25,19 +25,31 @@ local function forget_body(headers)
   end
 end
 
-local function may_have_body(status)
-  return status ~= "204" and status ~= "304" and byte(status) ~= 49
+local function may_have_body(handle, status)
+  local seen = handle:streamInfo():dynamicMetadata():get("gf.response-rewrite")
+  return status ~= "204" and status ~= "304" and not (seen and seen.head)
 end
 
+-- The upstream's body is thrown away as it comes, however long it is.
 local function put_body(handle, conf)
   conf.body = conf.body or from_hex(conf.body_hex)
   local headers = handle:headers()
   forget_body(headers)
-  if not may_have_body(headers:get(":status")) then
+  local status = headers:get(":status")
+  if status ~= "204" and status ~= "304" then
+    headers:replace("content-length", format("%d", #conf.body))
+  end
+  if not may_have_body(handle, status) then
     return
   end
-  headers:replace("content-length", format("%d", #conf.body))
-  handle:body(true):setBytes(conf.body)
+  local rest = conf.body
+  for chunk in handle:bodyChunks() do
+    chunk:setBytes(rest)
+    rest = ""
+  end
+  if rest ~= "" then
+    handle:body(true):setBytes(rest)
+  end
 end
 
 local function change_body(handle, conf)
@@ -55,6 +67,12 @@ local function change_body(handle, conf)
     text = replace(text, change)
   end
   body:setBytes(text)
+end
+
+function on.request(handle, conf)
+  if conf.body_hex and header(handle, ":method") == "HEAD" then
+    handle:streamInfo():dynamicMetadata():set("gf.response-rewrite", "head", true)
+  end
 end
 
 function on.response(handle, conf)
