@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from functools import cache
 
 import postgres as pg
 import pytest
 
+from gatefleet.pki import Pair, self_signed
 from gatefleet.store import Store, migrate
 from gatefleet.store.crypto import new_key
 from gatefleet.store.database import connect
@@ -46,3 +49,9 @@ async def _migrated(dsn: str) -> None:
     engine = connect(dsn)
     await migrate(engine)
     await engine.dispose()
+
+
+@cache
+def certificate(*names: str) -> Pair:
+    """A self-signed certificate for these names."""
+    return self_signed(names, datetime.now(UTC))

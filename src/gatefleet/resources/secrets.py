@@ -29,7 +29,8 @@ def secret_paths(kind: str, id: str, body: Mapping[str, Any]) -> tuple[Path, ...
 
 def masked(kind: str, id: str, body: Mapping[str, Any]) -> dict[str, Any]:  # noqa: A002 - the contract's word
     """A copy of an accepted body for logs and audit: secrets as stars."""
-    return replaced(body, dict.fromkeys(secret_paths(kind, id, body), "***"))
+    stars: dict[Path, Any] = dict.fromkeys(secret_paths(kind, id, body), "***")
+    return replaced(body, stars)
 
 
 def replaced(body: Mapping[str, Any], values: Mapping[Path, Any]) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def replaced(body: Mapping[str, Any], values: Mapping[Path, Any]) -> dict[str, A
         node: Any = out
         for part in path[:-1]:
             child = node[part]
-            node[part] = cast("Any", dict(child) if isinstance(child, Mapping) else list(child))
+            node[part] = dict(cast("Mapping[str, Any]", child)) if isinstance(child, Mapping) else list(child)
             node = node[part]
         node[path[-1]] = value
     return out

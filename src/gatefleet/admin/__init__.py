@@ -1,0 +1,1 @@
+"""The Admin API: what users, the Dashboard and the open clients of API7 talk to."""

@@ -1,0 +1,215 @@
+"""Who calls, and whether they may: the one place that decides; every endpoint declares an action.
+
+Credentials: `X-API-KEY` (a user's token, or the admin key of a gateway group), HTTP Basic, or the session's cookie.
+"""
+
+import base64
+import binascii
+import enum
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal, cast
+
+from fastapi import Request
+from sqlalchemy import Row, and_, select
+
+from gatefleet.admin.web import Control, control
+from gatefleet.errors import Forbidden, Invalid, Unauthorized
+from gatefleet.store.tables import group_key, session, token, user
+
+COOKIE: Final = "gatefleet_session"
+GROUP_KEY_PREFIX: Final = "a7adm-"
+TOKEN_PREFIX: Final = "a7ee-"  # noqa: S105 - what every token begins with
+SUPER_ADMIN: Final = "super_admin_id"
+
+
+class Reach(enum.Enum):
+    """What an action touches, which says who may do it."""
+
+    PUBLIC = "anybody, without any credential"
+    ANY = "everybody who is known"
+    SELF = "a user, about himself"
+    GROUP = "administrators, and the admin key of the one gateway group it is about"
+    SYSTEM = "administrators"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who makes this request. `group_id` is set for the admin key of a gateway group, `user_id` for a user."""
+
+    name: str
+    source: Literal["dashboard", "api"]
+    user_id: str | None = None
+    group_id: str | None = None
+    roles: tuple[str, ...] = ()
+    must_change_password: bool = False
+    session: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A dependency of every endpoint: the action it performs and its reach. Decides, or raises 401 or 403."""
+
+    action: str
+    reach: Reach
+
+    async def __call__(self, request: Request) -> None:
+        request.state.action = self.action
+        if self.reach is Reach.PUBLIC:
+            return
+        caller = await authenticate(request)
+        request.state.caller = caller
+        decide(caller, self, asked_group(request))
+
+
+def decide(caller: Caller, access: Access, group_id: str | None) -> None:
+    """Forbidden unless this caller may do this, to this gateway group if it names one."""
+    if caller.must_change_password and caller.session and access.reach is not Reach.SELF:
+        raise Forbidden("change the password first: PUT /api/password with old_password and new_password")
+    if caller.group_id is not None:
+        own = group_id is None or group_id == caller.group_id
+        if access.reach is Reach.ANY or (access.reach is Reach.GROUP and own):
+            return
+        raise Forbidden(f"[{access.action}] is not allowed for the admin key of gateway group [{caller.group_id}]")
+    if access.reach in {Reach.ANY, Reach.SELF} or SUPER_ADMIN in caller.roles:
+        return
+    raise Forbidden(f"user [{caller.name}] is not allowed to do [{access.action}]; ask an administrator for a role")
+
+
+def caller_of(request: Request) -> Caller:
+    """The caller that Access let in."""
+    return cast("Caller", request.state.caller)
+
+
+def user_of(request: Request) -> tuple[Caller, str]:
+    """The calling user and his id; Forbidden for a gateway group's key."""
+    caller = caller_of(request)
+    if caller.user_id is None:
+        raise Forbidden("only a user can do this, not the admin key of a gateway group")
+    return caller, caller.user_id
+
+
+def group_of(request: Request) -> str:
+    """The gateway group this request is about: named by path or query, else the one of the admin key."""
+    group_id = asked_group(request) or caller_of(request).group_id
+    if not group_id:
+        raise Invalid("the query parameter gateway_group_id is missing")
+    return group_id
+
+
+def asked_group(request: Request) -> str | None:
+    """The gateway group the request names itself; Invalid if it names two."""
+    named = set(request.query_params.getlist("gateway_group_id")) | {request.path_params.get("gateway_group_id", "")}
+    named.discard("")
+    if len(named) > 1:
+        raise Invalid("the request names several gateway groups")
+    return named.pop() if named else None
+
+
+async def authenticate(request: Request) -> Caller:
+    """The caller of the one credential a request carries; Unauthorized for none, several, or one that is not valid."""
+    found = {("key", text) for text in request.headers.getlist("x-api-key")}
+    found |= {("basic", text) for text in request.headers.getlist("authorization")}
+    if cookie := request.cookies.get(COOKIE):
+        found.add(("session", cookie))
+    if not found:
+        raise Unauthorized("no credential: send X-API-KEY, HTTP Basic or the session cookie of POST /api/login")
+    if len(found) > 1:
+        raise Unauthorized("the request carries several credentials; send exactly one")
+    kind, text = found.pop()
+    state = control(request)
+    match kind:
+        case "key" if text.startswith(GROUP_KEY_PREFIX):
+            return await _by_group_key(state, text)
+        case "key":
+            return await _by_token(state, text)
+        case "basic":
+            return await _by_password(state, text)
+        case _:
+            return await _by_session(state, text)
+
+
+def digest(secret: str) -> bytes:
+    """What is stored of a random secret; 256 random bits need no more than one SHA-256."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+async def _by_group_key(state: Control, text: str) -> Caller:
+    statement = select(group_key.c.group_id).where(group_key.c.token_hash == digest(text))
+    async with state.store.transaction() as connection:
+        group_id = (await connection.execute(statement)).scalar_one_or_none()
+    if group_id is None:
+        raise Unauthorized("the admin key is not valid; make a new one with PUT /api/gateway_groups/:id/admin_key")
+    return Caller(f"admin key of {group_id}", "api", group_id=group_id)
+
+
+async def _by_token(state: Control, text: str) -> Caller:
+    statement = (
+        select(user, token.c.name.label("token_name"), token.c.expires_at)
+        .join(token, token.c.user_id == user.c.id)
+        .where(token.c.token_hash == digest(text))
+    )
+    async with state.store.transaction() as connection:
+        row = (await connection.execute(statement)).one_or_none()
+    if row is None:
+        raise Unauthorized("the token is not valid")
+    if row.expires_at is not None and row.expires_at <= state.now():
+        raise Unauthorized(f"the token [{row.token_name}] has expired")
+    return _user(row, "api")
+
+
+async def _by_password(state: Control, text: str) -> Caller:
+    scheme, _, encoded = text.partition(" ")
+    try:
+        username, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        username = colon = password = ""
+    if scheme.lower() != "basic" or not colon:
+        raise Unauthorized("the Authorization header is not valid HTTP Basic")
+    row = await user_by_name(state, username)
+    if row is None or not await state.passwords.verify_again(row.password_hash, password):
+        if row is None:
+            await state.passwords.verify(None, password)
+        raise Unauthorized("wrong username or password")
+    return _user(row, "api")
+
+
+async def _by_session(state: Control, text: str) -> Caller:
+    now = state.now()
+    statement = (
+        select(user)
+        .join(session, session.c.user_id == user.c.id)
+        .where(and_(session.c.token_hash == digest(text), session.c.expires_at > now))
+    )
+    async with state.store.transaction() as connection:
+        row = (await connection.execute(statement)).one_or_none()
+        if row is None:
+            raise Unauthorized("the session has ended; log in again")
+        await connection.execute(
+            session.update()
+            .where(session.c.token_hash == digest(text), session.c.expires_at < later(state, now, part=0.9))
+            .values(expires_at=later(state, now))
+        )
+    return _user(row, "dashboard", session=digest(text))
+
+
+def later(state: Control, now: datetime, part: float = 1) -> datetime:
+    """When a session used now ends; with `part`, after that share of its life."""
+    return now + timedelta(hours=state.settings.session_hours * part)
+
+
+async def user_by_name(state: Control, username: str) -> Row[Any] | None:
+    async with state.store.transaction() as connection:
+        return (await connection.execute(select(user).where(user.c.username == username))).one_or_none()
+
+
+def _user(row: Row[Any], source: Literal["dashboard", "api"], session: bytes | None = None) -> Caller:
+    return Caller(
+        row.username,
+        source,
+        user_id=row.id,
+        roles=tuple(row.roles),
+        must_change_password=row.must_change_password,
+        session=session,
+    )

@@ -1,0 +1,119 @@
+"""The application: routers, errors, request ids and one access-log line per request."""
+
+import re
+import time
+from typing import Any, Final
+from uuid import uuid4
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gatefleet.admin import audit, catalogue, engine, groups, identity, publish, system, templates, validate
+from gatefleet.admin.metrics import Metrics
+from gatefleet.admin.web import Control, failure
+from gatefleet.errors import GatefleetError
+
+log = structlog.get_logger("gatefleet.admin.access")
+REQUEST_ID: Final = re.compile(r"[A-Za-z0-9\-_.:]{1,128}")
+
+
+def create_api(control: Control) -> FastAPI:
+    """The endpoints and what errors answer."""
+    app = FastAPI(title="Gatefleet Admin API", openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.control = control
+    # fixed paths before those with parameters: /services/template is not the service [template]
+    for router in (
+        system.router(),
+        identity.router(),
+        groups.router(),
+        templates.router(),
+        publish.router(),
+        catalogue.router(),
+        validate.router(),
+        *engine.routers(),
+    ):
+        app.include_router(router)
+    app.add_exception_handler(GatefleetError, _refuse)
+    app.add_exception_handler(HTTPException, _refuse)
+    app.add_exception_handler(Exception, _break)
+    return app
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    status, message = 500, str(error)
+    if isinstance(error, GatefleetError):
+        status = error.status
+    elif isinstance(error, HTTPException):
+        status, message = error.status_code, str(error.detail).lower()
+    await audit.refused(request, status, message)
+    if status >= 500:
+        log.error("the request failed", error=message)
+    headers = {"WWW-Authenticate": 'Basic realm="gatefleet"'} if status == 401 and _wants_basic(request) else {}
+    response = failure(status, message)
+    response.headers.update(headers)
+    return response
+
+
+async def _break(request: Request, _: Exception) -> Response:
+    """An error of ours nobody foresaw: the log has it all, the answer only where to look."""
+    return failure(500, f"something broke on our side; the log has it under request [{request.state.request_id}]")
+
+
+def _wants_basic(request: Request) -> bool:
+    """Browsers that run the Dashboard must not be asked by their own dialogue; tools may."""
+    return "authorization" in request.headers
+
+
+class Logged:
+    """Gives every request an id, answers it in X-Request-Id, and writes one line when it is done."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app = app
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began, seen = time.perf_counter(), {"status": 500, "bytes": 0}
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                seen["status"] = message["status"]
+                message.setdefault("headers", []).append((b"x-request-id", request_id.encode()))
+            elif message["type"] == "http.response.body":
+                seen["bytes"] += len(message.get("body", b""))
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self.app(scope, receive, sending)
+            except Exception:
+                log.exception("the request broke", path=scope["path"])
+            finally:
+                seconds = time.perf_counter() - began
+                self.metrics.count(scope["method"], seen["status"], seconds)
+                _write(scope, seen, seconds)
+
+
+def _write(scope: Scope, seen: dict[str, int], seconds: float) -> None:
+    caller: Any = scope["state"].get("caller")
+    log.info(
+        "request",
+        method=scope["method"],
+        path=scope["path"],
+        status=seen["status"],
+        bytes=seen["bytes"],
+        ms=round(seconds * 1000, 1),
+        client=scope["client"][0] if scope.get("client") else None,
+        caller=caller.name if caller else None,
+    )
+
+
+def _request_id(scope: Scope) -> str:
+    given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+    return given if REQUEST_ID.fullmatch(given) else str(uuid4())

@@ -1,0 +1,91 @@
+"""The audit log: one row per change, in the change's own transaction; refused requests in one of their own."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import structlog
+from fastapi import Request
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gatefleet.admin.access import Caller, asked_group, caller_of, group_of
+from gatefleet.admin.web import control
+from gatefleet.errors import GatefleetError
+from gatefleet.store import Author, Documents
+from gatefleet.store.store import changing
+from gatefleet.store.tables import audit_log
+
+log = structlog.get_logger(__name__)
+CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a request was about. `request` must hold no secret: mask it before."""
+
+    kind: str | None = None
+    id: str | None = None
+    group_id: str | None = None
+    request: Mapping[str, Any] | None = None
+
+
+def note(request: Request, kind: str, id: str, body: Mapping[str, Any] | None = None) -> None:  # noqa: A002
+    """Say what the running change is about; the row is written when it is complete. `body`: masked."""
+    request.state.event = replace(_event(request), kind=kind, id=id, request=body)
+
+
+@asynccontextmanager
+async def change_group(request: Request, group_id: str | None = None) -> AsyncGenerator[Documents]:
+    """A change of the gateway group the request is about, with its audit row."""
+    target = group_id or group_of(request)
+    author = Author(caller_of(request).name, request.state.request_id)
+    store = control(request).store
+    async with transact(request, target) as connection, changing(connection, store.cipher, target, author) as documents:
+        yield documents
+
+
+@asynccontextmanager
+async def transact(request: Request, group_id: str | None = None) -> AsyncGenerator[AsyncConnection]:
+    """A change of what belongs to no group's configuration, with its audit row."""
+    async with control(request).store.transaction() as connection:
+        yield connection
+        event = replace(_event(request), group_id=group_id or asked_group(request))
+        await connection.execute(insert(audit_log).values(_row(request, event, 200, None)))
+
+
+async def refused(request: Request, status: int, message: str) -> None:
+    """Record a change that was not made; a database that does not answer is only logged."""
+    if not (request.method in CHANGING or (status == 403 and hasattr(request.state, "caller"))):
+        return
+    event = replace(_event(request), group_id=request.query_params.get("gateway_group_id"), request=None)
+    try:
+        async with control(request).store.transaction() as connection:
+            await connection.execute(insert(audit_log).values(_row(request, event, status, message)))
+    except GatefleetError as error:
+        log.warning("a refused request could not be recorded", error=str(error))
+
+
+def _event(request: Request) -> Event:
+    return getattr(request.state, "event", Event())
+
+
+def _row(request: Request, event: Event, status: int, message: str | None) -> dict[str, Any]:
+    caller: Caller | None = getattr(request.state, "caller", None)
+    return {
+        "request_id": request.state.request_id,
+        "event_type": getattr(request.state, "action", "Unknown"),
+        "operator_id": caller.user_id or caller.group_id if caller else None,
+        "operator": caller.name if caller else "",
+        "source": caller.source if caller else "api",
+        "gateway_group_id": event.group_id,
+        "resource_kind": event.kind,
+        "resource_id": event.id,
+        "ip_address": request.client.host if request.client else None,
+        "method": request.method,
+        "path": request.url.path,
+        "status": status,
+        "error_message": message,
+        "request": event.request,
+    }

@@ -1,0 +1,202 @@
+"""One CRUD engine over the table of kinds: list, create, read, replace, patch, delete, below /apisix/admin."""
+
+import re
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final, cast
+from uuid import uuid4
+
+from fastapi import APIRouter, Request, Response
+
+from gatefleet.admin import audit
+from gatefleet.admin.access import group_of
+from gatefleet.admin.endpoint import add, group
+from gatefleet.admin.patch import patched
+from gatefleet.admin.present import default_upstream, shown
+from gatefleet.admin.publication import edited, guard
+from gatefleet.admin.query import read_query
+from gatefleet.admin.servable import check_servable
+from gatefleet.admin.web import answer, control, listing, nothing, read_json, read_object, value
+from gatefleet.errors import Conflict, Invalid, NotFound
+from gatefleet.resources import KINDS, Document, Kind, document_key
+from gatefleet.resources.accept import accept
+from gatefleet.resources.schema import schema_of
+from gatefleet.resources.secrets import masked
+from gatefleet.resources.shape import ID_PATTERN
+from gatefleet.store import Documents, Stored
+
+ID: Final = re.compile(ID_PATTERN)
+MAX_ID: Final = 256
+
+
+def routers() -> list[APIRouter]:
+    """A router per kind."""
+    return [_router(kind) for kind in KINDS.values()]
+
+
+def _router(kind: Kind) -> APIRouter:
+    router = APIRouter(prefix=f"/apisix/admin{_collection(kind)}", tags=[kind.path])
+    name = "".join(word.capitalize() for word in kind.singular.split("_"))
+    body = {"requestBody": {"content": {"application/json": {"schema": schema_of(kind.model)}}}}
+    listed = _list_metadata if kind.path == "plugin_metadata" else _list
+    add(router, "GET", "", partial(listed, kind), group(f"List{name}"))
+    if kind.path != "plugin_metadata":
+        add(router, "POST", "", partial(_create, kind), group(f"Create{name}"), **body)
+    if kind.key == "username":
+        add(router, "PUT", "", partial(_put_by_body, kind), group(f"Update{name}"), **body)
+    add(router, "GET", "/{id}", partial(_get, kind), group(f"Get{name}"))
+    add(router, "PUT", "/{id}", partial(_put, kind), group(f"Update{name}"), **body)
+    add(router, "PATCH", "/{id}", partial(_patch, kind), group(f"Update{name}"))
+    add(router, "DELETE", "/{id}", partial(_delete, kind), group(f"Delete{name}"))
+    return router
+
+
+def _collection(kind: Kind) -> str:
+    return f"/{kind.owner.kind}/{{owner_id}}/{kind.path}" if kind.owner and kind.nested else f"/{kind.path}"
+
+
+async def _list(kind: Kind, request: Request) -> Response:
+    parent = request.path_params.get("owner_id") if kind.nested else None
+    if kind.owner and kind.owner.field:
+        parent = request.query_params.get(kind.owner.field)
+    async with control(request).store.read(group_of(request)) as documents:
+        default = await _default_upstream(kind, documents, parent)
+        found, total = await documents.list(kind.path, read_query(request, parent))
+    first = [default] if default else []
+    return listing([*first, *map(shown, found)], total + len(first))
+
+
+async def _list_metadata(kind: Kind, request: Request) -> Response:
+    async with control(request).store.read(group_of(request)) as documents:
+        found, _ = await documents.list(kind.path)
+    return value({stored.document.id: shown(stored) for stored in found})
+
+
+async def _get(kind: Kind, request: Request) -> Response:
+    id_, parent = request.path_params["id"], request.path_params.get("owner_id")
+    async with control(request).store.read(group_of(request)) as documents:
+        if kind.path == "upstreams" and id_ == parent:
+            default = await _default_upstream(kind, documents, parent)
+            if default:
+                return value(default)
+        return value(shown(await _existing(documents, kind, id_, parent)))
+
+
+async def _create(kind: Kind, request: Request) -> Response:
+    body = await read_object(request)
+    return await _write(kind, request, _key_of_body(kind, body) or str(uuid4()), body, new=True)
+
+
+async def _put(kind: Kind, request: Request) -> Response:
+    body = await read_object(request)
+    named = _key_of_body(kind, body) if kind.key == "username" and "username" in body else None
+    if named not in {None, request.path_params["id"]}:
+        raise Invalid('Error at "/username": value is not the username of the path')
+    return await _write(kind, request, request.path_params["id"], body)
+
+
+async def _put_by_body(kind: Kind, request: Request) -> Response:
+    body = await read_object(request)
+    return await _write(kind, request, str(_key_of_body(kind, body)), body)
+
+
+async def _write(kind: Kind, request: Request, id_: str, body: Mapping[str, Any], *, new: bool = False) -> Response:
+    _check_id(id_)
+    accepted = _accepted(kind, id_, body)
+    parent = _parent(kind, request, accepted)
+    if kind.path == "upstreams" and id_ == parent:
+        raise Invalid(f"upstream [{id_}] is the service's own: change it with PUT /apisix/admin/services/{id_}")
+    async with audit.change_group(request) as documents:
+        key = document_key(kind, id_, parent)
+        if new and await documents.exists(kind.path, key):
+            raise Conflict(f"{kind.singular} [{key}] already exists; use PUT to replace it")
+        return value(shown(await _store(request, documents, Document(kind.path, id_, parent, accepted))))
+
+
+async def _patch(kind: Kind, request: Request) -> Response:
+    patch = await read_json(request)
+    id_, owner = request.path_params["id"], request.path_params.get("owner_id")
+    if "dry-run" in request.query_params or "dry_run" in request.query_params:
+        async with control(request).store.read(group_of(request)) as documents:
+            stored = await _existing(documents, kind, id_, owner)
+        _accepted(kind, id_, patched(stored.document.body, patch))
+        return answer({})
+    async with audit.change_group(request) as documents:
+        stored = await _existing(documents, kind, id_, owner)
+        accepted = _accepted(kind, id_, patched(stored.document.body, patch))
+        parent = _parent(kind, request, accepted)
+        return value(shown(await _store(request, documents, Document(kind.path, id_, parent, accepted))))
+
+
+async def _delete(kind: Kind, request: Request) -> Response:
+    id_, owner = request.path_params["id"], request.path_params.get("owner_id")
+    async with audit.change_group(request) as documents:
+        stored = await _existing(documents, kind, id_, owner)
+        await guard(documents, kind)
+        await documents.delete(kind.path, document_key(kind, id_, owner))
+        await edited(documents, stored.document, request)
+        audit.note(request, kind.path, id_)
+    return nothing()
+
+
+async def _store(request: Request, documents: Documents, document: Document) -> Stored:
+    kind = KINDS[document.kind]
+    await guard(documents, kind)
+    if kind.owner and not await documents.exists(kind.owner.kind, str(document.parent)):
+        missing = f"{KINDS[kind.owner.kind].singular} [{document.parent}] not found"
+        raise (Invalid(f'Error at "/{kind.owner.field}": {missing}') if kind.owner.field else NotFound(missing))
+    before = await documents.get(kind.path, document.key)
+    stored = await documents.put(document)
+    await edited(documents, document, request)
+    if before and before.document.parent != document.parent:
+        await edited(documents, before.document, request)
+    audit.note(request, kind.path, document.id, masked(kind.path, document.id, document.body))
+    return stored
+
+
+def _accepted(kind: Kind, id_: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    accepted = accept(kind.path, id_, body)
+    check_servable(kind.path, accepted)
+    return accepted
+
+
+async def _existing(documents: Documents, kind: Kind, id_: str, parent: str | None) -> Stored:
+    stored = await documents.get(kind.path, document_key(kind, id_, parent))
+    if stored is None:
+        raise NotFound(f"{kind.singular} [{id_}] not found")
+    return stored
+
+
+async def _default_upstream(kind: Kind, documents: Documents, parent: str | None) -> dict[str, Any] | None:
+    """For a nested list: its owner must be there; a service's own upstream is one of its upstreams."""
+    if not kind.nested or kind.owner is None or parent is None:
+        return None
+    owner = await _existing(documents, KINDS[kind.owner.kind], parent, None)
+    return default_upstream(parent, owner.document.body, owner) if kind.path == "upstreams" else None
+
+
+def _parent(kind: Kind, request: Request, body: Mapping[str, Any]) -> str | None:
+    if kind.owner is None:
+        return None
+    return str(body[kind.owner.field]) if kind.owner.field else request.path_params["owner_id"]
+
+
+def _key_of_body(kind: Kind, body: Mapping[str, Any]) -> str | None:
+    """The key of kinds whose body names it: a consumer's username, a global rule's one plugin."""
+    if kind.key == "username":
+        username = body.get("username")
+        if not isinstance(username, str):
+            problem = 'property "username" is missing' if username is None else "value must be a string"
+            raise Invalid(f'Error at "/username": {problem}')
+        return username
+    if kind.key == "plugin":
+        plugins = cast("dict[str, Any]", body["plugins"]) if isinstance(body.get("plugins"), dict) else {}
+        if len(plugins) != 1:
+            raise Invalid('Error at "/plugins": a global rule holds exactly one plugin')
+        return next(iter(plugins))
+    return None
+
+
+def _check_id(id_: str) -> None:
+    if not ID.match(id_) or len(id_) > MAX_ID:
+        raise Invalid(f'Error at "/id": string doesn\'t match the regular expression "{ID_PATTERN}" (1 to {MAX_ID})')

@@ -1,0 +1,29 @@
+"""What a client sees of a document: its id and times around the body as stored; private keys never."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gatefleet.resources import KINDS
+from gatefleet.store import Stored
+
+UNREADABLE: Final = frozenset({"key", "keys"})
+"""What an SSL object keeps to itself."""
+
+
+def shown(stored: Stored) -> dict[str, Any]:
+    """One document as the value of an answer."""
+    document = stored.document
+    if document.kind == "plugin_metadata":
+        return dict(document.body)
+    hidden = UNREADABLE if document.kind == "ssls" else frozenset[str]()
+    body = {key: part for key, part in document.body.items() if key not in hidden}
+    own = {} if KINDS[document.kind].key == "username" else {"id": document.id}
+    return {**own, **body, "created_at": stored.created_at, "updated_at": stored.updated_at}
+
+
+def default_upstream(service_id: str, body: Mapping[str, Any], service: Stored) -> dict[str, Any] | None:
+    """A service's inline upstream as it stands among its upstreams: under the service's own id."""
+    upstream = body.get("upstream")
+    if not isinstance(upstream, Mapping):
+        return None
+    return {"id": service_id, **upstream, "created_at": service.created_at, "updated_at": service.updated_at}

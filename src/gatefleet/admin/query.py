@@ -1,0 +1,51 @@
+"""The query parameters of a list, as the contract names them."""
+
+import re
+from typing import Final, Literal, cast
+
+from fastapi import Request
+
+from gatefleet.errors import Invalid
+from gatefleet.store import Query
+
+LABEL: Final = re.compile(r"labels\[(.+)\]")
+MAX_PAGE_SIZE: Final = 10_000
+
+
+def read_query(request: Request, parent: str | None = None) -> Query:
+    """Filters, order and page of a request; without page_size everything."""
+    params = request.query_params
+    page_size = params.get("page_size")
+    order_by = params.get("order_by") or "updated_at"
+    direction = params.get("direction") or "desc"
+    if order_by not in {"created_at", "updated_at"}:
+        raise Invalid("order_by must be created_at or updated_at")
+    if direction not in {"asc", "desc"}:
+        raise Invalid("direction must be asc or desc")
+    return Query(
+        parent=parent,
+        labels=_labels(request),
+        name=params.get("name"),
+        search=params.get("search"),
+        plugin=params.get("plugin_name"),
+        order_by=cast('Literal["created_at", "updated_at"]', order_by),
+        descending=direction == "desc",
+        page=_number("page", params.get("page") or "1"),
+        page_size=None if not page_size else min(_number("page_size", page_size), MAX_PAGE_SIZE),
+    )
+
+
+def _labels(request: Request) -> dict[str, str | None]:
+    """`labels[key]=value`, and `label=key` for "has the key"."""
+    labels: dict[str, str | None] = {key: None for key in request.query_params.getlist("label") if key}
+    for name, value in request.query_params.multi_items():
+        match = LABEL.fullmatch(name)
+        if match:
+            labels[match[1]] = value
+    return labels
+
+
+def _number(name: str, text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 2**31:
+        raise Invalid(f"{name} must be a whole number from 1")
+    return int(text)

@@ -1,0 +1,102 @@
+"""Version, status, core schemas, licence and settings of the installation."""
+
+from functools import cache
+from typing import Any, Final
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+from fastapi.openapi.utils import get_openapi
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gatefleet import API7_COMPATIBLE_VERSION, VERSION
+from gatefleet.admin import audit
+from gatefleet.admin.access import Access, Reach
+from gatefleet.admin.endpoint import add, system
+from gatefleet.admin.web import answer, control, read_object, read_shape, value
+from gatefleet.errors import Invalid
+from gatefleet.resources.schema import core_schemas
+from gatefleet.store.tables import system_setting
+
+ADDRESSES: Final = "dp_manager_address"
+
+
+def router() -> APIRouter:
+    api = APIRouter(tags=["system"])
+    add(api, "GET", "/api/version", _version, Access("GetVersion", Reach.PUBLIC))
+    add(api, "GET", "/api/status", _status, Access("GetStatus", Reach.PUBLIC))
+    add(api, "GET", "/healthz", _status, Access("GetStatus", Reach.PUBLIC))
+    add(api, "GET", "/api/schema/core", _schema, Access("GetCoreSchema", Reach.ANY))
+    add(api, "GET", "/api/openapi.json", _openapi, Access("GetOpenApi", Reach.ANY))
+    add(api, "GET", "/api/license", _license, system("GetLicense"))
+    add(api, "PUT", "/api/license", _license, system("UpdateLicense"))
+    add(api, "GET", "/api/system_settings", _settings, system("GetSystemSettings"))
+    add(api, "PUT", "/api/system_settings", _put_settings, system("UpdateSystemSettings"))
+    return api
+
+
+async def dp_manager_addresses(connection: AsyncConnection) -> list[str]:
+    """Where nodes reach the DP Managers, as an administrator has set it; none if he has not."""
+    statement = select(system_setting.c.value).where(system_setting.c.name == ADDRESSES)
+    return (await connection.execute(statement)).scalar_one_or_none() or []
+
+
+async def _version(_: Request) -> Response:
+    """A version API7's clients know features by; ours stands beside it."""
+    return answer({"value": API7_COMPATIBLE_VERSION, "gatefleet_version": VERSION})
+
+
+async def _status(request: Request) -> Response:
+    """200 while PostgreSQL answers."""
+    async with control(request).store.transaction() as connection:
+        await connection.execute(select(1))
+    return answer({"status": "ok"})
+
+
+async def _schema(_: Request) -> Response:
+    return value(_core())
+
+
+@cache
+def _core() -> dict[str, Any]:
+    return core_schemas()
+
+
+async def _openapi(request: Request) -> Response:
+    title = "Gatefleet Admin API"
+    return answer(get_openapi(title=title, version=VERSION, routes=request.app.routes, openapi_version="3.1.0"))
+
+
+async def _license(request: Request) -> Response:
+    """Clients upload one; none is needed."""
+    if request.method == "PUT":
+        await read_object(request)
+    return value({})
+
+
+class Settings(msgspec.Struct, omit_defaults=True):
+    """What an administrator sets for the whole installation."""
+
+    dp_manager_address: list[str] | None = None
+    control_plane_address: list[str] | None = None
+
+
+async def _settings(request: Request) -> Response:
+    async with control(request).store.transaction() as connection:
+        return value({ADDRESSES: await dp_manager_addresses(connection)})
+
+
+async def _put_settings(request: Request) -> Response:
+    wanted = await read_shape(request, Settings)
+    addresses = wanted.dp_manager_address or wanted.control_plane_address or []
+    for address in addresses:
+        if not address.startswith("https://"):
+            raise Invalid(f'Error at "/{ADDRESSES}": [{address}] must begin with https://')
+    async with audit.transact(request) as connection:
+        statement = upsert(system_setting).values(name=ADDRESSES, value=addresses)
+        await connection.execute(
+            statement.on_conflict_do_update(index_elements=[system_setting.c.name], set_={"value": addresses})
+        )
+        audit.note(request, "system_settings", ADDRESSES, {ADDRESSES: addresses})
+    return value({ADDRESSES: addresses})

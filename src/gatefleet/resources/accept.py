@@ -1,0 +1,163 @@
+"""What a request's body becomes: checked, refused with reasons, or stored as sent plus scalar defaults."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, cast
+
+from pydantic import ConfigDict, ValidationError
+
+from gatefleet.errors import Invalid
+from gatefleet.plugin import Plugin, Scope
+from gatefleet.plugins import registry
+from gatefleet.resources.certificate import pair_problem
+from gatefleet.resources.kinds import KINDS, Kind
+from gatefleet.resources.messages import error_at, sentences
+from gatefleet.resources.schema import with_defaults
+from gatefleet.resources.secrets import conf_model, without_meta
+from gatefleet.resources.shape import Shape
+from gatefleet.resources.ssl import Ssl
+from gatefleet.resources.upstream import Upstream, node_list
+
+At = tuple[str | int, ...]
+SERVER_OWNED: Final = frozenset({"id", "created_at", "updated_at"})
+
+
+class Meta(Shape):
+    """What every plugin's configuration may hold under `_meta`."""
+
+    model_config = ConfigDict(**Shape.model_config | {"extra": "forbid"})
+
+    disable: bool = False
+    priority: int | None = None
+    filter: list[Any] | None = None
+    error_response: dict[str, Any] | str | None = None
+
+
+def accept(kind: str, id: str, body: Mapping[str, Any]) -> dict[str, Any]:  # noqa: A002 - the contract's word
+    """The body to store. Invalid, with every problem in it, if it cannot be served as it is."""
+    prepared = prepare(KINDS[kind], id, body)
+    found = list(problems(kind, id, prepared))
+    if found:
+        raise Invalid("; ".join(found))
+    return with_defaults(KINDS[kind].model, prepared)
+
+
+def prepare(kind: Kind, id: str, body: Mapping[str, Any]) -> dict[str, Any]:  # noqa: A002
+    """The body without what only the server says, with its key, and with nodes as a list."""
+    if kind.path == "plugin_metadata":
+        return dict(body)
+    left_out = SERVER_OWNED | {name for name in (kind.alias, "plugin" if kind.key == "plugin" else None) if name}
+    prepared = {key: value for key, value in body.items() if key not in left_out}
+    if kind.key == "username":
+        prepared["username"] = id
+    if kind.path == "upstreams":
+        return _with_node_list(prepared)
+    if isinstance(prepared.get("upstream"), Mapping):
+        prepared["upstream"] = _with_node_list(prepared["upstream"])
+    return prepared
+
+
+def problems(kind: str, id: str, body: Mapping[str, Any]) -> Iterator[str]:  # noqa: A002
+    """Every problem of a prepared body, as sentences."""
+    if kind == "plugin_metadata":
+        yield from _metadata_problems(id, body)
+        return
+    try:
+        shaped = KINDS[kind].model.model_validate(body)
+    except ValidationError as error:
+        yield from sentences(error)
+        return
+    yield from _not_served(shaped)
+    plugins = cast("Mapping[str, Mapping[str, Any]]", body.get("plugins") or {})
+    if kind == "global_rules" and list(plugins) != [id]:
+        yield error_at(("plugins",), f"a global rule holds exactly the plugin it is named after, [{id}]")
+    for name, conf in plugins.items():
+        yield from _plugin_problems(kind, name, conf)
+
+
+def _with_node_list(upstream: Mapping[str, Any]) -> dict[str, Any]:
+    nodes = upstream.get("nodes")
+    return {**upstream, "nodes": node_list(cast("Any", nodes))} if isinstance(nodes, Mapping) else dict(upstream)
+
+
+def _metadata_problems(plugin: str, body: Mapping[str, Any]) -> Iterator[str]:
+    known = registry().get(plugin)
+    if known is None:
+        yield f"unknown plugin [{plugin}]"
+    elif known.metadata is None:
+        yield f"plugin [{plugin}] has no metadata"
+    else:
+        yield from _conf_problems(known.metadata, body, ())
+
+
+def _plugin_problems(kind: str, name: str, conf: Mapping[str, Any]) -> Iterator[str]:
+    at: At = ("plugins", name)
+    known, model = registry().get(name), conf_model(kind, name)
+    if known is None or model is None:
+        yield error_at(at, f"unknown plugin [{name}]")
+        return
+    if kind == "credentials" and known.auth is None:
+        yield error_at(at, f"[{name}] is not an authentication plugin")
+        return
+    found = [*_meta_problems(conf.get("_meta"), at), *_conf_problems(model, without_meta(conf), at)]
+    yield from found
+    if not found and model is known.conf:
+        yield from _translation_problem(known, conf, at)
+
+
+def _conf_problems(model: type[Any], conf: Mapping[str, Any], at: At) -> Iterator[str]:
+    try:
+        model.model_validate(conf)
+    except ValidationError as error:
+        yield from sentences(error, at)
+
+
+def _meta_problems(meta: Any, at: At) -> Iterator[str]:
+    if meta is None:
+        return
+    try:
+        shaped = Meta.model_validate(meta)
+    except ValidationError as error:
+        yield from sentences(error, (*at, "_meta"))
+        return
+    if shaped.filter:
+        yield error_at((*at, "_meta", "filter"), "conditions of a plugin are not supported yet; leave it out or empty")
+
+
+def _translation_problem(plugin: Plugin, conf: Mapping[str, Any], at: At) -> Iterator[str]:
+    """What the shape allows and the gateway cannot do; the plugin knows."""
+    try:
+        for _ in plugin.translate(plugin.conf.model_validate(without_meta(conf)), Scope(owner="check")):
+            pass
+    except Invalid as error:
+        yield error_at(at, str(error))
+
+
+def _not_served(shaped: Shape) -> Iterator[str]:
+    if isinstance(shaped, Ssl):
+        yield from _ssl_problems(shaped)
+    upstream = shaped if isinstance(shaped, Upstream) else getattr(shaped, "upstream", None)
+    if isinstance(upstream, Upstream):
+        yield from _upstream_problems(upstream, () if upstream is shaped else ("upstream",))
+
+
+def _ssl_problems(ssl: Ssl) -> Iterator[str]:
+    if ssl.client is not None or ssl.type == "client":
+        at = ("client",) if ssl.client is not None else ("type",)
+        yield error_at(at, "certificates of clients (mTLS) are not supported yet")
+    offset = len(ssl.pairs()) - len(ssl.certs)
+    for number, (certificate, key) in enumerate(ssl.pairs()):
+        problem = pair_problem(certificate, key.get_secret_value())
+        if problem:
+            yield error_at(("cert",) if number < offset else ("certs", number - offset), problem)
+
+
+def _upstream_problems(upstream: Upstream, at: At) -> Iterator[str]:
+    for field in ("service_name", "discovery_type"):
+        if getattr(upstream, field) is not None:
+            yield error_at((*at, field), "service discovery is not supported yet; give nodes")
+    tls = upstream.tls
+    if tls and (tls.client_cert is not None or tls.client_key is not None):
+        key = tls.client_key.get_secret_value() if tls.client_key else ""
+        problem = pair_problem(tls.client_cert or "", key)
+        if problem:
+            yield error_at((*at, "tls", "client_cert"), problem)

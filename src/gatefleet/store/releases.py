@@ -1,0 +1,213 @@
+"""Service templates, their immutable versions, and which version every gateway group runs."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import uuid4
+
+import msgspec
+from sqlalchemy import Row, and_, delete, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gatefleet.errors import Conflict
+from gatefleet.resources import Document
+from gatefleet.resources.publishing import Content
+from gatefleet.resources.secrets import Path, secret_paths
+from gatefleet.store.crypto import Cipher
+from gatefleet.store.documents import Query, Stored
+from gatefleet.store.sealing import seal, unseal
+from gatefleet.store.tables import publication, publication_history, service_version, template, write_order
+
+T: Final = template.c
+V: Final = service_version.c
+P: Final = publication.c
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a service: number 1, 2, 3 ... per service, and the name its publisher gave it."""
+
+    id: str
+    service_id: str
+    number: int
+    name: str
+    content: Content
+    content_hash: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """Which version of a service a group runs; None: it was edited on the group since."""
+
+    group_id: str
+    service_id: str
+    version_id: str | None
+    published_at: datetime
+
+
+class Releases:
+    """Reads and writes within one transaction."""
+
+    def __init__(self, connection: AsyncConnection, cipher: Cipher) -> None:
+        self.connection = connection
+        self._cipher = cipher
+
+    async def template(self, kind: str, id: str) -> Stored | None:  # noqa: A002 - the contract's word
+        row = (await self.connection.execute(select(template).where(T.kind == kind, T.id == id))).one_or_none()
+        return self._stored(row) if row else None
+
+    async def templates(self, kind: str, query: Query) -> tuple[Sequence[Stored], int]:
+        """A page of templates, newest change first unless asked otherwise, and how many there are in all."""
+        condition = T.kind == kind
+        if query.parent is not None:
+            condition &= T.parent == query.parent
+        if query.name is not None:
+            condition &= T.body["name"].astext == query.name
+        if query.search:
+            condition &= T.body["name"].astext.icontains(query.search, autoescape=True)
+        order = T.created_order if query.order_by == "created_at" else T.updated_order
+        statement = select(template).where(condition).order_by(order.desc() if query.descending else order.asc())
+        if query.page_size is not None:
+            statement = statement.limit(query.page_size).offset((query.page - 1) * query.page_size)
+        counted = await self.connection.execute(select(func.count()).select_from(template).where(condition))
+        rows = (await self.connection.execute(statement)).all()
+        return [self._stored(row) for row in rows], counted.scalar_one()
+
+    async def put_template(self, document: Document) -> Stored:
+        """Create or replace a template."""
+        paths = secret_paths(document.kind, document.id, document.body)
+        body, sealed = seal(self._cipher, f"template/{document.kind}/{document.id}", document.body, paths)
+        values = {"parent": document.parent, "body": body, "sealed": sealed}
+        fresh = {"updated_order": write_order.next_value(), "updated_at": func.clock_timestamp()}
+        row = (
+            await self.connection.execute(
+                upsert(template)
+                .values(kind=document.kind, id=document.id, **values)
+                .on_conflict_do_update(index_elements=[T.kind, T.id], set_=values | fresh)
+                .returning(T.created_at, T.updated_at)
+            )
+        ).one()
+        return Stored(document, int(row.created_at.timestamp()), int(row.updated_at.timestamp()), 0)
+
+    async def delete_template(self, kind: str, id: str) -> bool:  # noqa: A002 - the contract's word
+        """Delete a template and the routes of a service template; False if it was not there."""
+        gone = await self.connection.execute(delete(template).where(T.kind == kind, T.id == id).returning(T.id))
+        if kind == "services":
+            await self.connection.execute(delete(template).where(T.kind == "routes", T.parent == id))
+        return gone.one_or_none() is not None
+
+    async def add_version(self, service_id: str, name: str, content: Content) -> Version:
+        """The next version of a service; Conflict if the name is taken. The content never changes again."""
+        await self.connection.execute(
+            text("select pg_advisory_xact_lock(hashtextextended(:id, 0))"), {"id": service_id}
+        )
+        if await self.find_version(service_id, name):
+            raise Conflict(f"version [{name}] of service [{service_id}] already exists; a version never changes")
+        newest = await self.connection.execute(select(func.max(V.number)).where(V.service_id == service_id))
+        plain, version_id = content.plain(), str(uuid4())
+        body, sealed = seal(self._cipher, f"version/{version_id}", plain, _content_secrets(content))
+        row = {
+            "id": version_id,
+            "service_id": service_id,
+            "number": (newest.scalar_one_or_none() or 0) + 1,
+            "version": name,
+            "content": body,
+            "sealed": sealed,
+            "content_hash": content_hash(content),
+        }
+        made = await self.connection.execute(insert(service_version).values(row).returning(service_version))
+        return self._version(made.one())
+
+    async def version(self, version_id: str) -> Version | None:
+        row = (await self.connection.execute(select(service_version).where(V.id == version_id))).one_or_none()
+        return self._version(row) if row else None
+
+    async def find_version(self, service_id: str, name: str) -> Version | None:
+        condition = and_(V.service_id == service_id, V.version == name)
+        row = (await self.connection.execute(select(service_version).where(condition))).one_or_none()
+        return self._version(row) if row else None
+
+    async def publication(self, group_id: str, service_id: str) -> Publication | None:
+        condition = and_(P.group_id == group_id, P.service_id == service_id)
+        row = (await self.connection.execute(select(publication).where(condition))).one_or_none()
+        return Publication(row.group_id, row.service_id, row.version_id, row.published_at) if row else None
+
+    async def publications(self, service_id: str) -> Sequence[Publication]:
+        """Where a service is published, latest first."""
+        statement = select(publication).where(P.service_id == service_id).order_by(P.published_at.desc(), P.group_id)
+        rows = await self.connection.execute(statement)
+        return [Publication(row.group_id, row.service_id, row.version_id, row.published_at) for row in rows]
+
+    async def set_publication(self, group_id: str, service_id: str, version: Version, operator: str) -> None:
+        """Say which version a group runs from now on, and remember it."""
+        before = await self.publication(group_id, service_id)
+        old = await self.version(before.version_id) if before and before.version_id else None
+        values = {"version_id": version.id, "published_at": func.clock_timestamp()}
+        await self.connection.execute(
+            upsert(publication)
+            .values(group_id=group_id, service_id=service_id, **values)
+            .on_conflict_do_update(index_elements=[P.group_id, P.service_id], set_=values)
+        )
+        action = "rollback" if old and old.number > version.number else "publish"
+        await self._remember(group_id, service_id, version, action, operator)
+
+    async def clear_version(self, group_id: str, service_id: str, operator: str) -> None:
+        """The group's service was edited: it runs no version any more."""
+        condition = and_(P.group_id == group_id, P.service_id == service_id)
+        await self.connection.execute(update(publication).where(condition).values(version_id=None))
+        await self._remember(group_id, service_id, None, "edit", operator)
+
+    async def end_publication(self, group_id: str, service_id: str, operator: str) -> None:
+        """The service is gone from the group."""
+        condition = and_(P.group_id == group_id, P.service_id == service_id)
+        gone = await self.connection.execute(delete(publication).where(condition).returning(P.group_id))
+        if gone.one_or_none():
+            await self._remember(group_id, service_id, None, "offline", operator)
+
+    async def history(self, group_id: str, service_id: str) -> Sequence[Row[Any]]:
+        """Every publication, edit and removal of a service in a group, latest first."""
+        H = publication_history.c  # noqa: N806 - a table's columns
+        condition = and_(H.group_id == group_id, H.service_id == service_id)
+        return (await self.connection.execute(select(publication_history).where(condition).order_by(H.id.desc()))).all()
+
+    async def _remember(self, group_id: str, service_id: str, version: Version | None, action: str, who: str) -> None:
+        await self.connection.execute(
+            insert(publication_history).values(
+                group_id=group_id,
+                service_id=service_id,
+                version_id=version.id if version else None,
+                version=version.name if version else None,
+                action=action,
+                operator=who,
+            )
+        )
+
+    def _stored(self, row: Row[Any]) -> Stored:
+        body = unseal(self._cipher, f"template/{row.kind}/{row.id}", row.body, row.sealed)
+        document = Document(row.kind, row.id, row.parent, body)
+        return Stored(document, int(row.created_at.timestamp()), int(row.updated_at.timestamp()), 0)
+
+    def _version(self, row: Row[Any]) -> Version:
+        content = unseal(self._cipher, f"version/{row.id}", row.content, row.sealed)
+        made = Content(content["service"], content["routes"])
+        return Version(row.id, row.service_id, row.number, row.version, made, row.content_hash, row.created_at)
+
+
+def content_hash(content: Content) -> str:
+    """SHA-256 over the content with sorted keys."""
+    return hashlib.sha256(msgspec.json.encode(content.plain(), order="sorted")).hexdigest()
+
+
+def _content_secrets(content: Content) -> list[Path]:
+    found: list[Path] = [("service", *path) for path in secret_paths("services", "", content.service)]
+    for key, body in _items(content.routes):
+        found.extend(("routes", key, *path) for path in secret_paths("routes", key, body))
+    return found
+
+
+def _items(routes: Mapping[str, Mapping[str, Any]]) -> Sequence[tuple[str, Mapping[str, Any]]]:
+    return sorted(routes.items())
