@@ -1,0 +1,364 @@
+"""The whole product on free ports, an upstream that says what it saw, and clients for both sides."""
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import psutil
+
+_T = TypeVar("_T")
+GATEFLEET = Path(sys.executable).parent / "gatefleet"
+PORTS = {
+    "admin": 7080,
+    "admin_tls": 7443,
+    "dpm": 7900,
+    "dpm_tls": 7943,
+    "http": 9080,
+    "https": 9443,
+    "status": 7085,
+    "metrics": 9091,
+}
+READY = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the gateway answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(slots=True)
+class Fleet:
+    """One `gatefleet up`: its ports, its processes, and short ways to talk to it."""
+
+    offset: int
+    directory: Path
+    process: subprocess.Popen[bytes]
+    client: httpx.Client = field(repr=False)
+
+    def port(self, name: str) -> int:
+        return PORTS[name] + self.offset
+
+    def url(self, name: str, path: str = "") -> str:
+        return f"http://127.0.0.1:{self.port(name)}{path}"
+
+    def call(self, method: str, path: str, body: Any = None, *, group: str | None = "default") -> httpx.Response:
+        """A call of the Admin API as the first administrator."""
+        query = {"gateway_group_id": group} if group and path.startswith("/apisix/") else None
+        return self.client.request(method, self.url("admin", path), json=body, params=query, auth=("admin", "admin"))
+
+    def put(self, path: str, body: Any, *, group: str | None = "default") -> Any:
+        answer = self.call("PUT", f"/apisix/admin/{path}", body, group=group)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["value"]
+
+    def delete(self, path: str, *, group: str | None = "default") -> None:
+        answer = self.call("DELETE", f"/apisix/admin/{path}", group=group)
+        assert answer.status_code == 200, answer.text
+
+    def service(self, name: str, port: int, *, group: str = "default", **more: Any) -> None:
+        nodes = [{"host": "127.0.0.1", "port": port, "weight": 1}]
+        self.put(f"services/{name}", {"name": name, "upstream": {"nodes": nodes}, **more}, group=group)
+
+    def route(self, name: str, service: str, *paths: str, group: str = "default", **more: Any) -> None:
+        self.put(f"routes/{name}", {"name": name, "service_id": service, "paths": list(paths), **more}, group=group)
+
+    def get(
+        self, path: str, *, port: int | None = None, method: str = "GET", host: str | None = "127.0.0.1", **headers: str
+    ) -> Answer:
+        """A request through the gateway; `host` None sends HTTP/1.0 without a Host header."""
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        return request(port or self.port("http"), method, path, host, given)
+
+    def ready(self) -> bool:
+        with contextlib.suppress(httpx.HTTPError):
+            return self.client.get(self.url("status", "/status/ready")).status_code == 200
+        return False
+
+    def processes(self, *words: str) -> list[psutil.Process]:
+        """Processes below `up` whose command line has all of these words."""
+        found: list[psutil.Process] = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                line = process.cmdline()
+                if self._is_ours(process) and all(any(word in part for part in line) for word in words):
+                    found.append(process)
+        return found
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        return any(parent.pid == self.process.pid for parent in process.parents())
+
+    def stop(self) -> int:
+        """Ctrl-C; the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        return self.process.wait(30)
+
+
+@dataclass(slots=True)
+class GatewayNode:
+    """A `gatefleet node` of its own, beside those of `up`."""
+
+    offset: int
+    directory: Path
+    process: subprocess.Popen[bytes]
+
+    def get(self, path: str, **headers: str) -> Answer:
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        return request(PORTS["http"] + self.offset, "GET", path, "127.0.0.1", given)
+
+    def status(self, path: str) -> Answer:
+        return request(PORTS["status"] + self.offset, "GET", path, "127.0.0.1", {})
+
+    def kill(self) -> None:
+        """Kill -9 of the agent and of its Envoy."""
+        family = [*psutil.Process(self.process.pid).children(recursive=True), psutil.Process(self.process.pid)]
+        family += [p for p in psutil.process_iter() if _mentions(p, "envoy", f"{self.directory}") and p not in family]
+        for process in family:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        self.process.wait(5)
+
+
+def _mentions(process: psutil.Process, name: str, word: str) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return name in process.name() and word in str(process.environ())
+    return False
+
+
+@contextlib.contextmanager
+def node(directory: Path, *arguments: str, offset: int | None = None) -> Iterator[GatewayNode]:
+    """`gatefleet node` with these arguments, stopped at the end."""
+    offset = free_offset() if offset is None else offset
+    command = [GATEFLEET, "node", "--data-dir", directory, "--port-offset", str(offset), "--bind", "127.0.0.1"]
+    with (directory.parent / f"{directory.name}.log").open("ab") as log:
+        process = subprocess.Popen(
+            [*command, "--drain-timeout", "1", *arguments], stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        yield GatewayNode(offset, directory, process)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(20)
+
+
+def request(port: int, method: str, path: str, host: str | None, headers: Mapping[str, str]) -> Answer:
+    """One request on a connection of its own, byte by byte as given: no library changes the case of a host."""
+    version = "1.0" if host is None else "1.1"
+    lines = [f"{method} {path} HTTP/{version}", *([f"Host: {host}"] if host is not None else []), "Connection: close"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    with socket.create_connection(("127.0.0.1", port), 5) as connection:
+        connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        raw = b"".join(iter(lambda: connection.recv(65536), b""))
+    head, _, body = raw.partition(b"\r\n\r\n")
+    first, *rest = head.decode("latin-1").split("\r\n")
+    found = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in rest)}
+    if found.get("transfer-encoding") == "chunked":
+        body = _unchunked(body)
+    return Answer(int(first.split()[1]), found, body)
+
+
+def _unchunked(body: bytes) -> bytes:
+    out = b""
+    while body:
+        size, _, rest = body.partition(b"\r\n")
+        count = int(size, 16)
+        if count == 0:
+            break
+        out, body = out + rest[:count], rest[count + 2 :]
+    return out
+
+
+def eventually(check: Callable[[], _T], seconds: float = 10.0, every: float = 0.02) -> _T:
+    """What `check` returns once it is true and raises nothing; its last error when time is over."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            if found := check():
+                return found
+        except (AssertionError, OSError, httpx.HTTPError, ValueError, IndexError) as error:
+            if time.monotonic() > end:
+                raise
+            last: Exception | None = error
+        else:
+            last = None
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds} s: {last or check}")
+        time.sleep(every)
+
+
+@contextlib.contextmanager
+def running(directory: Path, *arguments: str, offset: int | None = None) -> Iterator[Fleet]:
+    """`gatefleet up` until it is ready, and stopped at the end."""
+    offset = free_offset() if offset is None else offset
+    command = [
+        GATEFLEET,
+        "up",
+        "--data-dir",
+        directory,
+        "--port-offset",
+        str(offset),
+        "--drain-timeout",
+        "2",
+        *arguments,
+    ]
+    log = (directory.parent / f"{directory.name}.log").open("ab")
+    process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+    with httpx.Client(timeout=10) as client:
+        fleet = Fleet(offset, directory, process, client)
+        try:
+            _wait(fleet, Path(log.name))
+            yield fleet
+        finally:
+            try:
+                fleet.stop()
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+            log.close()
+
+
+def _wait(fleet: Fleet, log: Path) -> None:
+    end = time.monotonic() + READY
+    while not fleet.ready():
+        if fleet.process.poll() is not None or time.monotonic() > end:
+            raise AssertionError(f"`gatefleet up` did not become ready:\n{log.read_text()[-4000:]}")
+        time.sleep(0.1)
+
+
+def free_offset() -> int:
+    """An offset at which every default port is free."""
+    while True:
+        offset = random.randrange(11000, 45000)
+        if all(_free(port + offset) for port in PORTS.values()):
+            return offset
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+class _Echo(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def _answer(self) -> None:
+        size = int(self.headers.get("content-length") or 0)
+        headers: dict[str, str] = {}
+        for name, value in self.headers.items():
+            headers[name.lower()] = f"{headers[name.lower()]},{value}" if name.lower() in headers else value
+        said = {"method": self.command, "path": self.path, "headers": headers, "body": self.rfile.read(size).decode()}
+        body = json.dumps({**said, "server": self.server.server_port}).encode()  # type: ignore[attr-defined]
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_OPTIONS = do_PATCH = _answer  # noqa: N815
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def echo() -> Iterator[int]:
+    """An HTTP upstream that answers with what it was asked; its port."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Echo)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextlib.contextmanager
+def load(port: int, path: str, connections: int = 8) -> Iterator["Load"]:
+    """Keep-alive clients that ask for `path` again and again until the block ends."""
+    load = Load(port, path, connections)
+    load.start()
+    try:
+        yield load
+    finally:
+        load.stop()
+
+
+class Load:
+    """Counts what keep-alive clients see: answers, failures, connections that were closed under them."""
+
+    def __init__(self, port: int, path: str, connections: int) -> None:
+        self.answered = 0
+        self.failed: list[str] = []
+        self.closed = 0
+        self._port, self._path, self._connections = port, path, connections
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(20)
+
+    async def _run(self) -> None:
+        await asyncio.gather(*(self._client() for _ in range(self._connections)))
+
+    async def _client(self) -> None:
+        while not self._stop.is_set():
+            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+            try:
+                while await self._ask(reader, writer) and not self._stop.is_set():  # noqa: ASYNC110
+                    await asyncio.sleep(0.002)
+            except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+                self.failed.append(repr(error))
+            finally:
+                writer.close()
+            if not self._stop.is_set():
+                self.closed += 1
+
+    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        writer.write(f"GET {self._path} HTTP/1.1\r\nHost: load.test\r\n\r\n".encode())
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+        length = int(head.split("content-length:")[1].split("\r\n")[0])
+        await reader.readexactly(length)
+        status = head.split()[1]
+        self.answered += 1
+        if status != "200":
+            self.failed.append(status)
+        return "connection: close" not in head
+
+
+@contextlib.contextmanager
+def workspace() -> Iterator[Path]:
+    """A short directory: unix socket paths are limited."""
+    with tempfile.TemporaryDirectory(prefix="gf") as name:
+        yield Path(name)

@@ -1,0 +1,57 @@
+"""kill -9 of any part of the control plane: traffic goes on, and the part is back within five seconds."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e import kit
+from tests.e2e.kit import Fleet, eventually
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[Fleet]:
+    with kit.workspace() as directory, kit.running(directory / "data") as fleet:
+        yield fleet
+
+
+@pytest.mark.parametrize("part", ["admin", "dpm", "postgres"])
+def test_traffic_goes_on_and_the_part_is_back(own: Fleet, upstream: int, part: str) -> None:
+    own.service("steady", upstream)
+    own.route("steady", "steady", "/steady")
+    eventually(lambda: own.get("/steady").status == 200)
+    with kit.load(own.port("http"), "/steady", connections=4) as seen:
+        time.sleep(0.3)
+        victim = own.processes("postgres", "-D")[0] if part == "postgres" else own.processes("gatefleet", part)[0]
+        victim.kill()
+        killed = time.monotonic()
+        name = f"after-{part}"
+        eventually(lambda: own.route(name, "steady", f"/{name}") is None, 10, every=0.1)
+        back = time.monotonic() - killed
+        eventually(lambda: own.get(f"/{name}").status == 200, 10)
+    assert back < 5
+    assert seen.failed == []
+    assert seen.closed == 0
+
+
+def test_envoy_killed_comes_back_with_the_same_configuration(own: Fleet, upstream: int) -> None:
+    own.service("steady", upstream)
+    own.route("again", "steady", "/again")
+    eventually(lambda: own.get("/again").status == 200)
+    front = {p.pid for p in own.processes("envoy", "dpm")}
+    next(p for p in own.processes("_bin/envoy") if p.pid not in front).kill()
+    eventually(lambda: own.get("/again").status == 200, 5)
+
+
+def test_the_agent_killed_does_not_touch_traffic(own: Fleet, upstream: int) -> None:
+    own.service("steady", upstream)
+    own.route("agent", "steady", "/agent")
+    eventually(lambda: own.get("/agent").status == 200)
+    with kit.load(own.port("http"), "/agent", connections=4) as seen:
+        own.processes("gatefleet", "node")[0].kill()
+        time.sleep(0.5)
+        eventually(own.ready, 8)
+        own.route("agent-2", "steady", "/agent-2")
+        eventually(lambda: own.get("/agent-2").status == 200, 5)
+    assert seen.failed == []
+    assert seen.closed == 0
