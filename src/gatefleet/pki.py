@@ -334,7 +334,7 @@ def read_copy(copy: bytes, verification_keys: Mapping[str, bytes], key: bytes) -
             AESGCM(key).decrypt(copy[end : end + 12], copy[end + 12 :], copy[:end]), type=tuple[bytes, bytes]
         )
         snapshot, seal = snapshots.from_bytes(body), Seal.from_bytes(sealed)
-    except (InvalidTag, ValueError):
+    except (InvalidTag, msgspec.DecodeError, ValueError):
         raise Invalid("the copy was changed, cut short, or encrypted with another key") from None
     verify(seal, snapshot, verification_keys)
     if (header.group, header.revision, header.made_at) != (seal.group, seal.revision, seal.made_at):
@@ -363,7 +363,7 @@ class Header(msgspec.Struct, frozen=True):
 def _header(body: bytes) -> Header:
     try:
         header = msgspec.json.decode(body, type=Header)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, ValueError):
         raise Invalid("the header of the copy cannot be read") from None
     if header.format != _COPY_FORMAT:
         raise Invalid(f"snapshot copy of format [{header.format}]: this version of gatefleet reads format 1")

@@ -86,10 +86,13 @@ class Follower:
     async def _stream(self) -> AsyncGenerator[Delta, None]:
         call = self._call(metadata=self._metadata)
         try:
-            for type_url in self._types:
-                await call.write(self._opening(type_url))
-            await call.initial_metadata()
-            self.connected, self.problem = True, ""
+            await (
+                call.initial_metadata()
+            )  # a server that refuses says so here; a write would only fail without a reason
+            if not call.done():
+                self.connected, self.problem = True, ""
+                for type_url in self._types:
+                    await call.write(self._opening(type_url))
             async for body in _bodies(call):
                 response = discovery.DeltaDiscoveryResponse.FromString(body)
                 self._refusal = ""
@@ -98,7 +101,6 @@ class Follower:
                 await call.write(self._answer(response))
             self.problem = "the server closed the stream"
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-            # A write to a call that is over raises something unspecific; the call itself knows why it ended.
             self.problem = f"{(await call.code()).name}: {await call.details()}"
         finally:
             call.cancel()

@@ -68,6 +68,7 @@ class State:
 
     def receive(self, request: "discovery.DeltaDiscoveryRequest") -> None:
         """Take one request: an answer to a response, new or dropped names, or both."""
+        self.reached = 0
         sub = self.subscriptions.get(request.type_url)
         if sub is None:
             sub = self.subscriptions[request.type_url] = Subscription(request.type_url)
