@@ -1,4 +1,7 @@
-"""Lets requests in, or keeps them out, by the client's address."""
+"""Lets requests in, or keeps them out, by the client's address.
+
+Either family, single addresses or networks; which address is the client's is the listener's business (real IP).
+"""
 
 import ipaddress
 import re

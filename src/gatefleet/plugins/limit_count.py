@@ -1,4 +1,8 @@
-"""Lets a number of requests pass per fixed window and key, counted exactly across all workers of a node."""
+"""Lets a number of requests pass per fixed window and key, counted exactly across all workers of a node.
+
+Counters are kept per node, in shared memory. They live on through changes of the configuration as long as the key,
+the count and the window stay the same. A refusal without `rejected_msg` has an empty body.
+"""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,7 @@
-"""Counts a route's requests, bytes and latencies for Prometheus, under APISIX's metric names."""
+"""Counts a route's requests, bytes and latencies for Prometheus, under APISIX's metric names.
+
+As a global rule it counts every request, also those that no route serves; fields it does not know are accepted.
+"""
 
 from collections.abc import Iterator
 

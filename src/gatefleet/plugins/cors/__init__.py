@@ -1,7 +1,8 @@
 """Cross-origin resource sharing: answers every OPTIONS request, and tells browsers what other origins may do.
 
 The order of questions is APISIX's: `allow_origins_by_regex` stands in for `allow_origins`, and
-`allow_origins_by_metadata` is asked when neither allows the origin.
+`allow_origins_by_metadata` is asked when neither allows the origin. Unlike there, `Vary: Origin` is also sent where
+regular expressions decide.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,8 @@
 """Changes what the upstream gets: path, host, method and headers of the request.
 
 On routes and services most of it is said to Envoy's router itself, which costs next to nothing; our Lua does what
-the router cannot, and everything in global rules and for consumers.
+the router cannot, and everything in global rules and for consumers. In header values `$uri` is the path as it was
+sent, percent-encoded; arguments and cookies are not decoded either.
 """
 
 import re

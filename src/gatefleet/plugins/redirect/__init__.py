@@ -1,4 +1,7 @@
-"""Sends the client elsewhere: to HTTPS, to an address made of variables, or to what a pattern makes of the path."""
+"""Sends the client elsewhere: to HTTPS, to an address made of variables, or to what a pattern makes of the path.
+
+Patterns see the path decoded and without the query. Line breaks in what variables hold are sent percent-encoded.
+"""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, Self

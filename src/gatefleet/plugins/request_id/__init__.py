@@ -1,4 +1,7 @@
-"""Gives each request an id, in a header to the upstream and to the client; an id that the client sent is kept."""
+"""Gives each request an id, in a header to the upstream and to the client; an id that the client sent is kept.
+
+UUIDs are Envoy's own and cost least. With them, and unlike APISIX, a header the client sent empty stays empty.
+"""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal

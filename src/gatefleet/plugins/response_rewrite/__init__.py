@@ -1,4 +1,8 @@
-"""Changes what the client gets: status, headers and body, of the upstream's answers and of the gateway's own alike."""
+"""Changes what the client gets: status, headers and body, of the upstream's answers and of the gateway's own alike.
+
+Changes of headers alone cost least. `filters` hold the whole body in memory, so a body of more than a megabyte is
+answered with 500; compressed bodies they leave as they are. `body` takes bodies of any length.
+"""
 
 import base64
 import binascii
