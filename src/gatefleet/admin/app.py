@@ -34,7 +34,7 @@ def create_api(control: Control) -> FastAPI:
         validate.router(),
         *engine.routers(),
     ):
-        app.include_router(router)
+        app.router.routes.extend(router.routes)
     app.add_exception_handler(GatefleetError, _refuse)
     app.add_exception_handler(HTTPException, _refuse)
     app.add_exception_handler(Exception, _break)
