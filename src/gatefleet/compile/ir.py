@@ -46,7 +46,6 @@ class Route:
     host_to_upstream: str
     """Host header for the upstream; empty passes the client's, `*node` sends the node's own name."""
     retries: int
-    retry_timeout: float
     hash_on: tuple[str, str] | None
     """("header"|"cookie"|"vars", key) for consistent hashing."""
     plugins: tuple[PluginUse, ...]

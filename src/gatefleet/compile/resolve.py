@@ -52,7 +52,6 @@ def route(document_id: str, body: Json, service_id: str, service: Json) -> ir.Ro
         upstream=upstream_name(service_id),
         host_to_upstream=_host_to_upstream(upstream),
         retries=upstream["retries"] if upstream.get("retries") is not None else max(len(nodes) - 1, 0),
-        retry_timeout=float(upstream.get("retry_timeout") or 0),
         hash_on=_hash_on(upstream),
         plugins=merged(
             uses(service.get("plugins") or {}, f"service:{service_id}"),

@@ -10,6 +10,7 @@ from gatefleet.compile import ir, paths, tree
 from gatefleet.compile import vars as conditions
 from gatefleet.compile.emit import chains
 from gatefleet.compile.emit.upstreams import seconds
+from gatefleet.compile.resolve import DEFAULT_TIMEOUT
 from gatefleet.compile.wire import dump
 from gatefleet.protos import pack
 from gatefleet.protos.envoy.config.core import v3 as core
@@ -127,19 +128,22 @@ def _action(r: ir.Route) -> route.RouteAction:
     return route.RouteAction(
         cluster=r.upstream,
         timeout=wkt.Duration(),
-        idle_timeout=seconds(r.read_timeout + 5),
+        idle_timeout=None if r.read_timeout == DEFAULT_TIMEOUT else seconds(r.read_timeout),
         prefix_rewrite="/" if r.strip else None,
         host_rewrite_literal=r.host_to_upstream if r.host_to_upstream not in ("", "*node") else None,
         auto_host_rewrite=wkt.BoolValue(value=True) if r.host_to_upstream == "*node" else None,
         hash_policy=[_hash_policy(*r.hash_on)] if r.hash_on else None,
         upgrade_configs=[{"upgrade_type": "websocket"}] if r.websocket else None,
-        retry_policy=route.RetryPolicy(
-            retry_on=RETRY_ON if r.retries else None,
-            num_retries=wkt.UInt32Value(value=r.retries) if r.retries else None,
-            per_try_idle_timeout=seconds(r.read_timeout),
-            retry_host_predicate=[_PREVIOUS_HOSTS] if r.retries else None,
-            host_selection_retry_max_attempts=3 if r.retries else None,
-        ),
+        retry_policy=_retries(r.retries) if r.retries else None,
+    )
+
+
+def _retries(retries: int) -> route.RetryPolicy:
+    return route.RetryPolicy(
+        retry_on=RETRY_ON,
+        num_retries=wkt.UInt32Value(value=retries),
+        retry_host_predicate=[_PREVIOUS_HOSTS],
+        host_selection_retry_max_attempts=3,
     )
 
 
