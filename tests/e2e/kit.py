@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import http.client
 import json
 import os
 import random
@@ -171,24 +172,10 @@ def request(port: int, method: str, path: str, host: str | None, headers: Mappin
     lines += [f"{name}: {value}" for name, value in headers.items()]
     with socket.create_connection(("127.0.0.1", port), 5) as connection:
         connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
-        raw = b"".join(iter(lambda: connection.recv(65536), b""))
-    head, _, body = raw.partition(b"\r\n\r\n")
-    first, *rest = head.decode("latin-1").split("\r\n")
-    found = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in rest)}
-    if found.get("transfer-encoding") == "chunked":
-        body = _unchunked(body)
-    return Answer(int(first.split()[1]), found, body)
-
-
-def _unchunked(body: bytes) -> bytes:
-    out = b""
-    while body:
-        size, _, rest = body.partition(b"\r\n")
-        count = int(size, 16)
-        if count == 0:
-            break
-        out, body = out + rest[:count], rest[count + 2 :]
-    return out
+        answer = http.client.HTTPResponse(connection, method=method)
+        answer.begin()
+        body = answer.read()
+    return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, body)
 
 
 def eventually(check: Callable[[], _T], seconds: float = 10.0, every: float = 0.02) -> _T:
