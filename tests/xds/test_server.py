@@ -1,7 +1,7 @@
 """The server and the client of the protocol over a real gRPC connection."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from gatefleet.snapshot import CLUSTER, PUSH_ORDER, SEAL, Snapshot, diff, snapsh
 from gatefleet.xds.client import Follower
 from gatefleet.xds.server import Context, Server
 from gatefleet.xds.wire import UNLIMITED
+from tests.xds.xds_client import until
 
 pytestmark = pytest.mark.anyio
 KEY = "x-key"
@@ -50,12 +51,6 @@ async def following(socket: Path, key: str = "k", held: Snapshot | None = None) 
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-
-
-async def until(true: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not true():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
 
 
 def content(revision: int, size: int = 1) -> Snapshot:

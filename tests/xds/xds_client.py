@@ -1,6 +1,7 @@
-"""A client of the delta protocol with the verbs subscribe, unsubscribe, ack and nack, straight on a stream's state."""
+"""A client of the delta protocol: subscribe, unsubscribe, ack and nack, straight on a stream's state; and a wait."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 
 from gatefleet.protos.envoy.service.discovery import v3 as discovery
 from gatefleet.snapshot import Snapshot, snapshot_of
@@ -69,3 +70,10 @@ def short(response: "discovery.DeltaDiscoveryResponse | None") -> tuple[str, lis
     """Last word of the type, names brought, names gone."""
     assert response
     return response.type_url.rpartition(".")[2], [r.name for r in response.resources], list(response.removed_resources)
+
+
+async def until(true: Callable[[], object]) -> None:
+    """Wait until `true()`; TimeoutError after ten seconds."""
+    async with asyncio.timeout(10):
+        while not true():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)

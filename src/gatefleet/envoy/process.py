@@ -88,12 +88,13 @@ class EnvoyProcess:
         self._keeper = asyncio.create_task(self._keep())
         if await self._answers(patience):
             return
+        reason = self.last_exit or "no answer"
         await self.stop(0)
-        raise Unreachable(f"Envoy did not start: {self.last_exit or 'no answer'}\n{self._log_end()}".rstrip())
+        raise Unreachable(f"Envoy did not start: {reason}\n{self._log_end()}".rstrip())
 
     async def state(self) -> str:
-        """LIVE once it serves, else PRE_INITIALIZING, INITIALIZING or DRAINING; empty when it does not answer."""
-        with suppress(httpx.HTTPError):
+        """LIVE once it serves, else PRE_INITIALIZING or INITIALIZING; empty when it does not answer."""
+        with suppress(httpx.HTTPError, RuntimeError):  # RuntimeError: it was stopped, the client is closed
             return (await self._client.get("/ready")).text.strip()
         return ""
 
