@@ -94,7 +94,8 @@ class Fleet:
 
     def ready(self) -> bool:
         with contextlib.suppress(httpx.HTTPError):
-            return self.client.get(self.url("status", "/status/ready")).status_code == 200
+            asked = (self.url("status", "/status/ready"), self.url("admin", "/healthz"))
+            return all(self.client.get(url).status_code == 200 for url in asked)
         return False
 
     def processes(self, *words: str) -> list[psutil.Process]:

@@ -16,6 +16,7 @@ from gatefleet.node.tables import NativeTables
 from gatefleet.snapshot import (
     CLUSTER,
     ENDPOINTS,
+    HOST,
     LISTENER,
     ROUTES,
     ROUTES_OF,
@@ -103,12 +104,19 @@ class Serving:
         )
 
     async def apply(self, wanted: Snapshot) -> Receipt:
-        """Bring Envoy to `wanted`: what is added, then the tables, then what goes. Raises OSError for full disks."""
+        """Bring Envoy to `wanted`; raises OSError for full disks.
+
+        Scopes of new hosts go first and are looked up at once, then scopes change, then hosts that go are no longer
+        looked up, then their scopes go: a host that moves from one scope to another is served by one of them always.
+        """
         delta = diff(self._wanted, wanted)
         self._write_scripts(delta.changed.get(SCRIPT, {}))
         self._tables.before(delta)
         self._wanted = wanted
         target = self._local(wanted)
+        if delta.changed.get(HOST) and self._held.of(ROUTES):
+            await self._send(_joined(target, self._held, keeping=(ROUTES, SCOPED_ROUTES)))
+            self._tables.widen(wanted)
         added = _joined(self._held, target)
         receipt = await self._push(added, delta)
         target = self._without_refused(target)
@@ -120,14 +128,19 @@ class Serving:
         return receipt
 
     async def _push(self, added: Snapshot, delta: Delta) -> Receipt:
-        generation = self._xds.publish(KEY, added)
-        answered = await self._xds.acknowledged(KEY, generation, types=_present(added), patience=PATIENCE)
-        self._note_refusals(added)
+        answered = await self._send(added)
         changed = [n for n in delta.changed.get(ROUTES, {}) if (ROUTES, n) not in self.refused]
         routes = added.of(ROUTES)
         versions = {n.removeprefix(ROUTES_OF): probe.expected(routes[n]) for n in changed[:MOST_PROBES]}
         unproven = await self._prober.missing(versions, PATIENCE if answered else 0.0)
         return Receipt(answered, tuple(unproven))
+
+    async def _send(self, snapshot: Snapshot) -> bool:
+        """Push `snapshot` and note what Envoy refuses of it; whether Envoy has answered everything."""
+        generation = self._xds.publish(KEY, snapshot)
+        answered = await self._xds.acknowledged(KEY, generation, types=_present(snapshot), patience=PATIENCE)
+        self._note_refusals(snapshot)
+        return answered
 
     def _local(self, wanted: Snapshot) -> Snapshot:
         """`wanted` as this node serves it: Envoy's types only, our addresses, no version Envoy is known to refuse."""
@@ -179,12 +192,14 @@ class Serving:
         return self._files.directory / "lua" / Path(name).name
 
 
-def _joined(old: Snapshot, new: Snapshot) -> Snapshot:
-    """Everything of `new`, and what only `old` has."""
+def _joined(one: Snapshot, other: Snapshot, *, keeping: Collection[str] = ENVOY_TYPES) -> Snapshot:
+    """Everything that either has; of `other` where both do and the type is in `keeping`, else of `one`."""
     entries: dict[str, Mapping[str, Entry]] = {}
     for type_url in ENVOY_TYPES:
-        before, after = old.of(type_url), new.of(type_url)
-        entries[type_url] = after if before is after or before.keys() <= after.keys() else {**before, **after}
+        below, above = one.of(type_url), other.of(type_url)
+        if type_url not in keeping:
+            below, above = above, below
+        entries[type_url] = above if below is above or below.keys() <= above.keys() else {**below, **above}
     return Snapshot(entries)
 
 

@@ -1,16 +1,14 @@
 """Hosts and consumers as the native module's tables, and which change of them takes effect when."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
 from gatefleet.native.sharding import host_entry
 from gatefleet.native.tables import Tables
 from gatefleet.snapshot import CONSUMER, HOST, Delta, Entry, HostLayout, Snapshot
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 Credentials = dict[bytes, bytes]
 _PAIRS: Final = msgspec.msgpack.Decoder(list[tuple[bytes, bytes]])
@@ -44,12 +42,18 @@ class NativeTables:
         if len(kept) != len(self._written):
             self._write(kept)
 
+    def widen(self, snapshot: Snapshot) -> None:
+        """Look up the new hosts, and those that are about to go still."""
+        self._look_up({**(self._hosts or {}), **snapshot.of(HOST)})
+
     def after(self, snapshot: Snapshot) -> None:
         """Let the new credentials in and send requests to the new hosts' scopes."""
         wanted = self._wanted()
         if wanted != self._written:
             self._write(wanted)
-        hosts = snapshot.of(HOST)
+        self._look_up(snapshot.of(HOST))
+
+    def _look_up(self, hosts: Mapping[str, Entry]) -> None:
         if hosts != self._hosts:
             self._tables.write("hosts", {name.encode(): _host(found.body) for name, found in hosts.items()})
             self._hosts = hosts
