@@ -57,10 +57,13 @@ class Invitation:
     """From a bundle or from certificate files; the latter lack the snapshot's keys."""
 
 
-def invitation(settings: NodeSettings) -> Invitation:
-    """What the options offer; Invalid when they contradict each other or a file cannot be read."""
+def invitation(settings: NodeSettings, *, joined: bool) -> Invitation:
+    """What the options offer; Invalid when they contradict each other or a file cannot be read.
+
+    A node that has `joined` does not miss the file of the token it joined with.
+    """
     token = settings.token.get_secret_value() if settings.token else None
-    if settings.token_file:
+    if settings.token_file and not (joined and not settings.token_file.exists()):
         token = _read(settings.token_file, "--token-file")
     given = _given(settings)
     addresses = (settings.dp_manager,) if settings.dp_manager else given.dp_manager_addresses if given else ()

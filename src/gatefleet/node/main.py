@@ -72,8 +72,9 @@ async def _work(settings: NodeSettings, status: Status, manager: Manager, stop: 
 async def _join(settings: NodeSettings, status: Status) -> Manager:
     """The identity this node has or gets; waits for the DP Manager as long as it takes."""
     store = identity.IdentityStore(settings.data_dir)
-    offered = identity.invitation(settings)
-    known = identity.choose(store.load(), offered, datetime.now(UTC))
+    stored = store.load()
+    offered = identity.invitation(settings, joined=stored is not None)
+    known = identity.choose(stored, offered, datetime.now(UTC))
     addresses = offered.addresses or (known.dp_manager_addresses if known else ())
     if not addresses:
         raise Invalid("give the address of the DP Manager with --dp-manager https://host:7943")
