@@ -1,19 +1,26 @@
 """Fixtures that several rooms' tests share."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import postgres as pg
 import pytest
+from pydantic import SecretStr
 
 from gatefleet.pki import Pair, self_signed
+from gatefleet.settings import AdminSettings
 from gatefleet.store import Store, migrate
-from gatefleet.store.crypto import new_key
 from gatefleet.store.database import connect
 
-MASTER_KEY = new_key()
+if TYPE_CHECKING:
+    from admin_api import Api
+
+MASTER_KEY = bytes(range(32))
 TEMPLATE = "gatefleet_template"
 
 
@@ -55,3 +62,38 @@ async def _migrated(dsn: str) -> None:
 def certificate(*names: str) -> Pair:
     """A self-signed certificate for these names."""
     return self_signed(names, datetime.now(UTC))
+
+
+@pytest.fixture(scope="session")
+def admin_database(postgres: pg.Server) -> str:
+    """A template database with the first user and a token of his."""
+    from admin_api import prepare  # noqa: PLC0415 - only tests of the Admin API need to load it
+
+    name = "gatefleet_admin_template"
+    postgres.sql(f"create database {name} template {TEMPLATE}")
+    asyncio.run(prepare(postgres.dsn(name)))
+    return name
+
+
+@pytest.fixture
+def admin_settings(postgres: pg.Server, admin_database: str, tmp_path: Path) -> AdminSettings:
+    """Settings of an admin role with a database of its own, on free ports."""
+    (tmp_path / "key").write_text(base64.b64encode(MASTER_KEY).decode())
+    return AdminSettings(
+        dsn=SecretStr(postgres.database(admin_database)),
+        encryption_key_file=tmp_path / "key",
+        data_dir=tmp_path,
+        http_port=0,
+        https_port=0,
+        status_port=0,
+        pool_size=5,
+    )
+
+
+@pytest.fixture
+async def api(admin_settings: AdminSettings) -> AsyncIterator["Api"]:
+    """The Admin API, called as an administrator."""
+    from admin_api import serving  # noqa: PLC0415
+
+    async with serving(admin_settings) as api:
+        yield api

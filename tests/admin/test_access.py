@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from admin.conftest import Api
+from admin_api import Api
 from fastapi.routing import APIRoute
 from sqlalchemy import text
 
@@ -124,7 +124,9 @@ async def test_an_expired_token_is_401(api: Api) -> None:
     assert await api.acting_as(token["token"]).call("GET", "/api/me")
     async with api.store.transaction() as connection:
         past = datetime.now(UTC) - timedelta(seconds=1)
-        await connection.execute(text("update token set expires_at = :past where id = :id"), {"past": past, "id": token["id"]})
+        await connection.execute(
+            text("update token set expires_at = :past where id = :id"), {"past": past, "id": token["id"]}
+        )
     assert "expired" in await api.acting_as(token["token"]).refused("GET", "/api/me", status=401)
     assert "expires_at" in await api.refused("POST", "/api/tokens", {"name": "t", "expires_at": 1})
 

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from admin.conftest import Api
+from admin_api import Api
 from conftest import certificate
 
 pytestmark = pytest.mark.anyio

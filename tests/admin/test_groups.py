@@ -1,7 +1,7 @@
 """Gateway groups, and what nodes are let in with."""
 
 import pytest
-from admin.conftest import Api
+from admin_api import Api
 
 pytestmark = pytest.mark.anyio
 

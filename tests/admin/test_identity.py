@@ -2,9 +2,8 @@
 
 import base64
 
-import httpx
 import pytest
-from admin.conftest import Api
+from admin_api import Api
 
 pytestmark = pytest.mark.anyio
 PASSWORD = "Admin12345!@#$%"
@@ -27,7 +26,7 @@ async def login(api: Api, username: str, password: str) -> dict[str, str]:
 
 
 async def test_the_first_login_must_change_the_password_and_the_rest_of_a_client_s_set_up(api: Api) -> None:
-    client: httpx.AsyncClient = api.raw
+    client = api.raw
     cookie = await login(api, "admin", "admin")
     refused = await client.get("/api/gateway_groups", headers=cookie)
     assert refused.status_code == 403

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from admin.conftest import Api
+from admin_api import Api
 
 pytestmark = pytest.mark.anyio
 NODES = {"nodes": [{"host": "a.test", "port": 80, "weight": 1}]}
@@ -68,7 +68,11 @@ async def test_publishing_replaces_routes_and_rolling_back_brings_them_back(api:
     assert (now["version"], now.get("plugins"), now["hosts"]) == ("1", None, ["a.test"])
     assert await paths(api, service_id) == ["/orders"]
     history = (await api.call("GET", f"/api/gateway_groups/default/services/{service_id}/versions"))["list"]
-    assert [(row["action"], row["version"]) for row in history] == [("rollback", "1"), ("publish", "2"), ("publish", "1")]
+    assert [(row["action"], row["version"]) for row in history] == [
+        ("rollback", "1"),
+        ("publish", "2"),
+        ("publish", "1"),
+    ]
 
 
 async def test_a_direct_edit_makes_it_no_version_and_runtime_configuration_does_not(api: Api) -> None:
@@ -127,10 +131,14 @@ async def test_a_group_may_take_services_by_publishing_only(api: Api) -> None:
     body = {"name": "strict", "enforce_service_publishing": True}
     strict = (await api.call("POST", "/api/gateway_groups", body))["value"]["id"]
     query = f"?gateway_group_id={strict}"
-    assert "by publishing only" in await api.refused("PUT", f"/apisix/admin/services/s{query}", {"name": "s"}, status=403)
+    assert "by publishing only" in await api.refused(
+        "PUT", f"/apisix/admin/services/s{query}", {"name": "s"}, status=403
+    )
     service_id = await template(api)
     await publish(api, service_id, "1", gateway_group_ids=["default", strict], gateway_group_id="")
-    assert "by publishing only" in await api.refused("DELETE", f"/apisix/admin/services/{service_id}{query}", status=403)
+    assert "by publishing only" in await api.refused(
+        "DELETE", f"/apisix/admin/services/{service_id}{query}", status=403
+    )
     upstream = {"name": "canary", **NODES}
     await api.call("PUT", f"/apisix/admin/services/{service_id}/upstreams/u{query}", upstream)
     await api.call("DELETE", f"/api/gateway_groups/{strict}/services/{service_id}")

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, cast
 from fastapi import Request
 from sqlalchemy import Row, and_, select
 
-from gatefleet.admin.web import Control, control
+from gatefleet.admin.web import NUL, Control, control
 from gatefleet.errors import Forbidden, Invalid, Unauthorized
 from gatefleet.store.tables import group_key, session, token, user
 
@@ -165,7 +165,7 @@ async def _by_password(state: Control, text: str) -> Caller:
         username, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
         username = colon = password = ""
-    if scheme.lower() != "basic" or not colon:
+    if scheme.lower() != "basic" or not colon or NUL in username:
         raise Unauthorized("the Authorization header is not valid HTTP Basic")
     row = await user_by_name(state, username)
     if row is None or not await state.passwords.verify_again(row.password_hash, password):

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gatefleet.admin import audit, catalogue, engine, groups, identity, publish, system, templates, validate
 from gatefleet.admin.metrics import Metrics
-from gatefleet.admin.web import Control, failure
+from gatefleet.admin.web import NUL, Control, failure
 from gatefleet.errors import GatefleetError
 
 log = structlog.get_logger("gatefleet.admin.access")
@@ -91,13 +91,23 @@ class Logged:
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                await self.app(scope, receive, sending)
+                app = _refused_address() if _holds_nul(scope) else self.app
+                await app(scope, receive, sending)
             except Exception:
                 log.exception("the request broke", path=scope["path"])
             finally:
                 seconds = time.perf_counter() - began
                 self.metrics.count(scope["method"], seen["status"], seconds)
                 _write(scope, seen, seconds)
+
+
+def _refused_address() -> ASGIApp:
+    return failure(400, "the address must not hold the character U+0000")
+
+
+def _holds_nul(scope: Scope) -> bool:
+    """Whether path or query name what PostgreSQL cannot keep or compare."""
+    return NUL in scope["path"] or b"%00" in scope["query_string"]
 
 
 def _write(scope: Scope, seen: dict[str, int], seconds: float) -> None:

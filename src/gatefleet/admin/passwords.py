@@ -21,8 +21,8 @@ REMEMBER_MOST: Final = 1000
 class Passwords:
     """Hashing and verifying. One per process: as many threads at once as there are cores, because each takes 64 MiB."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._hasher = PasswordHasher()
+    def __init__(self, clock: Callable[[], float], hasher: PasswordHasher) -> None:
+        self._hasher = hasher
         self._clock = clock
         self._seats = asyncio.Semaphore(os.cpu_count() or 1)
         self._key = secrets.token_bytes(32)

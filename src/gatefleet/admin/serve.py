@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 import uvicorn
+from argon2 import PasswordHasher
 from starlette.types import ASGIApp
 
 from gatefleet import pki
@@ -80,7 +81,7 @@ async def serving(settings: AdminSettings) -> AsyncGenerator[Ports]:
     ports = {name: listener.getsockname()[1] for name, listener in sockets.items()}
     store = await open_store(settings)
     try:
-        passwords = Passwords(time.monotonic)
+        passwords = Passwords(time.monotonic, PasswordHasher())
         if await ensure_first_user(store, passwords):
             log.warning("first start: log in and change the password", user=FIRST_USER, password=FIRST_PASSWORD)
         metrics = Metrics()

@@ -9,7 +9,7 @@ import msgspec
 from fastapi import Request, Response
 
 from gatefleet.admin.passwords import Passwords
-from gatefleet.errors import Invalid
+from gatefleet.errors import Invalid, TooLarge
 from gatefleet.settings import AdminSettings
 from gatefleet.store import Store
 
@@ -58,7 +58,7 @@ def nothing() -> Response:
 
 
 async def read_json(request: Request) -> Any:
-    """The request's body; Invalid if it is no JSON, too large, or holds what PostgreSQL cannot keep."""
+    """The request's body; Invalid if it is no JSON or holds what PostgreSQL cannot keep, TooLarge over MAX_BODY."""
     raw = await _read(request)
     try:
         body = msgspec.json.decode(raw)
@@ -91,7 +91,7 @@ async def _read(request: Request) -> bytes:
     async for part in request.stream():
         size += len(part)
         if size > MAX_BODY:
-            raise Invalid(f"the request's body is larger than {MAX_BODY >> 20} MiB")
+            raise TooLarge(f"the request's body is larger than {MAX_BODY >> 20} MiB")
         parts.append(part)
     return b"".join(parts) or b"{}"
 

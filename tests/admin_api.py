@@ -1,20 +1,17 @@
 """The Admin API over a fresh database, called without sockets."""
 
-import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
-import postgres as pg
-import pytest
-from conftest import MASTER_KEY, TEMPLATE
+from argon2 import PasswordHasher
+from conftest import MASTER_KEY
 from fastapi import FastAPI
-from pydantic import SecretStr
 from sqlalchemy import insert, select
 
 from gatefleet.admin.access import digest
@@ -28,7 +25,6 @@ from gatefleet.store import Store
 from gatefleet.store.tables import token, user
 
 ADMIN_TOKEN = "a7ee-" + secrets.token_urlsafe(32)
-ADMIN_TEMPLATE = "gatefleet_admin_template"
 
 
 @dataclass
@@ -61,40 +57,28 @@ class Api:
         return Api(self.app, self.store, self.raw, {"X-API-KEY": key})
 
 
-@pytest.fixture(scope="session")
-def admin_database(postgres: pg.Server) -> str:
-    """A template database with the first user and a token of his."""
-    postgres.sql(f"create database {ADMIN_TEMPLATE} template {TEMPLATE}")
-    asyncio.run(_prepared(postgres.dsn(ADMIN_TEMPLATE)))
-    return ADMIN_TEMPLATE
-
-
-@pytest.fixture
-def settings(postgres: pg.Server, admin_database: str, tmp_path: Path) -> AdminSettings:
-    return AdminSettings(
-        dsn=SecretStr(postgres.database(admin_database)),
-        encryption_key_file=tmp_path / "key",
-        data_dir=tmp_path,
-        http_port=0,
-        https_port=0,
-        status_port=0,
-        pool_size=5,
-    )
-
-
-@pytest.fixture
-async def api(settings: AdminSettings) -> AsyncIterator[Api]:
+@asynccontextmanager
+async def serving(settings: AdminSettings) -> AsyncGenerator[Api]:
+    """The API over the settings' database."""
     store = await Store.open(settings.dsn.get_secret_value(), MASTER_KEY, pool_size=5)
-    app = create_api(Control(store, settings, Passwords(time.monotonic)))
+    app = create_api(Control(store, settings, passwords()))
     transport = httpx.ASGITransport(Logged(app, Metrics()), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="https://admin.test") as client:
-        yield Api(app, store, client)
-    await store.close()
+        try:
+            yield Api(app, store, client)
+        finally:
+            await store.close()
 
 
-async def _prepared(dsn: str) -> None:
+def passwords() -> Passwords:
+    """Hashing that is real and cheap."""
+    return Passwords(time.monotonic, PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+
+
+async def prepare(dsn: str) -> None:
+    """Make the first user, and a token of his."""
     store = await Store.open(dsn, MASTER_KEY, pool_size=1)
-    await ensure_first_user(store, Passwords(time.monotonic))
+    await ensure_first_user(store, passwords())
     async with store.transaction() as connection:
         admin = (await connection.execute(select(user.c.id))).scalar_one()
         row = {"id": str(uuid4()), "user_id": admin, "name": "tests", "token_hash": digest(ADMIN_TOKEN)}
