@@ -186,7 +186,7 @@ def eventually(check: Callable[[], _T], seconds: float = 10.0, every: float = 0.
         try:
             if found := check():
                 return found
-        except (AssertionError, OSError, httpx.HTTPError, ValueError, IndexError) as error:
+        except (AssertionError, OSError, httpx.HTTPError, http.client.HTTPException, ValueError, LookupError) as error:
             if time.monotonic() > end:
                 raise
             last: Exception | None = error
@@ -236,9 +236,9 @@ def _wait(fleet: Fleet, log: Path) -> None:
 
 
 def free_offset() -> int:
-    """An offset at which every default port is free."""
+    """An offset at which every default port is free, and below those the kernel gives to clients."""
     while True:
-        offset = random.randrange(11000, 45000)
+        offset = random.randrange(3000, 23000)
         if all(_free(port + offset) for port in PORTS.values()):
             return offset
 

@@ -15,7 +15,7 @@ from gatefleet.fleet import Heartbeat, Machine
 from gatefleet.native.build import MODULE
 from gatefleet.node import metrics
 from gatefleet.node.bootstrap import RunFiles, envoy_bootstrap
-from gatefleet.node.copies import DiskCopy, Revision
+from gatefleet.node.copies import DiskCopy, Revision, Running
 from gatefleet.node.judge import Copy, Seen, Source, Verdict, judge, sentence
 from gatefleet.node.manager import Manager
 from gatefleet.node.serving import Serving
@@ -43,6 +43,7 @@ class Agent:
         self._serving = Serving(files, bind=settings.bind, offset=settings.port_offset)
         self._envoy = EnvoyProcess(_options(settings, files))
         self._copies = DiskCopy(settings.data_dir)
+        self._running = Running(files.running)
         self._disk: Revision | None = None
         self._disk_problem = ""
         self._floor = 0
@@ -119,11 +120,16 @@ class Agent:
             disk=_copy(self._disk, "disk"),
             disk_problem=self._disk_problem,
             floor=self._floor,
-            applied=self.applied.seal.revision if self.applied else None,
+            applied=self.applied.seal.revision if self.applied else self._taken_over() or None,
+            taken_over=0 if self.applied else self._taken_over(),
             envoy=self._envoy.alive,
             blocked=self._serving.blocked,
             draining=self._draining,
         )
+
+    def _taken_over(self) -> int:
+        """The revision that an Envoy served when we found it, as long as it is that process."""
+        return self._running.of(self._envoy.pid)
 
     async def _act(self, verdict: Verdict) -> None:
         wanted = self._revision(verdict.serve)
@@ -134,6 +140,7 @@ class Agent:
             log.warning("a route scope does not show its new version", scope=scope, revision=wanted.seal.revision)
         if receipt.acknowledged:
             self.applied, self._floor = wanted, max(self._floor, wanted.seal.revision)
+            self._running.note(self._envoy.pid, wanted.seal.revision)
             self._judge()
             self._manager.report()
             if wanted is not self._disk:

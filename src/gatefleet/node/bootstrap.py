@@ -52,6 +52,11 @@ class RunFiles:
     def pid(self) -> Path:
         return self.directory / "envoy.pid"
 
+    @property
+    def running(self) -> Path:
+        """Which Envoy process serves which revision, for an agent that takes it over."""
+        return self.directory / "running"
+
 
 def envoy_bootstrap(files: RunFiles, instance_id: str) -> bootstrap.Bootstrap:
     """What Envoy starts with: where our ADS is, where its admin interface is, and which statistics it keeps."""

@@ -1,5 +1,6 @@
 """The last configuration on disk: written after it was applied, read when there is nobody to ask."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,24 @@ class Floor(msgspec.Struct, frozen=True):
 
     group: str
     revision: int
+
+
+class Running:
+    """The revision that an Envoy process serves, noted where it is forgotten with the machine's memory."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def of(self, pid: int | None) -> int:
+        """The revision that Envoy `pid` was last brought to; 0 when another process was, or none."""
+        with suppress(OSError, ValueError):
+            noted, revision = map(int, self._file.read_text().split())
+            return revision if noted == pid else 0
+        return 0
+
+    def note(self, pid: int | None, revision: int) -> None:
+        """Raises OSError."""
+        write_private(self._file, f"{pid or 0} {revision}")
 
 
 class DiskCopy:

@@ -33,6 +33,8 @@ class Seen:
     """The highest revision this node ever held; nothing below it is taken."""
     applied: int | None = None
     """The revision Envoy serves."""
+    taken_over: int = 0
+    """The revision of an Envoy that was already running and has not been fed by us yet; it keeps that meanwhile."""
     envoy: bool = False
     """Envoy runs."""
     blocked: str = ""
@@ -67,7 +69,7 @@ def judge(seen: Seen) -> Verdict:
 
 
 def _choose(seen: Seen) -> Copy | None:
-    valid = [copy for copy in seen.copies() if copy.revision >= seen.floor]
+    valid = [copy for copy in seen.copies() if copy.revision >= max(seen.floor, seen.taken_over)]
     if seen.live in valid:
         return seen.live
     return max(valid, key=lambda copy: (copy.revision, copy.made_at), default=None)
@@ -91,6 +93,8 @@ def _reasons(seen: Seen, serve: Copy | None) -> Iterator[str]:
 
 def sentence(seen: Seen, verdict: Verdict) -> str:
     """What the log says when it changes."""
+    if verdict.serve is None and seen.taken_over:
+        return f"serving revision {seen.taken_over} by an Envoy that was running already; {verdict.reason}"
     if verdict.serve is None:
         return f"waiting: {verdict.reason}"
     held = f"revision {verdict.serve.revision} from {_told(verdict.serve)}"
