@@ -1,0 +1,100 @@
+"""A DP Manager for tests: the real stream server and the real certificates, without a database or a front Envoy."""
+
+import re
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import grpc
+import grpc.aio
+import msgspec
+
+from gatefleet import fleet, pki, snapshot
+from gatefleet.fleet import Enrolled, Heard, Heartbeat, Renew
+from gatefleet.pki import Bundle, Identity, Pair, SnapshotKeys
+from gatefleet.snapshot import SEAL, Seal, Snapshot
+from gatefleet.xds.server import Context, Server
+from gatefleet.xds.wire import UNLIMITED
+
+
+@dataclass
+class Twin:
+    """Serves sealed revisions of one group to nodes with its certificate, and keeps their heartbeats."""
+
+    group: str = "default"
+    ca: Pair = field(default_factory=lambda: pki.create_ca(datetime.now(UTC)))
+    keys: SnapshotKeys = field(default_factory=pki.new_snapshot_keys)
+    beats: list[Heartbeat] = field(default_factory=list)
+    port: int = 0
+
+    async def start(self) -> None:
+        self.xds = Server()
+        self._server = grpc.aio.server(options=UNLIMITED)
+        pair = pki.issue_server(self.ca, [pki.SERVER_NAME], datetime.now(UTC))
+        credentials = grpc.ssl_server_credentials(
+            [(pair.key.encode(), pair.certificate.encode())], self.ca.certificate.encode(), require_client_auth=True
+        )
+        self._server.add_generic_rpc_handlers((self.xds.handler(_group), self._fleet()))
+        self.port = self._server.add_secure_port(f"127.0.0.1:{self.port}", credentials)
+        await self._server.start()
+
+    async def stop(self) -> None:
+        await self._server.stop(0)
+
+    def publish(self, content: Snapshot, revision: int) -> Seal:
+        """Seal `content` as `revision` and feed it."""
+        bare = Seal(self.group, revision, int(time.time()), snapshot.digest(content), self.keys.key_id)
+        return self.publish_as(content, pki.sign(bare, self.keys))
+
+    def publish_as(self, content: Snapshot, seal: Seal) -> Seal:
+        entries = {**content.entries, SEAL: {"seal": snapshot.entry(seal.to_bytes())}}
+        self.xds.publish(self.group, Snapshot(entries))
+        return seal
+
+    def bundle(self, instance: str = "node-1") -> Bundle:
+        pair = pki.issue_client(self.ca, Identity(self.group, instance), datetime.now(UTC))
+        return Bundle(
+            certificate=pair.certificate,
+            private_key=pair.key,
+            ca_certificate=self.ca.certificate,
+            gateway_group_id=self.group,
+            verification_keys={self.keys.key_id: self.keys.verification},
+            snapshot_key=self.keys.copy,
+            dp_manager_addresses=(f"https://127.0.0.1:{self.port}",),
+        )
+
+    def _fleet(self) -> grpc.GenericRpcHandler:
+        methods = {"Renew": self._renew, "Heartbeat": self._heartbeat}
+        handlers = {name: grpc.unary_unary_rpc_method_handler(work) for name, work in methods.items()}
+        return grpc.method_handlers_generic_handler(fleet.SERVICE, handlers)
+
+    async def _renew(self, body: bytes, context: Context) -> bytes:
+        request = msgspec.msgpack.decode(body, type=Renew)
+        bundle = self.bundle()
+        certificate = pki.sign_csr(self.ca, request.csr, Identity(self.group, "node-1"), datetime.now(UTC))
+        return msgspec.msgpack.encode(
+            Enrolled(
+                certificate=certificate,
+                ca_certificate=self.ca.certificate,
+                group=self.group,
+                instance="node-1",
+                verification_keys=bundle.verification_keys,
+                snapshot_key=bundle.snapshot_key,
+            )
+        )
+
+    async def _heartbeat(self, body: bytes, context: Context) -> bytes:
+        self.beats.append(msgspec.msgpack.decode(body, type=Heartbeat))
+        return msgspec.msgpack.encode(Heard(newest_revision=0))
+
+
+async def _group(context: Context) -> str:
+    names = " ".join(n.decode() for n in context.auth_context().get("x509_uris", [])) or str(context.auth_context())
+    found = re.search(r"gatefleet/group/([\w.~-]+)/", names)
+    if not found:
+        await context.abort(grpc.StatusCode.UNAUTHENTICATED, names)
+    return found[1]
+
+
+Page = Callable[[], Awaitable[None]]

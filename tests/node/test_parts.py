@@ -1,0 +1,119 @@
+"""The node's small parts: bootstrap, bound listeners, certificates by name, options to join by."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from tests.node.manager_twin import Twin
+
+from gatefleet import pki
+from gatefleet.compile.emit.listeners import compile_listeners
+from gatefleet.envoy import binary
+from gatefleet.errors import Invalid
+from gatefleet.node import certificates, identity
+from gatefleet.node.bootstrap import RunFiles, envoy_bootstrap
+from gatefleet.node.rebind import rebind
+from gatefleet.protos.envoy.config.listener import v3 as listener
+from gatefleet.protos.envoy.extensions.transport_sockets.tls import v3 as tls
+from gatefleet.settings import NodeSettings
+from gatefleet.snapshot import CLUSTER, SECRET, entry, snapshot_of
+
+LISTENERS = {name: entry(body) for name, body in compile_listeners()}
+
+
+def test_envoy_takes_the_bootstrap(tmp_path: Path) -> None:
+    binary.validate(envoy_bootstrap(RunFiles(tmp_path), "node-1"))
+
+
+def test_the_bootstrap_opens_no_port(tmp_path: Path) -> None:
+    assert b"port_value" not in str(envoy_bootstrap(RunFiles(tmp_path), "node-1")).encode()
+
+
+@pytest.mark.parametrize(("name", "port"), [("http", 9180), ("https", 9543)])
+def test_a_public_listener_is_bound_to_the_nodes_address_and_ports(name: str, port: int) -> None:
+    bound = rebind(LISTENERS[name], bind="127.0.0.9", offset=100, directory=Path("/run/x"))
+    address = listener.Listener.FromString(bound.body).address.socket_address
+    assert (address.address, address.port_value) == ("127.0.0.9", port)
+
+
+def test_the_probe_listens_in_the_run_directory_and_stays_private() -> None:
+    bound = rebind(LISTENERS["probe"], bind="0.0.0.0", offset=100, directory=Path("/run/x"))
+    pipe = listener.Listener.FromString(bound.body).address.pipe
+    assert (pipe.path, pipe.mode) == ("/run/x/probe.sock", 0o600)
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("a.com", "a.com"),
+        ("A.com", "a.com"),
+        ("x.b.com", "*.b.com"),
+        ("y.x.b.com", None),
+        ("b.com", None),
+        ("exact.b.com", "exact.b.com"),
+        ("c.com", None),
+        ("", None),
+    ],
+)
+def test_which_certificate_answers_for_a_server_name(asked: str, found: str | None) -> None:
+    names = ("a.com", "*.b.com", "exact.b.com")
+    held = snapshot_of(
+        (SECRET, n, tls.Secret(name=n, tls_certificate={"password": {"inline_string": n}}).SerializeToString())
+        for n in names
+    )
+    answer = certificates.resolve(held, SECRET, asked)
+    secret = tls.Secret.FromString(answer.body) if answer else None
+    assert (secret and secret.tls_certificate.password.inline_string) == found
+    assert secret is None or secret.name == asked
+    assert certificates.resolve(held, CLUSTER, asked) is None
+
+
+def options(**given: object) -> NodeSettings:
+    return NodeSettings.model_validate({"dp_manager": "https://127.0.0.1:7943", **given})
+
+
+def test_a_node_without_any_way_to_join_says_what_to_give() -> None:
+    with pytest.raises(Invalid, match="--token, --token-file, --bundle"):
+        identity.choose(None, identity.invitation(options(), joined=False), datetime.now(UTC))
+
+
+def test_certificate_files_belong_together(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="belong together"):
+        identity.invitation(options(cert=tmp_path / "a"), joined=False)
+
+
+def test_a_token_file_is_not_missed_once_joined(tmp_path: Path) -> None:
+    gone = options(token_file=tmp_path / "token")
+    assert identity.invitation(gone, joined=True).token is None
+    with pytest.raises(Invalid, match="--token-file"):
+        identity.invitation(gone, joined=False)
+
+
+def test_which_identity_a_node_starts_with() -> None:
+    now, ours, theirs = datetime.now(UTC), Twin(), Twin()
+    stored = ours.bundle()
+    of_ours, of_theirs = (pki.mint_token(t.ca.certificate).plain for t in (ours, theirs))
+    expired = now + timedelta(days=4000)
+    for offered, when, expected in (
+        (identity.Invitation((), None, None), now, stored),
+        (identity.Invitation((), of_ours, None), now, stored),
+        (identity.Invitation((), of_theirs, None), now, None),
+        (identity.Invitation((), of_ours, None), expired, None),
+        (identity.Invitation((), None, theirs.bundle()), now, "given"),
+    ):
+        chosen = identity.choose(stored, offered, when)
+        assert chosen == (offered.given if expected == "given" else expected)
+
+
+@pytest.mark.parametrize("address", ["http://h:7943", "h:7943", "https://", ""])
+def test_an_address_that_is_none_is_refused(address: str) -> None:
+    with pytest.raises(Invalid, match="must look like https://host:7943"):
+        identity.target(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "target"),
+    [("https://h", "h:7943"), ("https://h:1", "h:1"), ("https://[::1]:5", "[::1]:5"), ("https://h:1/", "h:1")],
+)
+def test_where_an_address_leads(address: str, target: str) -> None:
+    assert identity.target(address) == target
