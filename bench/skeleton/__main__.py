@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -150,8 +150,9 @@ def load(pid: int, port: int, seconds: int) -> tuple[float, float]:
     spent = cpu_ns(pid) - before
     if "Non-2xx" in out:
         raise SystemExit(f"not all answers were 200 on port {port}:\n{out}")
-    count = int(re.search(r"(\d+) requests in", out)[1])  # pyright: ignore[reportOptionalSubscript]
-    return spent / 1000 / count, float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1])  # pyright: ignore[reportOptionalSubscript]
+    numbers = re.findall(r"(\d+) requests in|Requests/sec:\s+([\d.]+)", out)
+    count, rate = (float(total or per_second) for total, per_second in numbers)
+    return spent / 1000 / count, rate
 
 
 def cpu_ns(pid: int) -> int:
@@ -169,7 +170,7 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def nginx(home: Path, port: int) -> Iterator[None]:
+def nginx(home: Path, port: int) -> Generator[None]:
     """An upstream that answers 1 KiB."""
     if not (program := shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")):
         raise SystemExit("nginx is needed as upstream: apt-get install nginx-light")
@@ -183,7 +184,7 @@ def nginx(home: Path, port: int) -> Iterator[None]:
 
 
 @contextmanager
-def envoy(home: Path, whole: Json) -> Iterator[int]:
+def envoy(home: Path, whole: Json) -> Generator[int]:
     """One worker; yields its process id once it listens."""
     (home / "envoy.json").write_text(json.dumps(whole))
     environment = os.environ | {"ENVOY_DYNAMIC_MODULES_SEARCH_PATH": str(MODULE.parent), "GATEFLEET_RUN_DIR": str(home)}

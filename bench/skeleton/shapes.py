@@ -162,10 +162,10 @@ def early_module() -> Json:
 
 
 def slots() -> list[Json]:
-    """The constant filters before the router."""
-    empty = [{"name": name, "typed_config": {"@type": CHAIN}} for name in ("gf.global", "gf.route")]
+    """The constant filters before the router; Envoy enables one for a route or virtual host that configures it."""
+    chains = [{"name": name, "typed_config": {"@type": CHAIN}, "disabled": True} for name in ("gf.global", "gf.route")]
     composite = {"@type": HTTP_FILTER + "composite.v3.Composite"}
-    return [*empty, {"name": "gf.consumer", "typed_config": composite}]
+    return [*chains, {"name": "gf.consumer", "typed_config": composite, "disabled": True}]
 
 
 def manager(routing: Json, *, early: bool = True, filters: Sequence[Json] | None = None) -> Json:

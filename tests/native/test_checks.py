@@ -7,8 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from native.kit import CONSUMERS, SANITIZED, compiled, filled
+from native.kit import CONSUMERS, compiled, filled
 
+from gatefleet.native.build import CHECKED
 from gatefleet.native.config import basic_auth_config, ip_restriction_config, key_auth_config, limit_count_config
 from gatefleet.native.tables import table_bytes
 
@@ -43,12 +44,12 @@ def test_hostile_bytes_find_no_error(tmp_path: Path) -> None:
         (corpus / f"{number:02}").write_bytes(seed)
     run_dir = filled(tmp_path / "run")
     if clang := shutil.which("clang"):
-        flags = (*(flag for flag in SANITIZED if "address" not in flag), "-fsanitize=fuzzer,address,undefined")
+        flags = (*(flag for flag in CHECKED if "address" not in flag), "-fsanitize=fuzzer,address,undefined")
         fuzzer = compiled(tmp_path / "fuzz", "fuzz.c", "host.c", compiler=clang, flags=flags)
         limits = (f"-max_total_time={FUZZ_SECONDS}", "-max_len=4096", f"-artifact_prefix={tmp_path}/")
         sanitized(fuzzer, *limits, corpus, run_dir=run_dir)
     else:
-        fuzzer = compiled(tmp_path / "fuzz", "fuzz.c", "host.c", flags=(*SANITIZED, "-DALONE"))
+        fuzzer = compiled(tmp_path / "fuzz", "fuzz.c", "host.c", flags=(*CHECKED, "-DALONE"))
         sanitized(fuzzer, FUZZ_SECONDS, *sorted(corpus.iterdir()), run_dir=run_dir)
 
 
