@@ -6,6 +6,7 @@ GatefleetError            500  something broke on our side
 ├── Forbidden             403  a known caller who may not do this
 ├── NotFound              404  no such thing here
 ├── Conflict              409  the name is taken, or someone else changed it meanwhile
+├── TooLarge              413  a request's body is larger than we read
 └── Unreachable           503  PostgreSQL, a registry or a bucket did not answer
 """
 
@@ -36,6 +37,10 @@ class NotFound(GatefleetError):
 
 class Conflict(GatefleetError):
     status = 409
+
+
+class TooLarge(GatefleetError):
+    status = 413
 
 
 class Unreachable(GatefleetError):

@@ -29,7 +29,10 @@ def core_schemas() -> dict[str, Schema]:
 
 
 def with_defaults(model: type[Shape], body: Mapping[str, Any]) -> dict[str, Any]:
-    """`body` with the model's scalar defaults, also inside the objects and array items it has; it gets no new ones."""
+    """`body` with the model's scalar defaults, also inside the objects and array items it has; it gets no new ones.
+
+    A null is left out, as if the field had not been sent.
+    """
     return _filled(schema_of(model), body)
 
 
@@ -42,8 +45,9 @@ def schema_of(model: type[Shape]) -> Schema:
 
 
 def _filled(schema: Schema, body: Mapping[str, Any]) -> dict[str, Any]:
-    out = dict(body)
-    for key, part in _properties(schema).items():
+    known = _properties(schema)
+    out = {key: value for key, value in body.items() if value is not None or key not in known}
+    for key, part in known.items():
         if key not in out:
             default = part.get("default")
             if isinstance(default, SCALARS) and part.get("x-default") != "hidden":

@@ -9,7 +9,7 @@ from gatefleet.resources.upstream import StreamUpstream, Upstream
 
 Hosts = Annotated[list[Annotated[str, Field(pattern=HOST_PATTERN, max_length=253)]], Field(max_length=32)]
 PathPrefix = Annotated[str, Field(pattern=r"^/", min_length=1, max_length=4096)]
-Switch = Annotated[Literal[0, 1], Field()]
+Switch = Annotated[int, Field(ge=0, le=1)]
 
 
 class Service(Shape):

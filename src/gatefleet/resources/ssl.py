@@ -25,7 +25,7 @@ class Ssl(Shape):
     desc: Text | None = None
     labels: Labels = Field(default_factory=dict)
     type: Literal["server", "client"] = Field("server", json_schema_extra=HIDDEN)
-    status: Literal[0, 1] = Field(1, json_schema_extra=HIDDEN)
+    status: Annotated[int, Field(ge=0, le=1)] = Field(1, json_schema_extra=HIDDEN)
     snis: Annotated[list[Annotated[str, Field(pattern=HOST_PATTERN)]], Field(max_length=256)] = Field(
         default_factory=list[str]
     )
