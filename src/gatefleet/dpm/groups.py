@@ -124,6 +124,7 @@ class Groups:
     def revision(self, group_id: str) -> int:
         """The newest revision published to a group's nodes. NotFound for a group we do not know."""
         if group_id not in self._groups:
+            self._look.set()  # it may be new: the caller will ask again
             raise NotFound(f"gateway group [{group_id}] not found")
         return self._groups[group_id][0].state.revision
 
