@@ -163,9 +163,10 @@ static void paths_are_what_nginx_calls_uri(void) {
 
 static void what_the_client_sends_of_ours_never_stays(void) {
   struct fake *fake = request("foo.test", "/");
-  const char *const names[] = {"x-gf-scope", "x-gf-scope", "x-gf-path", "x-gf-other", "x-gf-other", "x-envoy-retry-on",
-                               "x-consumer-username", "x-credential-identifier", "x-consumer-custom-id", "x-real-ip",
-                               "x-real-ip", "x-forwarded-host", "x-forwarded-port"};
+  const char *const names[] = {
+      "x-gf-scope", "x-gf-scope", "x-gf-path", "x-gf-other", "x-gf-other", "x_gf_scope", "x-envoy-retry-on",
+      "x-consumer-username", "x_consumer_username", "x-credential-identifier", "x-consumer-custom-id",
+      "x-consumer_custom-id", "x-real-ip", "x-real-ip", "x-forwarded-host", "x-forwarded-port"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) fake_add(fake, text(names[i]), TEXT("spoofed"));
   fake_add(fake, TEXT("x-forwarded-for"), TEXT("203.0.113.1"));
   fake_add(fake, TEXT("x-mine"), TEXT("kept"));

@@ -53,12 +53,27 @@ size_t scope_of(struct text host, struct text uri, char *out, size_t size, bool 
   return *usable ? name.size + (size_t)more : 0;
 }
 
+/* Many upstreams read "x_consumer_username" as they read "x-consumer-username". */
+static bool begins_alike(struct text key, struct text head) {
+  if (key.size < head.size) return false;
+  for (size_t i = 0; i < head.size; i++)
+    if (key.at[i] != head.at[i] && !(key.at[i] == '_' && head.at[i] == '-')) return false;
+  return true;
+}
+
+static bool is_ours(struct text key) {
+  static const struct text whole[] = {
+      {"x-consumer-username", 19}, {"x-credential-identifier", 23}, {"x-consumer-custom-id", 20}};
+  if (begins_alike(key, TEXT("x-gf-")) || begins_alike(key, TEXT("x-envoy-"))) return true;
+  for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
+    if (key.size == whole[i].size && begins_alike(key, whole[i])) return true;
+  return false;
+}
+
 /* True if a header that only we and Envoy may set was removed, so that the list has to be fetched again. */
 static bool strip(void *ctx, struct text key) {
   char name[128];
-  bool internal = starts_with(key, TEXT("x-gf-")) || starts_with(key, TEXT("x-envoy-")) || same(key, TEXT("x-consumer-username")) ||
-                  same(key, TEXT("x-credential-identifier")) || same(key, TEXT("x-consumer-custom-id"));
-  if (!internal || key.size > sizeof name) return false;
+  if (!is_ours(key) || key.size > sizeof name) return false;
   memcpy(name, key.at, key.size); /* the key dies with its header */
   return envoy_dynamic_module_callback_early_header_mutation_remove_header(ctx, (struct text){name, key.size});
 }
@@ -71,7 +86,7 @@ static bool note(struct seen *seen, const struct header *header) {
   else if (same(key, TEXT("x-real-ip"))) seen->real_ip = true;
   else if (same(key, TEXT("x-forwarded-host"))) seen->forwarded_host = true;
   else if (same(key, TEXT("x-forwarded-port"))) seen->forwarded_port = true;
-  else return !(starts_with(key, TEXT("x-gf-")) || starts_with(key, TEXT("x-envoy-"))); /* strip refused its name */
+  else return !is_ours(key); /* strip refused its name */
   return true;
 }
 
