@@ -153,12 +153,13 @@ def test_the_decision_is_one_table(reach: Reach) -> None:
     allowed = {
         ("admin", None): set(Reach),
         ("user", None): {Reach.ANY, Reach.SELF},
-        ("fresh", None): {Reach.SELF},
+        ("fresh", None): set(),
         ("key", None): {Reach.ANY, Reach.GROUP},
         ("key", "g"): {Reach.ANY, Reach.GROUP},
         ("key", "h"): {Reach.ANY},
     }
     callers: dict[str, Any] = {"admin": admin, "user": user, "fresh": fresh, "key": key}
+    decide(fresh, Access("UpdatePassword", Reach.SELF), None)
     for (name, group), reaches in allowed.items():
         if reach in reaches:
             decide(callers[name], access, group)

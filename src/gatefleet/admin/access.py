@@ -22,6 +22,8 @@ COOKIE: Final = "gatefleet_session"
 GROUP_KEY_PREFIX: Final = "a7adm-"
 TOKEN_PREFIX: Final = "a7ee-"  # noqa: S105 - what every token begins with
 SUPER_ADMIN: Final = "super_admin_id"
+BEFORE_THE_CHANGE: Final = frozenset({"GetMe", "UpdatePassword", "Logout"})
+"""All that a session can do whose user still has the password somebody else chose."""
 
 
 class Reach(enum.Enum):
@@ -65,7 +67,7 @@ class Access:
 
 def decide(caller: Caller, access: Access, group_id: str | None) -> None:
     """Forbidden unless this caller may do this, to this gateway group if it names one."""
-    if caller.must_change_password and caller.session and access.reach is not Reach.SELF:
+    if caller.must_change_password and caller.session and access.action not in BEFORE_THE_CHANGE:
         raise Forbidden("change the password first: PUT /api/password with old_password and new_password")
     if caller.group_id is not None:
         own = group_id is None or group_id == caller.group_id
