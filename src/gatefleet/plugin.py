@@ -106,6 +106,8 @@ class Plugin:
     """APISIX's grouping: authentication, security, traffic, transformation, observability, general."""
     auth: Authenticates | None = None
     metadata: type[Conf] | None = None
+    names_route: bool = False
+    """True when what it does names the route: a global rule of it stands in each route too."""
     protects: bool = False
     """True when letting a request past on an internal error would be a hole: such a plugin answers 500 instead."""
 

@@ -95,7 +95,10 @@ class Compiler:
     def _shared_by_routes(self) -> tuple[object, ...]:
         """What routes depend on beside their own documents and their service's: when it changes, all are compiled."""
         consumers = dict(self._consumers)
-        return (self._metadata(), consumers, bool(consumers) and self._authenticated())
+        return (self._metadata(), consumers, bool(consumers) and self._authenticated(), self._in_each_route())
+
+    def _in_each_route(self) -> dict[str, ir.PluginUse]:
+        return {use.name: use for use in self._globals if plugins.registry()[use.name].names_route}
 
     def _authenticated(self) -> bool:
         return any(plugins.registry()[use.name].auth for use in self._globals)
@@ -198,7 +201,8 @@ class Compiler:
             return
 
         def make() -> RouteCode:
-            route = resolve.route(document.id, document.body, service.id, service.body)
+            inherited = self._in_each_route()
+            route = resolve.route(document.id, document.body, service.id, service.body, inherited)
             consumers = [consumer for _, consumer in sorted(self._consumers.items())]
             return compile_route(route, consumers, self._metadata(), authenticated=self._authenticated())
 

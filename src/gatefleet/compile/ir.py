@@ -18,7 +18,7 @@ class PluginUse:
     owner: str
     conf: Json
     order: tuple[int, int, str]
-    """Phase, falling priority, name: the place in the chain."""
+    """The place in the chain: two numbers of the plugin's, then its name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,13 @@
 """Documents to IR: follow references, inherit from the service, merge plugins, say in one place what a field means."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gatefleet import plugins
 from gatefleet.compile import ir
 from gatefleet.errors import Invalid
+from gatefleet.filters import chain_position
 from gatefleet.plugin import Plugin
 
 Json = Mapping[str, Any]
@@ -30,8 +32,13 @@ def merged(*levels: Mapping[str, ir.PluginUse]) -> tuple[ir.PluginUse, ...]:
     return tuple(sorted(active, key=lambda use: use.order))
 
 
-def route(document_id: str, body: Json, service_id: str, service: Json) -> ir.Route:
-    """One route of `service`; raises Invalid naming the field that cannot be carried."""
+def route(
+    document_id: str, body: Json, service_id: str, service: Json, inherited: Mapping[str, ir.PluginUse] | None = None
+) -> ir.Route:
+    """One route of `service`; `inherited` are plugins of the whole group that stand in each route.
+
+    Raises Invalid naming the field that cannot be carried.
+    """
     upstream: Json = service.get("upstream") or {}
     prefix = (service.get("path_prefix") or "").rstrip("/")
     timeout: Json = body.get("timeout") or upstream.get("timeout") or {}
@@ -54,6 +61,7 @@ def route(document_id: str, body: Json, service_id: str, service: Json) -> ir.Ro
         retries=upstream["retries"] if upstream.get("retries") is not None else max(len(nodes) - 1, 0),
         hash_on=_hash_on(upstream),
         plugins=merged(
+            inherited or {},
             uses(service.get("plugins") or {}, f"service:{service_id}"),
             uses(body.get("plugins") or {}, f"route:{document_id}"),
         ),
@@ -121,12 +129,8 @@ def plugin(name: str) -> Plugin:
 def _use(name: str, conf: Json, owner: str) -> ir.PluginUse:
     used = plugin(name)
     priority = _meta(conf).get("priority")
-    return ir.PluginUse(
-        name=name,
-        owner=owner,
-        conf=conf,
-        order=(int(used.phase), -(used.priority if priority is None else int(priority)), name),
-    )
+    placed = used if priority is None else replace(used, priority=int(priority))
+    return ir.PluginUse(name=name, owner=owner, conf=conf, order=(*chain_position(placed), name))
 
 
 def _meta(conf: Json) -> Json:

@@ -36,4 +36,5 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Counts requests, bytes and latencies and serves them to Prometheus.",
     category="observability",
+    names_route=True,
 )

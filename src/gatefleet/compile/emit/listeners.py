@@ -37,7 +37,7 @@ PROBE_SOCKET: Final = "probe.sock"
 """Relative to the node's run directory; the node makes it absolute."""
 NO_SNI: Final = "gf-no-sni"
 METRICS: Final = "gf.metrics"
-"""Dynamic metadata set by the prometheus plugin: the keys `route` and `service` say what to count under."""
+"""Dynamic metadata of the prometheus plugin: `on`, and with `route` and `service` what to count under."""
 SERVER: Final = "gatefleet"
 YES: Final = wkt.BoolValue(value=True)
 NO: Final = wkt.BoolValue(value=False)
@@ -171,7 +171,7 @@ def _metrics_log() -> accesslog.AccessLog:
         ],
     )
     marked = accesslog.MetadataFilter(
-        matcher={"filter": METRICS, "path": [{"key": "route"}], "value": {"present_match": True}},
+        matcher={"filter": METRICS, "path": [{"key": "on"}], "value": {"present_match": True}},
         match_if_key_not_found=NO,
     )
     return accesslog.AccessLog(
