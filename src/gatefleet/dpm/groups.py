@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -34,7 +34,7 @@ class State:
 
     revision: int = 0
     resources: int = 0
-    problems: Mapping[str, str] | None = None
+    problems: Mapping[str, str] = field(default_factory=dict[str, str])
     turn_seconds: float = 0.0
     """How long reading, compiling, sealing and publishing the newest revision took."""
 
@@ -48,6 +48,7 @@ class Group:
         self._store, self._server = store, server
         self._keys: SnapshotKeys | None = None
         self._compiler: Compiler | None = None
+        self._reported: Mapping[str, str] | None = None
         self._woken = asyncio.Event()
         self._woken.set()
 
@@ -61,8 +62,8 @@ class Group:
             self._woken.clear()
             began = time.monotonic()
             try:
-                if await self.turn():
-                    await self._report()
+                await self.turn()
+                await self._report()
             except NotFound:
                 return
             except GatefleetError as error:
@@ -76,13 +77,13 @@ class Group:
                 self.wake()
             await asyncio.sleep(min(CEILING, time.monotonic() - began))
 
-    async def turn(self) -> bool:
-        """Publish the group's newest revision; False when that is out already."""
+    async def turn(self) -> None:
+        """Publish the group's newest revision, unless that is out already."""
         began = time.monotonic()
         self._keys = self._keys or await self._read_keys()
         changes = await self._store.read_changes(self.id, self.state.revision if self._compiler else 0)
         if self._compiler and changes.revision == self.state.revision:
-            return False
+            return
         if self._compiler is None or changes.full:
             self._compiler = Compiler()
         made_at = int(time.time())
@@ -92,20 +93,23 @@ class Group:
         self._server.publish(self.id, sealed)
         count = sum(len(entries) for entries in sealed.entries.values())
         took = time.monotonic() - began
-        said = self.state.problems
         self.state = State(changes.revision, count, compiled.problems, took)
         log.info("published", group=self.id, revision=changes.revision, resources=count, ms=round(took * 1000, 1))
-        return said != compiled.problems
 
     async def _read_keys(self) -> SnapshotKeys:
         async with self._store.transaction() as connection:
             return (await fleet.snapshot_keys(connection, self._store.cipher, self.id))[0]
 
     async def _report(self) -> None:
-        for document, reason in (self.state.problems or {}).items():
-            log.warning("left out", group=self.id, document=document, reason=reason)
+        """Put what could not be compiled on record, when it is not what was recorded last."""
+        problems = self.state.problems
+        if problems == self._reported:
+            return
         async with self._store.transaction() as connection:
-            await fleet.report(connection, self.id, self.state.revision, self.state.problems or {})
+            await fleet.report(connection, self.id, self.state.revision, problems)
+        for document, reason in problems.items():
+            log.warning("left out", group=self.id, document=document, reason=reason)
+        self._reported = problems
 
 
 class Groups:

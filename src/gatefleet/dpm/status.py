@@ -44,7 +44,7 @@ class _Fleet(Collector):
     def collect(self) -> Iterable[GaugeMetricFamily]:
         yield self._gauge("revision", "Newest revision published", lambda _, state: state.revision)
         yield self._gauge("resources", "Resources in the newest snapshot", lambda _, state: state.resources)
-        yield self._gauge("problems", "Documents that are left out", lambda _, state: len(state.problems or ()))
+        yield self._gauge("problems", "Documents that are left out", lambda _, state: len(state.problems))
         yield self._gauge(
             "publish_seconds", "Time the newest revision took to be published", lambda _, state: state.turn_seconds
         )

@@ -59,6 +59,9 @@ class Feed:
     def publish(self, snapshot: Snapshot) -> int:
         self.snapshot = snapshot
         self.generation += 1
+        for key, change in tuple(self._changes.items()):
+            if change.new is not snapshot.entries.get(change.type_url):
+                del self._changes[key]  # nobody is brought to what is outdated
         for follower in tuple(self.followers):
             follower.wake()
         return self.generation
