@@ -148,16 +148,24 @@ async def _answers(host: str, port: int, path: str) -> bool:
 
 def _welcome(settings: UpSettings, layout: Layout) -> None:
     host, at = reachable(settings.bind), ports(settings.port_offset)
-    admin, gateway = f"http://{host}:{at.admin_http}", f"http://{host}:{at.gateway_http}"
+    admin, gateway, node = (f"http://{host}:{port}" for port in (at.admin_http, at.gateway_http, at.node_status))
     Console(highlight=False, soft_wrap=True).print(
         f"""
 Gatefleet {VERSION} is running.
 
-  Dashboard, Admin API  {admin}  https://{host}:{at.admin_https}   user admin, password admin
-  Gateway [default]     {gateway}  https://{host}:{at.gateway_https}
-  DP Manager            https://{host}:{at.dpm_tls}
-  Node status, metrics  http://{host}:{at.node_status}/status/ready  http://{host}:{at.metrics}/apisix/prometheus/metrics
-  Data                  {layout.directory}
+  Admin API          {admin}  https://{host}:{at.admin_https}   user admin, first password admin
+  Gateway [default]  {gateway}  https://{host}:{at.gateway_https}
+  DP Manager         https://{host}:{at.dpm_tls}
+  Node               {node}/status/ready  http://{host}:{at.metrics}/apisix/prometheus/metrics
+  Data               {layout.directory}
+
+Next:
+  1. Change the password:
+     curl -u admin:admin -X PUT {admin}/api/password -d '{{"old_password": "admin", "new_password": "<more than 12 characters>"}}'
+  2. Put a service behind the gateway, in five lines: see README.md
+  3. Join another node (the token is shown once; it names the group):
+     curl -u admin:<password> -X POST '{admin}/api/gateway_groups/default/instance_token?only_token=true'
+     gatefleet node --dp-manager https://{host}:{at.dpm_tls} --token <token> --data-dir node-2 --port-offset 100
 """,
         markup=False,
     )
