@@ -161,7 +161,7 @@ Gatefleet {VERSION} is running.
 
 Next:
   1. Change the password:
-     curl -u admin:admin -X PUT {admin}/api/password -d '{{"old_password": "admin", "new_password": "<more than 12 characters>"}}'
+     curl -u admin:admin -X PUT {admin}/api/password -d '{{"old_password": "admin", "new_password": "<13 or more>"}}'
   2. Put a service behind the gateway, in five lines: see README.md
   3. Join another node (the token is shown once; it names the group):
      curl -u admin:<password> -X POST '{admin}/api/gateway_groups/default/instance_token?only_token=true'
