@@ -14,6 +14,7 @@ from conftest import MASTER_KEY
 from fastapi import FastAPI
 from sqlalchemy import insert, select
 
+from gatefleet import logs
 from gatefleet.admin.access import digest
 from gatefleet.admin.app import Logged, create_api
 from gatefleet.admin.bootstrap import ensure_first_user
@@ -24,6 +25,7 @@ from gatefleet.settings import AdminSettings
 from gatefleet.store import Store
 from gatefleet.store.tables import token, user
 
+logs.configure("json", "admin")
 ADMIN_TOKEN = "a7ee-" + secrets.token_urlsafe(32)
 
 

@@ -69,18 +69,16 @@ async def run(settings: AdminSettings, told: asyncio.Event) -> None:
 @contextlib.asynccontextmanager
 async def serving(settings: AdminSettings) -> AsyncGenerator[Ports]:
     """The Admin API while the block runs. GatefleetError says what to do about a taken port or a database not ready."""
-    sockets = {
-        name: bound(settings.bind, port, option)
-        for name, port, option in (
-            ("http", settings.http_port, "--http-port"),
-            ("https", settings.https_port, "--https-port"),
-            ("status", settings.status_port, "--status-port"),
-        )
-        if port is not None
-    }
-    ports = {name: listener.getsockname()[1] for name, listener in sockets.items()}
-    store = await open_store(settings)
-    try:
+    wanted = {"http": settings.http_port, "https": settings.https_port, "status": settings.status_port}
+    async with contextlib.AsyncExitStack() as stack:
+        sockets = {
+            name: stack.enter_context(bound(settings.bind, port, f"--{name}-port"))
+            for name, port in wanted.items()
+            if port is not None
+        }
+        ports = {name: listener.getsockname()[1] for name, listener in sockets.items()}
+        store = await open_store(settings)
+        stack.push_async_callback(store.close)
         passwords = Passwords(time.monotonic, PasswordHasher())
         if await ensure_first_user(store, passwords):
             log.warning("first start: log in and change the password", user=FIRST_USER, password=FIRST_PASSWORD)
@@ -96,8 +94,6 @@ async def serving(settings: AdminSettings) -> AsyncGenerator[Ports]:
         async with _running(servers, secure, certificate, key):
             log.info("serving", bind=settings.bind, **ports)
             yield Ports(ports["http"], ports["https"], ports.get("status"))
-    finally:
-        await store.close()
 
 
 async def open_store(settings: AdminSettings) -> Store:

@@ -1,0 +1,110 @@
+"""Every change has its audit row, in the change's own transaction and without secrets; what is refused has one too."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from admin_api import Api
+from conftest import certificate
+from sqlalchemy import select, text
+
+from gatefleet.store.tables import audit_log
+
+pytestmark = pytest.mark.anyio
+
+
+async def rows(api: Api) -> list[Any]:
+    async with api.store.transaction() as connection:
+        return list((await connection.execute(select(audit_log).order_by(audit_log.c.id))).all())
+
+
+async def test_a_change_tells_who_what_where_and_in_which_request(api: Api) -> None:
+    response = await api.raw.put(
+        "/apisix/admin/services/s?gateway_group_id=default",
+        json={"name": "s"},
+        headers={**api.headers, "X-Request-Id": "my-request"},
+    )
+    assert response.headers["x-request-id"] == "my-request"
+    (row,) = await rows(api)
+    assert (row.event_type, row.operator, row.source, row.request_id) == ("UpdateService", "admin", "api", "my-request")
+    assert (row.gateway_group_id, row.resource_kind, row.resource_id) == ("default", "services", "s")
+    assert (row.method, row.path, row.status, row.error_message) == ("PUT", "/apisix/admin/services/s", 200, None)
+    assert row.request["name"] == "s"
+    async with api.store.transaction() as connection:
+        logged = (await connection.execute(text("select operator, request_id, upserts from revision_log"))).one()
+    assert tuple(logged) == ("admin", "my-request", [["services", "s"]])
+
+
+async def test_secrets_never_reach_the_audit_log(api: Api) -> None:
+    pair = certificate("a.test")
+    await api.call("PUT", "/apisix/admin/ssls/s", {"snis": ["a.test"], "cert": pair.certificate, "key": pair.key})
+    await api.call("PUT", "/apisix/admin/consumers/c", {"username": "c", "plugins": {"key-auth": {"key": "hush-1"}}})
+    basic = {"plugins": {"basic-auth": {"username": "u", "password": "hush-2"}}}
+    await api.call("PUT", "/apisix/admin/consumers/c/credentials/k", basic)
+    tls = {"client_cert": pair.certificate, "client_key": pair.key}
+    await api.call("PUT", "/apisix/admin/services/s", {"name": "s", "upstream": {"tls": tls}})
+    await api.call("POST", "/api/invites", {"username": "hush-name", "password": "hush-3"})
+    await api.call("PUT", "/api/password", {"old_password": "admin", "new_password": "hush-4 hush-4 hush-4"})
+    token = (await api.call("POST", "/api/tokens", {"name": "t"}))["value"]["token"]
+    key = (await api.call("PUT", "/api/gateway_groups/default/admin_key"))["value"]["key"]
+    join = (await api.call("POST", "/api/gateway_groups/default/instance_token"))["value"]["token_plain_text"]
+    bad = {"username": "d", "plugins": {"key-auth": {"key": "hush-5"}, "nope": {}}}
+    await api.refused("PUT", "/apisix/admin/consumers/d", bad)
+    found = json.dumps([list(map(str, row)) for row in await rows(api)])
+    for secret in ("hush-1", "hush-2", "hush-3", "hush-4", "hush-5", "PRIVATE KEY", token, key, join):
+        assert secret not in found, secret
+    assert "***" in found
+
+
+async def test_a_refused_change_is_recorded_and_a_refused_read_of_a_stranger_is_not(api: Api) -> None:
+    await api.refused("PUT", "/apisix/admin/services/s", {})
+    await api.raw.get("/apisix/admin/services")
+    await api.raw.post("/api/login", json={"username": "admin", "password": "hush"})
+    key = (await api.call("PUT", "/api/gateway_groups/default/admin_key"))["value"]["key"]
+    await api.acting_as(key).refused("GET", "/api/users", status=403)
+    found = [(row.event_type, row.status, row.operator, row.request) for row in await rows(api)]
+    assert found == [
+        ("UpdateService", 400, "admin", None),
+        ("Login", 400, "", None),
+        ("UpdateGatewayGroup", 200, "admin", None),
+        ("ListUsers", 403, "admin key of default", None),
+    ]
+
+
+async def test_a_change_without_its_audit_row_does_not_happen(api: Api) -> None:
+    async with api.store.transaction() as connection:
+        await connection.execute(text("alter table audit_log add constraint broken check (status <> 200)"))
+    await api.call("PUT", "/apisix/admin/services/s", {"name": "s"}, expect=500)
+    await api.call("POST", "/api/gateway_groups", {"name": "g"}, expect=500)
+    await api.refused("GET", "/apisix/admin/services/s", status=404)
+    assert (await api.call("GET", "/api/gateway_groups"))["total"] == 1
+    assert (await api.store.read_changes("default", 0)).revision == 0
+
+
+async def test_every_change_leaves_exactly_one_row(api: Api) -> None:
+    calls: list[tuple[str, str, Any]] = [
+        ("PUT", "/apisix/admin/services/s", {"name": "s"}),
+        ("PATCH", "/apisix/admin/services/s", {"desc": "d"}),
+        ("PATCH", "/api/gateway_groups/default/services/s/runtime_configuration", {"status": 0}),
+        ("POST", "/apisix/admin/routes", {"name": "r", "paths": ["/"], "service_id": "s"}),
+        ("DELETE", "/api/gateway_groups/default/services/s", None),
+        ("PUT", "/api/system_settings", {"dp_manager_address": []}),
+        ("POST", "/api/gateway_groups/default/dp_client_certificates", {}),
+        ("POST", "/api/services/template", {"name": "t"}),
+        ("POST", "/api/login", {"username": "admin", "password": "admin"}),
+    ]
+    for number, (method, path, body) in enumerate(calls, 1):
+        await api.call(method, path, body)
+        api.raw.cookies.clear()
+        assert len(await rows(api)) == number, path
+
+
+async def test_the_source_is_the_dashboard_for_a_session(api: Api) -> None:
+    login = await api.raw.post("/api/login", json={"username": "admin", "password": "admin"})
+    api.raw.cookies.clear()
+    cookie = {"Cookie": login.headers["set-cookie"].partition(";")[0]}
+    await api.raw.post("/api/logout", headers=cookie)
+    basic = {"Authorization": "Basic " + base64.b64encode(b"admin:admin").decode()}
+    await api.raw.put("/api/system_settings", json={}, headers=basic)
+    assert [row.source for row in await rows(api)] == ["api", "dashboard", "api"]
