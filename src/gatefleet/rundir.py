@@ -16,21 +16,23 @@ SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108  (the very place we mean; 
 def private_dir(purpose: str, of: Path, *, room: int = 0, owner: int | None = None) -> Path:
     """A directory of mode 0700, named after `purpose` and the directory `of`, so that a restart finds it again.
 
-    It lies in shared memory when `room` bytes are wanted and free there, else in the user's runtime directory or
-    in /tmp. `owner` is the user id it belongs to (default: ours). Raises GatefleetError when no place will do.
+    A new one lies in shared memory when `room` bytes are wanted and free there, else in the user's runtime directory
+    or in /tmp. `owner` is the user id it belongs to (default: ours). Raises GatefleetError when no place will do.
     """
-    uid = os.geteuid() if owner is None else owner
-    name = f"gatefleet-{purpose}-{hashlib.sha256(f'{uid}:{of.resolve()}'.encode()).hexdigest()[:12]}"
-    places = _places(room, own=owner is None)
-    for place in places:
-        if _is_ours(place / name, uid):
-            return place / name
+    if found := find(purpose, of, owner=owner):
+        return found
+    name, uid = _name(purpose, of, owner)
+    places = [p for p in _places(own=owner is None) if p != SHARED_MEMORY or 0 < room <= _free(p)]
     for place in places:
         if made := _make(place / name, uid):
             return made
-    raise GatefleetError(
-        f"no place for the directory [{name}] in {[str(p) for p in places]}: make one of them writable"
-    )
+    raise GatefleetError(f"cannot make the directory [{name}] in any of {[str(p) for p in places]}: make one writable")
+
+
+def find(purpose: str, of: Path, *, owner: int | None = None) -> Path | None:
+    """The directory that `private_dir` made, if it is there and still private."""
+    name, uid = _name(purpose, of, owner)
+    return next((p / name for p in _places(own=owner is None) if _is_ours(p / name, uid)), None)
 
 
 def remove(directory: Path) -> None:
@@ -38,10 +40,15 @@ def remove(directory: Path) -> None:
     shutil.rmtree(directory, ignore_errors=True)
 
 
-def _places(room: int, *, own: bool) -> Sequence[Path]:
+def _name(purpose: str, of: Path, owner: int | None) -> tuple[str, int]:
+    uid = os.geteuid() if owner is None else owner
+    return f"gatefleet-{purpose}-{hashlib.sha256(f'{uid}:{of.resolve()}'.encode()).hexdigest()[:12]}", uid
+
+
+def _places(*, own: bool) -> Sequence[Path]:
     runtime = [Path(os.environ["XDG_RUNTIME_DIR"])] if own and "XDG_RUNTIME_DIR" in os.environ else []
     return [
-        *([SHARED_MEMORY] if room and _free(SHARED_MEMORY) >= room else []),
+        SHARED_MEMORY,
         *(p for p in runtime if len(str(p)) < 40),
         Path("/tmp"),  # noqa: S108  (checked to be ours and 0700 before use)
     ]

@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -69,7 +68,7 @@ class Twin:
         handlers = {name: grpc.unary_unary_rpc_method_handler(work) for name, work in methods.items()}
         return grpc.method_handlers_generic_handler(fleet.SERVICE, handlers)
 
-    async def _renew(self, body: bytes, context: Context) -> bytes:
+    async def _renew(self, body: bytes, _: Context) -> bytes:
         request = msgspec.msgpack.decode(body, type=Renew)
         bundle = self.bundle()
         certificate = pki.sign_csr(self.ca, request.csr, Identity(self.group, "node-1"), datetime.now(UTC))
@@ -84,7 +83,7 @@ class Twin:
             )
         )
 
-    async def _heartbeat(self, body: bytes, context: Context) -> bytes:
+    async def _heartbeat(self, body: bytes, _: Context) -> bytes:
         self.beats.append(msgspec.msgpack.decode(body, type=Heartbeat))
         return msgspec.msgpack.encode(Heard(newest_revision=0))
 
@@ -95,6 +94,3 @@ async def _group(context: Context) -> str:
     if not found:
         await context.abort(grpc.StatusCode.UNAUTHENTICATED, names)
     return found[1]
-
-
-Page = Callable[[], Awaitable[None]]

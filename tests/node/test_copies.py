@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from tests.node.manager_twin import Twin
 
 from gatefleet import pki, snapshot
 from gatefleet.errors import Invalid
 from gatefleet.node.copies import DiskCopy, Revision
 from gatefleet.snapshot import HOST, Seal
+from tests.node.manager_twin import Twin
 
 
 def revision(twin: Twin, number: int) -> Revision:
@@ -78,5 +78,5 @@ def test_a_copy_sealed_with_an_unknown_key_is_refused(tmp_path: Path, twin: Twin
     stranger = Twin(keys=pki.new_snapshot_keys())
     copy = DiskCopy(tmp_path)
     copy.write(revision(stranger, 3), twin.bundle())
-    with pytest.raises(Invalid, match="a key .* that this node does not know"):
+    with pytest.raises(Invalid, match=r"a key .* that this node does not know"):
         copy.read(twin.bundle())

@@ -54,8 +54,10 @@ STATES = {
         Seen(envoy=True, silence="UNAVAILABLE", disk_problem="the copy on disk is refused: changed"),
         False,
         False,
-        "there is no configuration yet; no connection to the DP Manager: UNAVAILABLE; "
-        "the copy on disk is refused: changed",
+        (
+            "there is no configuration yet; no connection to the DP Manager: UNAVAILABLE; "
+            "the copy on disk is refused: changed"
+        ),
     ),
     "shutting down": (
         Seen(live=LIVE, connected=True, applied=7, envoy=True, draining=True),

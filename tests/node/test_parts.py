@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.node.manager_twin import Twin
 
 from gatefleet import pki
 from gatefleet.compile.emit.listeners import compile_listeners
@@ -17,6 +16,7 @@ from gatefleet.protos.envoy.config.listener import v3 as listener
 from gatefleet.protos.envoy.extensions.transport_sockets.tls import v3 as tls
 from gatefleet.settings import NodeSettings
 from gatefleet.snapshot import CLUSTER, SECRET, entry, snapshot_of
+from tests.node.manager_twin import Twin
 
 LISTENERS = {name: entry(body) for name, body in compile_listeners()}
 
@@ -37,7 +37,7 @@ def test_a_public_listener_is_bound_to_the_nodes_address_and_ports(name: str, po
 
 
 def test_the_probe_listens_in_the_run_directory_and_stays_private() -> None:
-    bound = rebind(LISTENERS["probe"], bind="0.0.0.0", offset=100, directory=Path("/run/x"))
+    bound = rebind(LISTENERS["probe"], bind="127.0.0.9", offset=100, directory=Path("/run/x"))
     pipe = listener.Listener.FromString(bound.body).address.pipe
     assert (pipe.path, pipe.mode) == ("/run/x/probe.sock", 0o600)
 

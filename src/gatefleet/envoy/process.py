@@ -31,8 +31,10 @@ _STEADY: Final = 10.0
 """Seconds an Envoy has to live for its next death to count as the first."""
 _HOPELESS: Final = 4
 """Starts without an answer after which the first start is given up."""
-_QUIET: Final = 3.0
+_QUIET: Final = 2.0
 """While draining: seconds without any request after which idle connections are not waited for."""
+_LAST_QUIET: Final = 0.5
+"""The same once no new connections are taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,25 +123,32 @@ class EnvoyProcess:
             raise Unreachable(f"Envoy's admin interface does not answer: {error!r}") from error
 
     async def stop(self, drain: float) -> None:
-        """Ask clients to leave, wait for connections to end for up to `drain` seconds, then end the process."""
+        """Ask clients to leave, wait for connections to end for up to `drain` seconds, then end the process.
+
+        The first half new connections are still taken, and closed after an answer: load balancers need a moment.
+        """
         self._stopping.set()
+        until = time.monotonic() + drain
         if drain > 0 and self.alive:
             with suppress(Unreachable):
                 await self.ask("/drain_listeners?graceful&skip_exit", method="POST")
-                await self._until_idle(drain)
+                await self._until_idle(until - drain / 2, quiet=_QUIET)
+                await self.ask("/drain_listeners", method="POST")
+                await self._until_idle(until, quiet=_LAST_QUIET)
         while self._keeper and not self._keeper.done():  # it may be starting a process just now
             await self._end()
             await asyncio.wait((self._keeper,), timeout=0.1)
         await self._client.aclose()
 
-    async def _until_idle(self, drain: float) -> None:
-        began = quiet_since = time.monotonic()
+    async def _until_idle(self, until: float, *, quiet: float) -> None:
+        """Until no connection is open, or none had a request for `quiet` seconds, or the clock says `until`."""
+        quiet_since = time.monotonic()
         seen = -1
-        while (now := time.monotonic()) - began < drain and self.alive:
+        while (now := time.monotonic()) < until and self.alive:
             connections, running, total = await self._load()
             if running or total != seen:
                 seen, quiet_since = total, now
-            if connections == 0 or now - quiet_since >= _QUIET:
+            if connections == 0 or now - quiet_since >= quiet:
                 return
             await asyncio.sleep(0.05)
 

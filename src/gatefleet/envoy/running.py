@@ -11,6 +11,8 @@ from typing import Final, Self
 
 import msgspec
 
+from gatefleet.files import write_private
+
 # Linux signals the child when its parent is gone (prctl(2), PR_SET_PDEATHSIG = 1). It is asked for in a small process
 # that then becomes the program, because a function run between fork and exec is not safe beside gRPC's threads.
 _LAUNCH: Final = """
@@ -111,9 +113,7 @@ class Running:
 
     def remember(self, file: Path, purpose: str) -> None:
         """Write to `file` what `take_over` needs."""
-        fresh = file.with_name(f".{file.name}.new")
-        fresh.write_bytes(msgspec.json.encode(Birth(self.pid, _began(self.pid), purpose)))
-        fresh.replace(file)
+        write_private(file, msgspec.json.encode(Birth(self.pid, _began(self.pid), purpose)))
 
 
 def _began(pid: int) -> int:

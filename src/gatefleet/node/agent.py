@@ -163,6 +163,7 @@ class Agent:
     async def _heartbeat(self) -> Heartbeat:
         return Heartbeat(
             machine=self._machine,
+            instance=self._manager.instance,
             applied_revision=self.applied.seal.revision if self.applied else 0,
             envoy=await self._envoy.state(),
             certificate_expires_at=int(pki.expiry(self._manager.identity.certificate).timestamp()),

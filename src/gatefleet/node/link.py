@@ -40,9 +40,9 @@ class Link:
     def __init__(self, target: str, identity: Bundle) -> None:
         self.channel = _channel(target, identity.ca_certificate, identity)
 
-    async def renew(self, csr: str) -> Enrolled:
+    async def renew(self, csr: str, instance: str) -> Enrolled:
         """The next certificate, and the group's keys as they are now. Raises a GatefleetError."""
-        return await _call(self.channel, fleet.RENEW, Renew(csr), Enrolled)
+        return await _call(self.channel, fleet.RENEW, Renew(csr, instance), Enrolled)
 
     async def heartbeat(self, beat: Heartbeat) -> Heard:
         """Say how we are. Raises a GatefleetError."""

@@ -31,7 +31,8 @@ class Manager:
 
     def __init__(self, address: str, store: IdentityStore, identity: Bundle) -> None:
         self.identity = identity
-        self.instance = pki.identity_of(identity.certificate).instance
+        stated = pki.identity_of(identity.certificate)
+        self.instance = store.instance() if stated.shared else stated.instance
         self.newest: Revision | None = None
         """The newest whole and verified revision that came by the stream."""
         self.changed = asyncio.Event()
@@ -149,7 +150,7 @@ class Manager:
     async def _renew(self) -> None:
         """Take the next certificate and go on with it; the old stream ends."""
         key = pki.new_key()
-        enrolled = await self._link.renew(pki.create_csr(key, self.instance))
+        enrolled = await self._link.renew(pki.create_csr(key, self.instance), self.instance)
         self.identity = bundle_of(enrolled, key, self.address)
         self._store.save(self.identity)
         log.info("the certificate is renewed", expires=pki.expiry(self.identity.certificate).isoformat())

@@ -9,6 +9,7 @@ from typing import Final
 import grpc.aio
 import structlog
 
+from gatefleet.files import write_private
 from gatefleet.node import certificates, probe
 from gatefleet.node.bootstrap import RunFiles
 from gatefleet.node.rebind import rebind
@@ -174,9 +175,7 @@ class Serving:
         for name, found in scripts.items():
             file = self._script(name)
             file.parent.mkdir(mode=0o700, exist_ok=True)
-            fresh = file.with_suffix(".part")
-            fresh.write_bytes(found.body)
-            fresh.replace(file)
+            write_private(file, found.body)
 
     def _drop_scripts(self, wanted: Collection[str]) -> None:
         if self.refused:

@@ -1,0 +1,133 @@
+"""A DP Manager's twin, nodes as processes, and an upstream that can be slow."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gatefleet.compile.compiler import Compiler
+from gatefleet.resources import Document
+from gatefleet.snapshot import Snapshot
+from tests.e2e import kit
+from tests.node.manager_twin import Twin
+
+HOST = "node.test"
+
+
+@dataclass
+class Node:
+    """A `gatefleet node` process on ports of its own."""
+
+    directory: Path
+    offset: int
+    process: asyncio.subprocess.Process
+    client: httpx.AsyncClient
+
+    def url(self, port: str, path: str) -> str:
+        return f"http://127.0.0.1:{kit.PORTS[port] + self.offset}{path}"
+
+    async def get(self, path: str, **headers: str) -> httpx.Response:
+        return await self.client.get(self.url("http", path), headers={"host": HOST, **headers})
+
+    async def status(self, path: str) -> httpx.Response:
+        return await self.client.get(self.url("status", path))
+
+    async def until(self, path: str, code: int, seconds: float = 20, **headers: str) -> float:
+        """Wait until a request through the gateway is answered by `code`; how long it took."""
+        clock = asyncio.get_running_loop()
+        began = clock.time()
+        while clock.time() - began < seconds:
+            with contextlib.suppress(httpx.HTTPError):
+                if (await self.get(path, **headers)).status_code == code:
+                    return clock.time() - began
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"{path} did not answer {code} in {seconds} s: {self.log()[-3000:]}")
+
+    async def until_status(self, path: str, code: int, seconds: float = 20) -> str:
+        """Wait until a status page answers `code`; its body."""
+        for _ in range(int(seconds / 0.05)):
+            with contextlib.suppress(httpx.HTTPError):
+                if (answer := await self.status(path)).status_code == code:
+                    return answer.text
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{path} did not answer {code} in {seconds} s: {self.log()[-3000:]}")
+
+    def log(self) -> str:
+        return self.directory.with_suffix(".log").read_text()
+
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        if self.process.returncode is None:
+            self.process.send_signal(number)
+        return await asyncio.wait_for(self.process.wait(), 20)
+
+
+@contextlib.asynccontextmanager
+async def running(directory: Path, *arguments: str, offset: int | None = None) -> AsyncIterator[Node]:
+    """A node over `directory`, stopped at the end."""
+    offset = kit.free_offset() if offset is None else offset
+    command = ["node", "--data-dir", str(directory), "--port-offset", str(offset), "--bind", "127.0.0.1"]
+    options = ["--envoy-concurrency", "1", "--drain-timeout", "5"]
+    with directory.with_suffix(".log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            kit.GATEFLEET, *command, *options, *arguments, stdout=log, stderr=log, start_new_session=True
+        )
+    async with httpx.AsyncClient(timeout=10) as client:
+        node = Node(directory, offset, process, client)
+        try:
+            yield node
+        finally:
+            await node.stop()
+
+
+@pytest.fixture
+async def twin() -> AsyncIterator[Twin]:
+    twin = Twin()
+    await twin.start()
+    yield twin
+    await twin.stop()
+
+
+@pytest.fixture
+def directory(tmp_path: Path, twin: Twin) -> Path:
+    """A node's data directory, and its join bundle beside it."""
+    (tmp_path / "bundle.json").write_bytes(twin.bundle().to_json())
+    return tmp_path / "node"
+
+
+@pytest.fixture
+async def slow() -> AsyncIterator[int]:
+    """The port of an upstream that answers /wait after a second, anything else at once."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                await asyncio.sleep(1 if b"/wait" in head else 0)
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+
+
+def content(upstream: int, *paths: str, keys: tuple[str, ...] = (), hosts: tuple[str, ...] = (HOST,)) -> Snapshot:
+    """What a group with these routes holds; with `keys`, each is a consumer's and every route asks for one."""
+    nodes = [{"host": "127.0.0.1", "port": upstream, "weight": 1}]
+    service = {"name": "s", "hosts": list(hosts), "upstream": {"type": "roundrobin", "scheme": "http", "nodes": nodes}}
+    plugins = {"prometheus": {}, **({"key-auth": {}} if keys else {})}
+    documents = [Document("services", "s", None, service)]
+    for number, path in enumerate(paths):
+        route = {"name": f"r{number}", "paths": [path], "service_id": "s", "plugins": plugins}
+        documents.append(Document("routes", f"r{number}", "s", route))
+    for key in keys:
+        documents.append(Document("consumers", key, None, {"username": key}))
+        documents.append(Document("credentials", key, key, {"name": key, "plugins": {"key-auth": {"key": key}}}))
+    compiled = Compiler().update(documents)
+    assert not compiled.problems
+    return compiled.snapshot

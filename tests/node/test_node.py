@@ -1,0 +1,230 @@
+"""A node as users run it, with the real Envoy, against a DP Manager's twin."""
+
+import asyncio
+import signal
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from gatefleet import pki, rundir, snapshot
+from gatefleet.snapshot import LISTENER, ROUTES, Seal, Snapshot, entry
+from tests.node.conftest import HOST, Node, content, running
+from tests.node.manager_twin import Twin
+
+pytestmark = pytest.mark.anyio
+
+
+def envoy_of(node: Node) -> psutil.Process:
+    """The Envoy of a node, whoever its parent is."""
+    run = rundir.find("node", node.directory)
+    return next(p for p in psutil.process_iter() if any(f"{run}/bootstrap.pb" in part for part in p.cmdline()))
+
+
+def gone(process: psutil.Process) -> bool:
+    """Whether it ended; whoever is its parent by now may not have buried it."""
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+async def test_it_serves_reports_and_leaves_nothing_behind(twin: Twin, directory: Path, slow: int) -> None:
+    twin.publish(content(slow, "/a"), 1)
+    async with running(directory, "--bundle", f"{directory.parent}/bundle.json") as node:
+        await node.until("/a", 200)
+        assert await node.until_status("/status/ready", 200) == '{"status":"ok"}'
+        assert (await node.get("/none")).json() == {"error_msg": "404 Route Not Found"}
+        run, envoy = rundir.find("node", directory), envoy_of(node)
+        assert run
+        assert {f.stat().st_mode & 0o077 for f in (run, *run.iterdir())} == {0}
+        assert node.process.returncode is None
+        beat = twin.beats[-1]
+        assert (beat.applied_revision, beat.envoy, beat.problems, beat.leaving) == (1, "LIVE", {}, False)
+        assert await node.stop() == 0
+        assert gone(envoy)
+        assert not run.exists()
+        assert twin.beats[-1].leaving
+    assert {f.stat().st_mode & 0o077 for f in directory.iterdir()} == {0}
+
+
+async def test_changes_are_live_at_once_and_consumers_too(twin: Twin, directory: Path, slow: int) -> None:
+    twin.publish(content(slow, "/a", keys=("one",)), 1)
+    async with running(directory, "--bundle", f"{directory.parent}/bundle.json") as node:
+        await node.until("/a", 200, apikey="one")
+        twin.publish(content(slow, "/a", "/b", keys=("one",)), 2)
+        assert await node.until("/b", 200, apikey="one") < 2
+        twin.publish(content(slow, "/a", "/b", keys=("one", "two")), 3)
+        assert await node.until("/a", 200, apikey="two") < 2
+        twin.publish(content(slow, "/a", "/b", keys=("two",)), 4)
+        assert await node.until("/a", 401, apikey="one") < 2
+        assert (await node.get("/a", apikey="two")).status_code == 200
+        metrics = (await node.client.get(node.url("metrics", "/apisix/prometheus/metrics"))).text
+        assert 'apisix_node_info{hostname="' in metrics
+
+
+async def test_restarted_without_a_control_plane_it_serves_its_last_configuration(
+    twin: Twin, directory: Path, slow: int
+) -> None:
+    twin.publish(content(slow, "/a", keys=("one",)), 5)
+    async with running(directory, "--bundle", f"{directory.parent}/bundle.json") as node:
+        await node.until("/a", 200, apikey="one")
+    await twin.stop()
+    async with running(directory) as node:
+        await node.until("/a", 200, apikey="one")
+        assert (await node.get("/a")).status_code == 401
+        assert (await node.status("/status")).status_code == 200
+        assert "no connection to the DP Manager" in await node.until_status("/status/ready", 503)
+
+
+async def test_a_changed_copy_is_refused_and_said_so(twin: Twin, directory: Path, slow: int) -> None:
+    twin.publish(content(slow, "/a"), 5)
+    async with running(directory, "--bundle", f"{directory.parent}/bundle.json") as node:
+        await node.until("/a", 200)
+    await twin.stop()
+    body = bytearray((directory / "snapshot.bin").read_bytes())
+    body[len(body) // 2] ^= 1
+    (directory / "snapshot.bin").write_bytes(body)
+    async with running(directory) as node:
+        reason = await node.until_status("/status", 503)
+        while "refused" not in reason:
+            reason = await node.until_status("/status", 503)
+        assert "the copy on disk is refused: the copy was changed" in reason
+        assert "the copy on disk is refused" in node.log()
+
+
+async def test_an_agent_killed_and_started_again_touches_no_traffic(twin: Twin, directory: Path, slow: int) -> None:
+    twin.publish(content(slow, "/a", "/wait"), 1)
+    async with running(directory, "--bundle", f"{directory.parent}/bundle.json") as node:
+        await node.until("/a", 200)
+        envoy, offset = envoy_of(node), node.offset
+        waiting = asyncio.create_task(node.get("/wait"))
+        await asyncio.sleep(0.2)
+        await node.stop(signal.SIGKILL)
+        assert (await node.get("/a")).status_code == 200
+        assert (await waiting).status_code == 200
+        async with running(directory, offset=offset) as again:
+            twin.publish(content(slow, "/a", "/b"), 2)
+            await again.until("/b", 200)
+            assert envoy_of(again).pid == envoy.pid
+        assert gone(envoy)
+
+
+async def test_an_envoy_killed_is_back_with_the_same_configuration(twin: Twin, directory: Path, slow: int) -> None:
+    twin.publish(content(slow, "/a", keys=("one",)), 1)
+    async with running(directory, "--bundle", f"{directory.parent}/bundle.json") as node:
+        await node.until("/a", 200, apikey="one")
+        envoy_of(node).kill()
+        await node.until("/a", 200, 5, apikey="one")
+
+
+async def test_asked_to_stop_it_finishes_what_runs(twin: Twin, directory: Path, slow: int) -> None:
+    twin.publish(content(slow, "/a", "/wait"), 1)
+    async with running(directory, "--bundle", f"{directory.parent}/bundle.json") as node:
+        await node.until("/a", 200)
+        await node.until_status("/status/ready", 200)
+        running_requests = [asyncio.create_task(node.get("/wait")) for _ in range(5)]
+        await asyncio.sleep(0.3)
+        stopping = asyncio.create_task(node.stop())
+        assert "shutting down" in await node.until_status("/status/ready", 503, 2)
+        assert [(await r).status_code for r in running_requests] == [200] * 5
+        assert await stopping == 0
+
+
+async def test_a_resource_envoy_refuses_keeps_its_last_good_version(twin: Twin, directory: Path, slow: int) -> None:
+    good = content(slow, "/a", hosts=(HOST, "other.test"))
+    twin.publish(good, 1)
+    async with running(directory, "--bundle", f"{directory.parent}/bundle.json") as node:
+        await node.until("/a", 200)
+        newer = content(slow, "/a", "/b", hosts=(HOST, "other.test"))
+        routes = {**newer.of(ROUTES), f"scope:{HOST}": entry(b"\x0a\x0escope:node.test\x12\x02\x0a\x00")}
+        twin.publish(Snapshot({**newer.entries, ROUTES: routes}), 2)
+        await node.until("/b", 200, host="other.test")
+        assert (await node.get("/a")).status_code == 200
+        await asyncio.sleep(0.3)
+        assert [name for name in twin.beats[-1].problems if HOST in name]
+        envoy_of(node).kill()
+        await node.until("/a", 200, 5)
+        twin.publish(newer, 3)
+        await node.until("/b", 200)
+
+
+async def test_what_is_not_sealed_right_is_not_taken(twin: Twin, directory: Path, slow: int) -> None:
+    twin.publish(content(slow, "/a"), 5)
+    async with running(directory, "--bundle", f"{directory.parent}/bundle.json") as node:
+        await node.until("/a", 200)
+        later = content(slow, "/a", "/b")
+        stranger = pki.new_snapshot_keys()
+        bare = Seal(twin.group, 6, 1, snapshot.digest(later), twin.keys.key_id)
+        forged = pki.sign(bare, stranger)
+        for seal in (
+            Seal(**{**{f: getattr(forged, f) for f in forged.__struct_fields__}, "key_id": twin.keys.key_id}),
+            pki.sign(Seal("other", 6, 1, snapshot.digest(later), ""), twin.keys),
+            pki.sign(Seal(twin.group, 4, 1, snapshot.digest(later), ""), twin.keys),
+            pki.sign(Seal(twin.group, 6, 1, snapshot.digest(Snapshot()), ""), twin.keys),
+        ):
+            twin.publish_as(later, seal)
+            await asyncio.sleep(0.3)
+            assert (await node.get("/b")).status_code == 404
+        twin.publish(later, 6)
+        await node.until("/b", 200)
+        assert node.log().count("a revision is refused") == 4
+
+
+async def test_a_port_that_is_taken_is_said_on_the_status_page(twin: Twin, directory: Path, slow: int) -> None:
+    twin.publish(content(slow, "/a"), 1)
+    async with running(directory, "--bundle", f"{directory.parent}/bundle.json") as first:
+        await first.until("/a", 200)
+        bundle = f"{directory.parent}/bundle.json"
+        async with running(directory.with_name("second"), "--bundle", bundle, offset=first.offset) as second:
+            assert await asyncio.wait_for(second.process.wait(), 15) == 1
+            assert "stop what listens there, or move this node's ports with --port-offset" in second.log()
+
+
+async def test_two_agents_do_not_share_a_directory(twin: Twin, directory: Path, slow: int) -> None:
+    twin.publish(content(slow, "/a"), 1)
+    async with running(directory, "--bundle", f"{directory.parent}/bundle.json") as first:
+        await first.until("/a", 200)
+        async with running(directory) as second:
+            assert await asyncio.wait_for(second.process.wait(), 15) == 1
+        assert "another node runs on" in first.log()
+        assert (await first.get("/a")).status_code == 200
+
+
+async def test_plain_certificate_files_are_enough(twin: Twin, directory: Path, slow: int) -> None:
+    twin.publish(content(slow, "/a"), 1)
+    bundle = twin.bundle()
+    files = {"cert": bundle.certificate, "key": bundle.private_key, "ca": bundle.ca_certificate}
+    options: list[str] = ["--dp-manager", bundle.dp_manager_addresses[0]]
+    for name, text in files.items():
+        (directory.parent / name).write_text(text)
+        options += [f"--{name}", str(directory.parent / name)]
+    async with running(directory, *options) as node:
+        await node.until("/a", 200)
+        assert "the certificate is renewed" in node.log()
+
+
+async def test_a_client_that_keeps_its_connection_loses_nothing_when_it_stops(
+    twin: Twin, directory: Path, slow: int
+) -> None:
+    twin.publish(content(slow, "/a"), 1)
+    async with running(directory, "--bundle", f"{directory.parent}/bundle.json") as node:
+        await node.until("/a", 200)
+        answered: list[int] = []
+
+        async def ask() -> None:
+            async with httpx.AsyncClient() as client:
+                while node.process.returncode is None:
+                    try:
+                        answer = await client.get(node.url("http", "/a"), headers={"host": HOST})
+                    except httpx.ConnectError:
+                        return  # the port is closed: a load balancer has long gone elsewhere
+                    answered.append(answer.status_code)
+
+        clients = [asyncio.create_task(ask()) for _ in range(4)]
+        await asyncio.sleep(0.3)
+        assert await node.stop() == 0
+        await asyncio.gather(*clients)
+        assert set(answered) == {200}
+
+
+def test_listeners_are_part_of_every_snapshot() -> None:
+    assert set(content(1).of(LISTENER)) == {"http", "https", "probe"}
