@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from gatefleet.envoy import binary
 from gatefleet.errors import Invalid
 from gatefleet.filters import chain_position
-from gatefleet.plugin import Effect, Filter, Plugin, RoutePatch, Scope, Script
+from gatefleet.plugin import Effect, Filter, Plugin, RoutePatch, Scope, Script, Who
 from gatefleet.plugins import registry
 from gatefleet.protos.envoy.extensions.filters.http.lua.v3 import Lua
 
@@ -149,6 +149,20 @@ def test_nothing_but_a_refusal_comes_of_any_json(name: str, data: st.DataObject)
     fields = st.sampled_from(sorted(plugin.conf.model_fields)) | st.text(max_size=8)
     conf = data.draw(st.dictionaries(fields, JSON, max_size=5))
     translate_any(plugin, conf)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if registry()[name].auth])
+@given(data=st.data())
+@settings(max_examples=100, deadline=None)
+def test_any_credential_gives_entries_or_is_refused(name: str, data: st.DataObject) -> None:
+    auth = registry()[name].auth
+    assert auth is not None
+    texts = st.text(st.characters(), max_size=20) | st.sampled_from(["é" * 3000, "", "a:b", "\n", "\ud800"]) | JSON
+    given = data.draw(st.fixed_dictionaries(dict.fromkeys(auth.credential.model_fields, texts)))
+    with suppress(Invalid, ValidationError):
+        credential = auth.credential.model_validate(given)
+        assert all(key and value for key, value in auth.entries(credential, Who("jack", "c1", "x")))
+        assert auth.unique(credential)
 
 
 def translate_any(plugin: Plugin, conf: dict[str, Any]) -> None:

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from gatefleet.filters import native, refused_body
 from gatefleet.native.config import basic_auth_config
-from gatefleet.native.records import basic_auth_entry
+from gatefleet.native.records import SECRET_MAX, basic_auth_entry
 from gatefleet.plugin import Authenticates, Conf, Effect, Phase, Plugin, Scope, Who
 
 
@@ -22,7 +22,7 @@ class BasicAuth(Conf):
         min_length=1,
         description="The consumer that requests without valid credentials count as; without it they get 401.",
     )
-    realm: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f']*$", max_length=400)] = Field(
+    realm: Annotated[str, Field(pattern=r"^[ -&(-~]*$", max_length=400)] = Field(
         default="basic", description="The realm named in the WWW-Authenticate header of a 401."
     )
 
@@ -34,6 +34,14 @@ class BasicCredential(Conf):
         min_length=1, max_length=4096, pattern=r"^[^:]*$", description="No two consumers share a username."
     )
     password: SecretStr = Field(max_length=4096, description="The password, as the client sends it.")
+
+    @field_validator("username", "password")
+    @classmethod
+    def within_bytes(cls, value: str | SecretStr) -> str | SecretStr:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if len(text.encode()) > SECRET_MAX:
+            raise ValueError(f"must have at most {SECRET_MAX} bytes")
+        return value
 
 
 def translate(conf: BasicAuth, _: Scope) -> Iterator[Effect]:

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from gatefleet.errors import Invalid
 from gatefleet.filters import HeaderName, native, refused_body
 from gatefleet.native.config import key_auth_config
-from gatefleet.native.records import key_auth_entry
+from gatefleet.native.records import SECRET_MAX, key_auth_entry
 from gatefleet.plugin import Authenticates, Conf, Effect, Phase, Plugin, Scope, Who
 
 
@@ -25,7 +25,7 @@ class KeyAuth(Conf):
         min_length=1,
         description="The consumer that requests without a valid key count as; without it they get 401.",
     )
-    realm: Annotated[str, Field(pattern=r'^[^\x00-\x1f\x7f"]*$', max_length=400)] = Field(
+    realm: Annotated[str, Field(pattern=r"^[ !#-~]*$", max_length=400)] = Field(
         default="key", description="The realm named in the WWW-Authenticate header of a 401."
     )
     bearer_token: bool = Field(default=False, description="Not supported yet: `true` is refused.")
@@ -35,6 +35,13 @@ class KeyCredential(Conf):
     """What a consumer's credential holds."""
 
     key: SecretStr = Field(min_length=1, max_length=4096, description="The key itself; no two consumers share one.")
+
+    @field_validator("key")
+    @classmethod
+    def within_bytes(cls, value: SecretStr) -> SecretStr:
+        if len(value.get_secret_value().encode()) > SECRET_MAX:
+            raise ValueError(f"must have at most {SECRET_MAX} bytes")
+        return value
 
 
 def translate(conf: KeyAuth, _: Scope) -> Iterator[Effect]:

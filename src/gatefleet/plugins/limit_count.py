@@ -5,6 +5,7 @@ the count and the window stay the same. A refusal without `rejected_msg` has an 
 """
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, Literal, Self
 
@@ -102,6 +103,10 @@ def _key(conf: LimitCount, scope: Scope) -> tuple[str, str]:
     """`key` and `key_type` with what the scope knows (route and service) filled in."""
     if conf.key_type == "constant":
         return conf.key, "constant"
+    if conf.key_type == "var" and not re.fullmatch(r"\w+", conf.key, re.ASCII):
+        raise Invalid(
+            "[key] has to be the name of a variable, as remote_addr; for a text with variables set [key_type]"
+        )
     template = conf.key if conf.key_type == "var_combination" else "${" + conf.key + "}"
     parts = parse(template, "key", scope)
     for part in parts:
