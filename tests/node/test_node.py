@@ -37,8 +37,11 @@ async def test_it_serves_reports_and_leaves_nothing_behind(twin: Twin, directory
         assert run
         assert {f.stat().st_mode & 0o077 for f in (run, *run.iterdir())} == {0}
         assert node.process.returncode is None
-        beat = twin.beats[-1]
-        assert (beat.applied_revision, beat.envoy, beat.problems, beat.leaving) == (1, "LIVE", {}, False)
+        while not (told := [b for b in twin.beats if b.applied_revision]):
+            await asyncio.sleep(0.05)
+        beat = told[0]
+        assert (beat.applied_revision, beat.problems, beat.leaving) == (1, {}, False)
+        assert beat.envoy in ("LIVE", "INITIALIZING")
         assert await node.stop() == 0
         assert gone(envoy)
         assert not run.exists()

@@ -1,6 +1,7 @@
 """`gatefleet up` as a user meets it: errors that help, no orphans, everything kept."""
 
 import contextlib
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -55,6 +56,22 @@ def test_ctrl_c_leaves_nothing_and_a_second_start_keeps_everything(data: Path) -
         assert again.call("GET", "/apisix/admin/services/kept").status_code == 200
         again.service("kept", upstream)
         kit.eventually(lambda: again.get("/kept").status == 200)
+
+
+def test_the_next_steps_it_prints_work_as_printed(data: Path) -> None:
+    with kit.running(data) as fleet, kit.echo() as upstream:
+        log = data.with_name("data.log")
+        steps = kit.eventually(lambda: re.findall(r"^ +(curl .+)$", log.read_text(), re.MULTILINE))
+        assert len(steps) == 3
+        *changes, call = [step.replace("8000", str(upstream)) for step in steps]
+        for change in changes:
+            assert '"value"' in run(change)
+        kit.eventually(lambda: "200 OK" in run(call))
+        assert fleet.ready()
+
+
+def run(line: str) -> str:
+    return subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True, timeout=20).stdout
 
 
 def test_up_itself_killed_takes_everything_with_it(data: Path) -> None:

@@ -20,6 +20,7 @@ from gatefleet.up.postgres import Postgres
 
 log = structlog.get_logger()
 
+METRICS_PATH: Final = "/apisix/prometheus/metrics"
 PATIENCE: Final = 60.0
 """Seconds that everything together gets to become ready."""
 
@@ -148,24 +149,28 @@ async def _answers(host: str, port: int, path: str) -> bool:
 
 def _welcome(settings: UpSettings, layout: Layout) -> None:
     host, at = reachable(settings.bind), ports(settings.port_offset)
-    admin, gateway, node = (f"http://{host}:{port}" for port in (at.admin_http, at.gateway_http, at.node_status))
+    admin, gateway = f"http://{host}:{at.admin_http}", f"http://{host}:{at.gateway_http}"
+    service = '{"name": "files", "upstream": {"nodes": [{"host": "127.0.0.1", "port": 8000, "weight": 100}]}}'
+    route = '{"name": "files", "service_id": "files", "paths": ["/*"]}'
     Console(highlight=False, soft_wrap=True).print(
         f"""
 Gatefleet {VERSION} is running.
 
-  Admin API          {admin}  https://{host}:{at.admin_https}   user admin, first password admin
-  Gateway [default]  {gateway}  https://{host}:{at.gateway_https}
-  DP Manager         https://{host}:{at.dpm_tls}
-  Node               {node}/status/ready  http://{host}:{at.metrics}/apisix/prometheus/metrics
-  Data               {layout.directory}
+  Admin API     {admin}  https://{host}:{at.admin_https}   user admin, password admin
+  Gateway       {gateway}  https://{host}:{at.gateway_https}   group default
+  DP Manager    https://{host}:{at.dpm_tls}   more nodes join here
+  Node          http://{host}:{at.node_status}/status/ready  http://{host}:{at.metrics}{METRICS_PATH}
+  Data          {layout.directory}
 
-Next:
-  1. Change the password:
-     curl -u admin:admin -X PUT {admin}/api/password -d '{{"old_password": "admin", "new_password": "<13 or more>"}}'
-  2. Put a service behind the gateway, in five lines: see README.md
-  3. Join another node (the token is shown once; it names the group):
-     curl -u admin:<password> -X POST '{admin}/api/gateway_groups/default/instance_token?only_token=true'
-     gatefleet node --dp-manager https://{host}:{at.dpm_tls} --token <token> --data-dir node-2 --port-offset 100
+Next steps:
+  1. Put something behind the gateway, for example what listens on port 8000:
+     curl -u admin:admin -X PUT "{admin}/apisix/admin/services/files?gateway_group_id=default" -d '{service}'
+  2. Give it a route:
+     curl -u admin:admin -X PUT "{admin}/apisix/admin/routes/files?gateway_group_id=default" -d '{route}'
+  3. Call it:
+     curl -i {gateway}/
+
+Ctrl-C stops everything; the next start keeps your data.
 """,
         markup=False,
     )
