@@ -1,0 +1,123 @@
+"""`python -m bench`: what requests, changes and memory cost, in tables and as JSON."""
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from bench import changes, fleet, peers, report, traffic
+from bench.fleet import Fleet
+from bench.peers import Peer
+from bench.report import GATEWAY, Results
+from bench.shape import ON_EVERY_ROUTE, PLUGINS, Shape
+from bench.skeleton import __main__ as skeleton
+from bench.traffic import BASE, Contender
+
+PARTS: Final = ("traffic", "changes", "skeleton")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is measured."""
+
+    traffic: tuple[int, ...]
+    """Routes on one host under which requests are measured."""
+    changes: tuple[Shape, ...]
+    rounds: int
+    seconds: float
+    """Of load on each contender in each round."""
+    count: int
+    """Changes of each shape."""
+    skeleton: str
+    """Regular expression on the names of the skeleton's variants."""
+
+
+FULL: Final = Plan(
+    traffic=(1, 1_000, 10_000),
+    changes=(Shape(10), Shape(10_000), Shape(10_000, shared_host=False)),
+    rounds=6,
+    seconds=1,
+    count=50,
+    skeleton="",
+)
+QUICK: Final = Plan(
+    traffic=(1, 100),
+    changes=(Shape(10), Shape(100), Shape(100, shared_host=False)),
+    rounds=1,
+    seconds=1,
+    count=10,
+    skeleton="^proxied: (bare|module)",
+)
+
+
+def main() -> None:
+    """Measure, print, keep."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny numbers, in less than two minutes: does it all work?"
+    )
+    parser.add_argument("--only", choices=PARTS, action="append", help="measure this part only; may be given twice")
+    parser.add_argument("--rounds", type=int, help="rounds of load, each one second per contender")
+    parser.add_argument("--baseline", action="store_true", help="keep the result as bench/baseline.json")
+    options = parser.parse_args()
+    parts: set[str] = set(options.only or PARTS)
+    plan = QUICK if options.quick else FULL
+    results = report.new(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}", quick=options.quick)
+    with tempfile.TemporaryDirectory(prefix="gfb") as home:
+        if parts & {"traffic", "changes"}:
+            _product(Path(home), plan, options.rounds or plan.rounds, parts, results)
+        if "skeleton" in parts:
+            results.skeleton = skeleton.measure(Path(home), int(plan.seconds), min(plan.rounds, 3), plan.skeleton)
+    print(*report.tables(results), sep="\n")
+    print(f"kept in {report.keep(results, baseline=options.baseline)}")
+
+
+def _product(home: Path, plan: Plan, rounds: int, parts: set[str], results: Results) -> None:
+    """One fleet that grows; at each size what is to be measured there."""
+    sizes = plan.traffic if "traffic" in parts else ()
+    with ExitStack() as stack:
+        upstream = stack.enter_context(peers.upstream(home))
+        bench = stack.enter_context(fleet.running(home / "fleet"))
+        others = {n: _others(stack, home, upstream.port, n) for n in {1, *sizes}}
+        filled = 0
+        for shape in _shapes(plan, parts):
+            results.filling[shape.name] = round(bench.fill(shape, upstream.port, first=filled), 1)
+            filled = shape.routes
+            if shape.shared_host and shape.routes in sizes:
+                contenders = {BASE: others[1][BASE], **others[shape.routes]}
+                for name, plugins in PLUGINS.items():
+                    bench.set_plugins(shape, upstream.port, plugins)
+                    contenders[GATEWAY] = Contender(Peer(bench.envoy, bench.gateway), shape.routes)
+                    results.traffic += traffic.measure(contenders, name, rounds=rounds, seconds=plan.seconds)
+            if "changes" in parts and shape in plan.changes:
+                _changes(bench, shape, upstream.port, plan.count, results)
+            results.memory[shape.name] = bench.memory()
+
+
+def _changes(bench: Fleet, shape: Shape, upstream: int, count: int, results: Results) -> None:
+    bench.set_plugins(shape, upstream, ON_EVERY_ROUTE)
+    results.changes[shape.name] = changes.summary(changes.measure(bench, shape, count))
+
+
+def _shapes(plan: Plan, parts: set[str]) -> Iterator[Shape]:
+    """Every shape to be reached, each growing out of the one before."""
+    wanted = {Shape(n) for n in plan.traffic} if "traffic" in parts else set[Shape]()
+    wanted |= set(plan.changes) if "changes" in parts else set()
+    yield from sorted(wanted, key=lambda shape: (shape.routes, not shape.shared_host))
+
+
+def _others(stack: ExitStack, home: Path, upstream: int, routes: int) -> dict[str, Contender]:
+    """The peers with so many routes."""
+    counted = "1 route" if routes == 1 else f"{routes:,} routes"
+    return {
+        f"bare Envoy, {counted}": Contender(stack.enter_context(peers.envoy(home, upstream, routes)), routes),
+        f"nginx, {counted}": Contender(stack.enter_context(peers.nginx(home, upstream, routes)), routes),
+    }
+
+
+if __name__ == "__main__":
+    main()

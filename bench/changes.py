@@ -1,0 +1,171 @@
+"""How long a change takes from the Admin API's answer until clients of the gateway see it."""
+
+import http.client
+import json
+import random
+import socket
+import statistics
+import time
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Self
+
+import msgspec
+
+from bench.fleet import ADMIN, GROUP, Fleet
+from bench.shape import HEADERS, Json, Shape, marked, path
+
+PATIENCE: Final = 10.0
+"""Seconds after which a change counts as lost."""
+PAUSES: Final = (0.05, 0.15)
+"""Seconds between two changes, drawn anew each time, so that they do not keep step with anything in the product."""
+
+
+class Timing(msgspec.Struct, frozen=True):
+    """One change, in ms. `published` and `turn` are what the DP Manager says of it, None where it said it of two."""
+
+    answer: float
+    """The PUT itself."""
+    live: float
+    """From the answer until a client sees the change."""
+    published: float | None
+    """From the answer until the DP Manager has handed the new revision to its streams; may be before the answer."""
+    turn: float | None
+    """Of which: reading, compiling, signing."""
+
+
+def measure(fleet: Fleet, shape: Shape, count: int) -> list[Timing]:
+    """Change `count` routes one after the other, and take it back. RuntimeError when one is refused or never live."""
+    log_starts = fleet.log.stat().st_size
+    admin = http.client.HTTPConnection("127.0.0.1", fleet.admin, timeout=PATIENCE)
+    raw: list[tuple[float, float, float]] = []
+    touched: set[int] = set()
+    with Watcher(fleet.gateway) as watcher:
+        for change in range(count):
+            time.sleep(random.uniform(*PAUSES))
+            n = random.randrange(shape.routes)
+            watcher.aim(shape.host(n), path(n))
+            began = time.monotonic()
+            at = _put(admin, *shape.route(n, marked(str(change))))
+            answered = time.monotonic()
+            live = watcher.until(f"x-live: {change}\r\n".encode())
+            raw.append((answered - began, live - answered, at))
+            touched.add(n)
+    fleet.put(shape.route(n, {}) for n in sorted(touched))
+    published = list(_published(fleet, log_starts))
+    return [_timing(answer, live, at, published) for answer, live, at in raw]
+
+
+def summary(timings: Sequence[Timing]) -> dict[str, float]:
+    """p50 and p99 of each part, in ms."""
+    columns = {
+        "live": [t.live for t in timings],
+        "answer": [t.answer for t in timings],
+        "answer to published": [t.published for t in timings if t.published is not None],
+        "dpm turn": [t.turn for t in timings if t.turn is not None],
+    }
+    found: dict[str, float] = {}
+    for name, values in columns.items():
+        if values:
+            ordered = sorted(values)
+            found[f"{name} p50"] = round(statistics.median(ordered), 2)
+            found[f"{name} p99"] = round(ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))], 2)
+    return found
+
+
+class Watcher:
+    """One kept-alive connection to the gateway that asks for the same route again and again."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._request = b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def aim(self, host: str, target: str) -> None:
+        """Ask for this from now on."""
+        headers = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
+        self._request = f"GET {target} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n".encode()
+
+    def until(self, mark: bytes) -> float:
+        """The moment at which an answer has `mark` among its headers; RuntimeError when none has in time."""
+        ends = time.monotonic() + PATIENCE
+        while True:
+            head = self._ask()
+            now = time.monotonic()
+            if mark in head:
+                return now
+            if now > ends:
+                raise RuntimeError(f"not live after {PATIENCE:.0f} s, the gateway still answers:\n{head.decode()}")
+
+    def _ask(self) -> bytes:
+        self._socket.sendall(self._request)
+        said = b""
+        while b"\r\n\r\n" not in said:
+            said += self._receive()
+        head, _, rest = said.partition(b"\r\n\r\n")
+        missing = _length(head) - len(rest)
+        while missing > 0:
+            missing -= len(self._receive())
+        return head + b"\r\n"
+
+    def _receive(self) -> bytes:
+        if not (found := self._socket.recv(65536)):
+            raise RuntimeError("the gateway closed a kept-alive connection")
+        return found
+
+
+def _length(head: bytes) -> int:
+    for line in head.lower().split(b"\r\n"):
+        if line.startswith(b"content-length:"):
+            return int(line.partition(b":")[2])
+    raise RuntimeError(f"an answer without a length: {head.decode()}")
+
+
+def _put(admin: http.client.HTTPConnection, resource: str, body: Json) -> float:
+    """Change one document; the wall clock at its answer, which is what logs go by."""
+    headers = {
+        "Authorization": "Basic " + b64encode(":".join(ADMIN).encode()).decode(),
+        "Content-Type": "application/json",
+    }
+    query = f"gateway_group_id={GROUP['gateway_group_id']}"
+    admin.request("PUT", f"/apisix/admin/{resource}?{query}", json.dumps(body), headers)
+    answer = admin.getresponse()
+    said = answer.read()
+    if answer.status >= 300:
+        raise RuntimeError(f"PUT {resource}: {answer.status} {said.decode()}")
+    return time.time()
+
+
+def _published(fleet: Fleet, since: int) -> Iterator[tuple[float, float]]:
+    """(wall clock, ms of the turn) of each revision that the DP Manager published."""
+    with fleet.log.open("rb") as log:
+        log.seek(since)
+        for line in log:
+            said = _line(line)
+            if said.get("event") == "published":
+                yield datetime.fromisoformat(said["timestamp"]).timestamp(), float(said["ms"])
+
+
+def _line(line: bytes) -> Mapping[str, Any]:
+    try:
+        return msgspec.json.decode(line, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return {}
+
+
+def _timing(answer: float, live: float, at: float, published: Sequence[tuple[float, float]]) -> Timing:
+    near = [(when, ms) for when, ms in published if at - answer <= when <= at + live]
+    when, turn = near[0] if len(near) == 1 else (None, None)
+    return Timing(
+        answer=answer * 1000,
+        live=live * 1000,
+        published=None if when is None else (when - at) * 1000,
+        turn=turn,
+    )

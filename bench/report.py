@@ -1,0 +1,162 @@
+"""What a run found: as tables for people, ratios first, and as JSON for the next run."""
+
+import os
+import platform
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from bench.fleet import Memory
+from bench.traffic import Cost
+
+HERE: Final = Path(__file__).parent
+BASELINE: Final = HERE / "baseline.json"
+RESULTS: Final = HERE / "results"
+RATIO_TARGET: Final = 0.95
+LIVE_TARGET_MS: Final = 50.0
+GATEWAY: Final = "Gatefleet"
+
+Row = Sequence[object]
+
+
+class Results(msgspec.Struct):
+    """One run."""
+
+    taken_at: str
+    """UTC."""
+    commit: str
+    machine: str
+    load_average: list[float]
+    """Before the run; above 0.5 in the last minute others were at work, and the figures are rough."""
+    quick: bool = False
+    traffic: list[Cost] = []
+    changes: dict[str, dict[str, float]] = {}
+    """By shape: p50 and p99 in ms."""
+    memory: dict[str, dict[str, Memory]] = {}
+    """By shape, then by process."""
+    filling: dict[str, float] = {}
+    """By shape: PUTs per second, ten at a time."""
+    skeleton: dict[str, dict[str, float]] = {}
+
+
+def new(taken_at: str, *, quick: bool) -> Results:
+    """An empty result of this machine and commit."""
+    return Results(taken_at, _commit(), _machine(), [round(load, 2) for load in os.getloadavg()], quick)
+
+
+def keep(results: Results, *, baseline: bool) -> Path:
+    """Write the JSON to bench/results/, or as the committed baseline; where it is."""
+    path = BASELINE if baseline else RESULTS / f"{results.taken_at[:10]}-{results.commit}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
+    return path
+
+
+def tables(results: Results) -> Iterator[str]:
+    """The tables in Markdown, one after the other."""
+    if found := list(_targets(results)):
+        yield _table("Targets", ("what", "target", "found", ""), found)
+    if results.traffic:
+        yield _table("Cost of a request, against a bare Envoy with one route", _TRAFFIC, map(_traffic, results.traffic))
+    if results.changes:
+        yield _table("From the Admin API's answer to live, ms (p50 / p99)", _CHANGES, _changes(results.changes))
+    if results.memory:
+        yield _table("Memory, MB resident (with its part of shared memory)", *_memory(results.memory))
+    if results.filling:
+        rows = [(shape, f"{rate:.0f}") for shape, rate in results.filling.items()]
+        yield _table("Filling by the Admin API", ("until there are", "PUTs/s"), rows)
+    if results.skeleton:
+        yield _table("Parts of the skeleton", _SKELETON, _skeleton(results.skeleton))
+
+
+def _targets(results: Results) -> Iterator[Row]:
+    plain = [c for c in results.traffic if c.contender == GATEWAY and c.plugins == "0 plugins"]
+    if plain:
+        most = max(plain, key=lambda c: c.routes)
+        met = "met" if most.cpu_ratio >= RATIO_TARGET else "missed"
+        what = f"{GATEWAY}, {most.routes:,} routes, 0 plugins: CPU against a bare Envoy with 1 route"
+        yield what, f"≥ {RATIO_TARGET}", most.cpu_ratio, met
+    for shape, parts in results.changes.items():
+        met = "met" if parts["live p99"] <= LIVE_TARGET_MS else "missed"
+        yield f"a change is live, p99, {shape}", f"≤ {LIVE_TARGET_MS:.0f} ms", parts["live p99"], met
+
+
+_TRAFFIC: Final = (
+    "contender",
+    "routes",
+    "plugins",
+    "CPU ratio",
+    "req/s ratio",
+    "CPU µs",
+    "least",
+    "req/s",
+    "p50 ms",
+    "p99 ms",
+)
+
+
+def _traffic(c: Cost) -> Row:
+    plugins = c.plugins if c.contender == GATEWAY else ""
+    ratios = (f"{c.cpu_ratio:.3f}", f"{c.rate_ratio:.3f}")
+    figures = (f"{c.cpu_us:.1f}", f"{c.cpu_us_least:.1f}", f"{c.per_second:,.0f}", c.p50_ms, c.p99_ms)
+    return (c.contender, f"{c.routes:,}", plugins, *ratios, *figures)
+
+
+_PARTS: Final = ("live", "answer", "answer to published", "dpm turn")
+_CHANGES: Final = ("shape", *_PARTS)
+
+
+def _changes(changes: Mapping[str, Mapping[str, float]]) -> Iterator[Row]:
+    for shape, found in changes.items():
+        yield (
+            shape,
+            *(f"{found[f'{part} p50']} / {found[f'{part} p99']}" if f"{part} p50" in found else "-" for part in _PARTS),
+        )
+
+
+def _memory(memory: Mapping[str, Mapping[str, Memory]]) -> tuple[Row, Iterator[Row]]:
+    roles = list(dict.fromkeys(role for found in memory.values() for role in found))
+    rows = (
+        (role, *(f"{m.rss_mb:.0f} ({m.pss_mb:.0f})" if (m := found.get(role)) else "-" for found in memory.values()))
+        for role in roles
+    )
+    return ("process", *memory), rows
+
+
+_SKELETON: Final = ("variant", "CPU µs", "more than the bare router")
+
+
+def _skeleton(skeleton: Mapping[str, Mapping[str, float]]) -> Iterator[Row]:
+    for name, found in skeleton.items():
+        base: Mapping[str, float] = skeleton.get(name.partition(":")[0] + ": bare router", found)
+        yield name, found["cpu_us"], f"{found['cpu_us'] - base['cpu_us']:+.2f}"
+
+
+def _table(title: str, header: Row, rows: Any) -> str:
+    lines = [[str(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(len(line[n]) for line in lines) for n in range(len(header))]
+    shown = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines
+    ]
+    shown.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return f"### {title}\n\n" + "\n".join(shown) + "\n"
+
+
+def _commit() -> str:
+    asked = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--exclude", "*"],
+        cwd=HERE,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return asked.stdout.strip() or "unknown"
+
+
+def _machine() -> str:
+    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    model = models[0].partition(":")[2].strip() if models else platform.machine()
+    return f"{os.cpu_count()} cores, {model}, Linux {platform.release()}"
