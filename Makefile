@@ -45,6 +45,7 @@ rooms: ## who may import whom
 .PHONY: generated
 generated: ## documentation generated from code is up to date
 	$(BIN)/python tools/plugin_docs.py --check
+	$(BIN)/python tools/settings_docs.py --check
 
 .PHONY: pytest
 pytest: ## every test, in parallel
@@ -58,6 +59,7 @@ golden: install-dev ## write what the golden tests expect, then show what change
 .PHONY: docs
 docs: install-dev ## write the generated documentation pages
 	$(BIN)/python tools/plugin_docs.py
+	$(BIN)/python tools/settings_docs.py
 
 .PHONY: bench
 bench: install-dev ## measure against bare Envoy and nginx (needs wrk and nginx; root installs them)
@@ -91,6 +93,7 @@ $(VENV)/.installed: $(UV) requirements/runtime.txt pyproject.toml
 
 .PHONY: install-dev
 install-dev: install $(VENV)/.installed-dev
+	@command -v curl >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends curl; }
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements/dev.txt
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt

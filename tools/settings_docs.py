@@ -1,0 +1,64 @@
+"""Write docs/reference/settings.md from the settings classes.
+
+Usage: python tools/settings_docs.py [--check]    (`make docs`; --check only compares, for CI)
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import PydanticUndefined
+from pydantic_settings import BaseSettings
+
+from gatefleet.settings import AdminSettings, DpmSettings, MigrateSettings, NodeSettings, UpSettings
+
+PAGE = Path(__file__).parent.parent / "docs" / "reference" / "settings.md"
+ROLES: dict[str, type[BaseSettings]] = {
+    "up": UpSettings,
+    "admin": AdminSettings,
+    "dpm": DpmSettings,
+    "node": NodeSettings,
+    "migrate": MigrateSettings,
+}
+
+
+def main() -> int:
+    text = "\n".join(page())
+    if "--check" not in sys.argv[1:]:
+        PAGE.write_text(text)
+        return 0
+    if PAGE.exists() and PAGE.read_text() == text:
+        return 0
+    print("docs/reference/settings.md is out of date: run `make docs`")
+    return 1
+
+
+def page() -> Iterator[str]:
+    yield "# Settings"
+    yield ""
+    yield "<!-- Written by tools/settings_docs.py: `make docs`. -->"
+    yield ""
+    yield "Each setting is an option of its command and an environment variable; the option wins."
+    for role, settings in ROLES.items():
+        yield from ("", f"## gatefleet {role}", "")
+        yield from ("| option | variable | default | meaning |", "|---|---|---|---|")
+        yield from (row(settings, name) for name in settings.model_fields)
+    yield ""
+
+
+def row(settings: type[BaseSettings], name: str) -> str:
+    field = settings.model_fields[name]
+    variable = f"{settings.model_config.get('env_prefix', '')}{name}".upper()
+    option = "--" + name.replace("_", "-")
+    return f"| `{option}` | `{variable}` | {default(field.default)} | {field.description} |"
+
+
+def default(value: Any) -> str:
+    if value is PydanticUndefined:
+        return "required"
+    return "" if value in (None, ()) else f"`{value}`"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
