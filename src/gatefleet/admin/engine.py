@@ -132,7 +132,7 @@ async def _delete(kind: Kind, request: Request) -> Response:
     id_, owner = request.path_params["id"], request.path_params.get("owner_id")
     async with audit.change_group(request) as documents:
         stored = await _existing(documents, kind, id_, owner)
-        await guard(documents, kind)
+        guard(documents, kind)
         await documents.delete(kind.path, document_key(kind, id_, owner))
         await edited(documents, stored.document, request)
         audit.note(request, kind.path, id_)
@@ -141,11 +141,11 @@ async def _delete(kind: Kind, request: Request) -> Response:
 
 async def _store(request: Request, documents: Documents, document: Document) -> Stored:
     kind = KINDS[document.kind]
-    await guard(documents, kind)
+    guard(documents, kind)
     if kind.owner and not await documents.exists(kind.owner.kind, str(document.parent)):
         missing = f"{KINDS[kind.owner.kind].singular} [{document.parent}] not found"
         raise (Invalid(f'Error at "/{kind.owner.field}": {missing}') if kind.owner.field else NotFound(missing))
-    before = await documents.get(kind.path, document.key)
+    before = await documents.get(kind.path, document.key) if kind.owner and kind.owner.field else None
     stored = await documents.put(document)
     await edited(documents, document, request)
     if before and before.document.parent != document.parent:

@@ -1,7 +1,6 @@
 """What a direct edit means for published services: the group runs no version any more, or may not be edited at all."""
 
 from fastapi import Request
-from sqlalchemy import select
 
 from gatefleet.admin.access import caller_of
 from gatefleet.admin.web import control
@@ -10,17 +9,13 @@ from gatefleet.resources import Document, Kind
 from gatefleet.resources.publishing import runs
 from gatefleet.store import Documents, Query
 from gatefleet.store.releases import Releases
-from gatefleet.store.tables import gateway_group
 
 VERSIONED = frozenset({"services", "routes"})
 
 
-async def guard(documents: Documents, kind: Kind) -> None:
+def guard(documents: Documents, kind: Kind) -> None:
     """Forbidden for services and routes of a group that takes them by publishing only."""
-    if kind.path not in VERSIONED:
-        return
-    statement = select(gateway_group.c.enforce_service_publishing).where(gateway_group.c.id == documents.group_id)
-    if (await documents.connection.execute(statement)).scalar_one():
+    if kind.path in VERSIONED and documents.publishing_only:
         raise Forbidden(
             f"gateway group [{documents.group_id}] takes services by publishing only: POST /api/services/publish"
         )

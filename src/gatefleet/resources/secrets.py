@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from pydantic import BaseModel, SecretStr
 
@@ -11,6 +11,8 @@ from gatefleet.plugins import registry
 from gatefleet.resources.kinds import KINDS
 
 Path = tuple[str | int, ...]
+CLAIMING: Final = frozenset({"ssls", "consumers", "credentials"})
+"""Kinds whose documents may hold something alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +61,7 @@ def claims(kind: str, body: Mapping[str, Any]) -> tuple[Claim, ...]:
     if kind == "ssls":
         names = cast("list[str]", body.get("snis") or [])
         return tuple(Claim("sni", name.lower(), f"server name [{name}]") for name in dict.fromkeys(names))
-    if kind in {"consumers", "credentials"}:
-        return tuple(_credential_claims(body))
-    return ()
+    return tuple(_credential_claims(body)) if kind in CLAIMING else ()
 
 
 def conf_model(kind: str, plugin: str) -> type[Conf] | None:

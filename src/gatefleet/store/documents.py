@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatefleet.errors import Conflict
 from gatefleet.resources import KINDS, Document, Kind
-from gatefleet.resources.secrets import Claim, claims, secret_paths
+from gatefleet.resources.secrets import CLAIMING, Claim, claims, secret_paths
 from gatefleet.store.crypto import Cipher
 from gatefleet.store.sealing import seal, unseal
 from gatefleet.store.tables import claim, resource, write_order
@@ -50,7 +50,16 @@ EVERYTHING: Final = Query()
 class Documents:
     """Reads and writes of one group. What is written becomes revision `revision`, once the transaction commits."""
 
-    def __init__(self, connection: AsyncConnection, cipher: Cipher, group_id: str, revision: int) -> None:
+    def __init__(
+        self,
+        connection: AsyncConnection,
+        cipher: Cipher,
+        group_id: str,
+        revision: int,
+        *,
+        publishing_only: bool = False,
+    ) -> None:
+        self.publishing_only = publishing_only
         self.connection = connection
         self.group_id = group_id
         self.revision = revision
@@ -126,6 +135,8 @@ class Documents:
         return gone
 
     async def _claim(self, document: Document) -> None:
+        if document.kind not in CLAIMING:
+            return
         mine = and_(claim.c.group_id == self.group_id, claim.c.kind == document.kind, claim.c.key == document.key)
         await self.connection.execute(delete(claim).where(mine))
         wanted = {(c.space, self._cipher.token(c.space, c.text)): c for c in claims(document.kind, document.body)}

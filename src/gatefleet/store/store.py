@@ -107,11 +107,14 @@ async def changing(
     connection: AsyncConnection, cipher: Cipher, group_id: str, author: Author
 ) -> AsyncGenerator[Documents]:
     """A change of one group within a transaction that may hold more; see Store.change."""
-    statement = select(gateway_group.c.revision).where(gateway_group.c.id == group_id).with_for_update(key_share=True)
-    revision = (await connection.execute(statement)).scalar_one_or_none()
-    if revision is None:
+    statement = select(gateway_group.c.revision, gateway_group.c.enforce_service_publishing)
+    locked = statement.where(gateway_group.c.id == group_id).with_for_update(key_share=True)
+    row = (await connection.execute(locked)).one_or_none()
+    if row is None:
         raise NotFound(f"gateway group [{group_id}] not found")
-    documents = Documents(connection, cipher, group_id, revision + 1)
+    documents = Documents(
+        connection, cipher, group_id, row.revision + 1, publishing_only=row.enforce_service_publishing
+    )
     yield documents
     if documents.touched:
         await _record(documents, author)
