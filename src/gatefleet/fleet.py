@@ -5,9 +5,14 @@ needs a client certificate, and its group is the only group the caller has to do
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
+
+Text = Annotated[str, Meta(max_length=255, pattern=r"^[^\x00]*$")]
+Count = Annotated[int, Meta(ge=0, le=1_000_000)]
+Large = Annotated[int, Meta(ge=0, lt=1 << 62)]
 
 SERVICE: Final = "gatefleet.Fleet"
 ENROLL: Final = f"/{SERVICE}/Enroll"
@@ -23,12 +28,12 @@ HEARTBEAT_SECONDS: Final = 5.0
 class Machine(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where a node runs, as it says itself; for people to read."""
 
-    hostname: str
-    ip: str
-    version: str
+    hostname: Text
+    ip: Text
+    version: Text
     """Gatefleet's version, such as 0.1.0; the DP Manager refuses newer ones than its own."""
-    ports: tuple[int, ...] = ()
-    cores: int = 0
+    ports: tuple[Count, ...] = ()
+    cores: Count = 0
 
 
 class Enroll(msgspec.Struct, frozen=True):
@@ -53,23 +58,27 @@ class Enrolled(msgspec.Struct, frozen=True, omit_defaults=True):
     dp_manager_addresses: tuple[str, ...] = ()
 
 
-class Renew(msgspec.Struct, frozen=True):
+class Renew(msgspec.Struct, frozen=True, omit_defaults=True):
     """Ask for the next certificate, with the present one."""
 
     csr: str
+    instance: str = ""
+    """The node's own id; counts when the present certificate came in a bundle, which many nodes may share."""
 
 
 class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
     """How a node is; every `HEARTBEAT_SECONDS` and after each revision it took."""
 
     machine: Machine
-    applied_revision: int = 0
-    envoy: str = ""
+    instance: str = ""
+    """As in `Renew`."""
+    applied_revision: Large = 0
+    envoy: Text = ""
     """What Envoy says of itself (LIVE, DRAINING ...), empty when it does not run."""
-    certificate_expires_at: int = 0
+    certificate_expires_at: Annotated[int, Meta(ge=0, lt=1 << 37)] = 0
     """Unix seconds."""
     problems: Mapping[str, str] = {}
-    """Resources this node's Envoy refuses, "<type URL>/<name>" to the reason."""
+    """Resources this node's Envoy refuses, "<type URL>/<name>" to the reason; the first hundred are recorded."""
     leaving: bool = False
     """The node is shutting down."""
 

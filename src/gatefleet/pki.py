@@ -40,6 +40,8 @@ SERVER_LIFE: Final = timedelta(days=365)
 CLIENT_LIFE: Final = timedelta(days=30)
 BUNDLE_LIFE: Final = timedelta(days=365)
 """A client certificate handed out as a file lives longer than one a node renews by itself."""
+SHARED: Final = "bundle-"
+"""How the instance in a certificate handed out as a file begins."""
 _SKEW: Final = timedelta(minutes=5)
 """Certificates begin this much earlier, for clocks that are a little slow."""
 _URI: Final = re.compile(r"spiffe://gatefleet/group/([\w.~-]+)/instance/([\w.~-]+)")
@@ -53,6 +55,11 @@ class Identity:
 
     group: str
     instance: str
+
+    @property
+    def shared(self) -> bool:
+        """It stands in a certificate handed out as a file: any number of nodes may use it, under names of their own."""
+        return self.instance.startswith(SHARED)
 
     @property
     def uri(self) -> str:

@@ -98,11 +98,11 @@ class Node:
         body = await self.call(fleet.ENROLL, Enroll(token, csr, instance, machine))
         return msgspec.msgpack.decode(body, type=Enrolled)
 
-    async def renew(self, csr: str) -> Enrolled:
-        return msgspec.msgpack.decode(await self.call(fleet.RENEW, Renew(csr)), type=Enrolled)
+    async def renew(self, csr: str, instance: str = "") -> Enrolled:
+        return msgspec.msgpack.decode(await self.call(fleet.RENEW, Renew(csr, instance)), type=Enrolled)
 
-    async def beat(self, machine: Machine = MACHINE, revision: int = 0, **headers: str) -> Heard:
-        beat = Heartbeat(machine, applied_revision=revision, envoy="LIVE")
+    async def beat(self, machine: Machine = MACHINE, instance: str = "", **headers: str) -> Heard:
+        beat = Heartbeat(machine, instance, envoy="LIVE", problems={"x\0y": "z" * 9999})
         return msgspec.msgpack.decode(await self.call(fleet.HEARTBEAT, beat, **headers), type=Heard)
 
     @asynccontextmanager

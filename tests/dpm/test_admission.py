@@ -64,7 +64,7 @@ async def test_a_token_of_another_ca_is_of_no_use(manager: DpManager) -> None:
     )
 
 
-@pytest.mark.parametrize("instance", ["", "a b", "x" * 65, "a/b", "ä"])
+@pytest.mark.parametrize("instance", ["", "a b", "x" * 65, "a/b", "ä", "bundle-1"])
 async def test_an_instance_id_that_cannot_stand_in_a_certificate_is_refused(manager: DpManager, instance: str) -> None:
     async with node(manager) as stranger:
         with pytest.raises(grpc.aio.AioRpcError, match="instance id") as error:
@@ -132,8 +132,25 @@ async def test_a_certificate_is_renewed_for_the_same_node_and_a_new_key(manager:
     async with node(manager, pair) as member:
         renewed = await member.renew(pki.create_csr(key, "default/other"))
     assert pki.identity_of(renewed.certificate) == pki.identity_of(pair.certificate)
+    assert pki.identity_of(pair.certificate).shared
     async with node(manager, Pair(renewed.certificate, key)) as member:
         assert await member.beat()
+
+
+async def test_nodes_that_share_a_bundle_are_told_apart_and_get_certificates_of_their_own(manager: DpManager) -> None:
+    pair, key = await manager.bundle(), pki.new_key()
+    async with node(manager, pair) as one, node(manager, pair) as two:
+        await one.beat(instance="one")
+        await two.beat(instance="two")
+        renewed = await two.renew(pki.create_csr(key, "x"), instance="two")
+    assert pki.identity_of(renewed.certificate) == Identity("default", "two")
+    async with node(manager, Pair(renewed.certificate, key)) as two:
+        await two.beat(instance="one")  # its certificate is its own now: it cannot speak for another
+    async with manager.store.transaction() as connection:
+        listed = {i.id: i for i in await fleets.list_instances(connection, "default")}
+    assert listed.keys() == {"one", "two"}
+    assert listed["two"].last_heartbeat_at > listed["one"].last_heartbeat_at
+    assert listed["two"].problems == {"xy": "z" * 2000}
 
 
 async def test_a_node_newer_than_the_control_plane_is_refused_and_told_why(manager: DpManager) -> None:

@@ -1,7 +1,7 @@
 """The calls of nodes: enrolment, renewal, heartbeats, and which configuration stream a caller may follow."""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
@@ -65,8 +65,7 @@ class Service:
         return self._callers.caller(context).fingerprint
 
     async def _enroll(self, asked: Enroll, _: Context) -> Enrolled:
-        if not _INSTANCE.fullmatch(asked.instance):
-            raise Invalid(f"instance id [{asked.instance[:80]}] must be 1 to 64 letters, digits, dots, dashes")
+        _check_instance(asked.instance)
         _check_version(asked.machine.version)
         token = pki.parse_token(asked.token)
         async with self._store.transaction() as connection:
@@ -77,7 +76,7 @@ class Service:
         return enrolled
 
     async def _renew(self, asked: Renew, context: Context) -> Enrolled:
-        identity = self._callers.caller(context).identity
+        identity = _own(self._callers.caller(context).identity, asked.instance)
         async with self._store.transaction() as connection:
             return await self._issue(connection, identity, asked.csr)
 
@@ -97,12 +96,12 @@ class Service:
         )
 
     async def _heartbeat(self, said: Heartbeat, context: Context) -> Heard:
-        identity = self._callers.caller(context).identity
+        identity = _own(self._callers.caller(context).identity, said.instance)
         _check_version(said.machine.version)
         revision = self._groups.revision(identity.group)
         with suppress(Unreachable):  # a node's configuration does not depend on whether its heartbeat is on record
             async with self._store.transaction() as connection:
-                await fleet.beat(connection, identity, said)
+                await fleet.beat(connection, identity, msgspec.structs.replace(said, problems=_few(said.problems)))
         return Heard(newest_revision=revision)
 
 
@@ -123,6 +122,24 @@ def _method(
 
 async def _abort(context: Context, error: GatefleetError) -> None:
     await context.abort(_CODES.get(type(error), grpc.StatusCode.INTERNAL), str(error))
+
+
+def _own(identity: Identity, instance: str) -> Identity:
+    """Who the caller is; nodes that share a certificate tell themselves apart within its group."""
+    if not instance or not identity.shared:
+        return identity
+    _check_instance(instance)
+    return Identity(identity.group, instance)
+
+
+def _few(problems: Mapping[str, str]) -> Mapping[str, str]:
+    """As much as is worth keeping; PostgreSQL takes no NUL."""
+    return {k[:500].replace("\0", ""): problems[k][:2000].replace("\0", "") for k in sorted(problems)[:100]}
+
+
+def _check_instance(instance: str) -> None:
+    if not _INSTANCE.fullmatch(instance) or instance.startswith(pki.SHARED):
+        raise Invalid(f"instance id [{instance[:80]}] must be 1 to 64 letters, digits, dots, dashes")
 
 
 def _check_version(version: str) -> None:

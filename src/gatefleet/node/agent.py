@@ -196,6 +196,11 @@ def _same(one: Revision, other: Revision | None) -> bool:
     return other is not None and one.seal == other.seal
 
 
+def _build() -> str:
+    """Which Gatefleet, module and Envoy these are: an Envoy of other ones is replaced, not taken over."""
+    return "-".join((VERSION, *(f"{file.stat().st_mtime_ns:x}" for file in (MODULE, binary.PATH))))
+
+
 def _options(settings: NodeSettings, files: RunFiles) -> Options:
     return Options(
         config=files.bootstrap,
@@ -207,5 +212,6 @@ def _options(settings: NodeSettings, files: RunFiles) -> Options:
         environment={
             "ENVOY_DYNAMIC_MODULES_SEARCH_PATH": str(MODULE.parent),
             "GATEFLEET_RUN_DIR": str(files.directory),
+            "GATEFLEET_BUILD": _build(),
         },
     )

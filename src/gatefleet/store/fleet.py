@@ -100,7 +100,7 @@ async def issue_client_bundle(
     """
     keys = await snapshot_keys(connection, cipher, group_id)
     ca = await create_ca_if_missing(connection, cipher)
-    identity = Identity(group_id, uuid.uuid4().hex[:16])
+    identity = Identity(group_id, pki.SHARED + uuid.uuid4().hex[:16])
     pair = pki.issue_client(ca, identity, datetime.now(UTC))
     await _record(connection, identity, pair.certificate)
     bundle = Bundle(
