@@ -1,5 +1,6 @@
 """Calls of the Admin API: a client that asserts what it gets, and the language in which tests say what they expect."""
 
+import enum
 import json
 import re
 from collections.abc import Mapping
@@ -8,10 +9,16 @@ from typing import Any, Final, NamedTuple
 
 import httpx
 
-ABSENT: Final = object()
-"""In a shape: this key must not be there."""
-NOTHING: Final = object()
-"""A request without a body."""
+
+class Mark(enum.Enum):
+    """What no JSON value can say."""
+
+    ABSENT = "in a shape: this key must not be there"
+    NOTHING = "a request without a body"
+
+
+ABSENT: Final = Mark.ABSENT
+NOTHING: Final = Mark.NOTHING
 
 
 class Each(NamedTuple):

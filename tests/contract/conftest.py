@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import postgres as pg
@@ -46,9 +47,9 @@ def boss(http: httpx.AsyncClient) -> Caller:
 
 
 @pytest.fixture
-async def group(boss: Caller, request: pytest.FixtureRequest) -> Caller:
+async def group(boss: Caller) -> Caller:
     """An administrator who speaks of a new, empty group."""
-    return await new_group(boss, request.node.name[-60:])
+    return await new_group(boss)
 
 
 @pytest.fixture
@@ -58,7 +59,8 @@ async def admin_key(group: Caller) -> Caller:
     return Caller(group.http, {"X-API-KEY": key})
 
 
-async def new_group(boss: Caller, name: str) -> Caller:
+async def new_group(boss: Caller, name: str | None = None) -> Caller:
     """The same caller, speaking of a new group."""
+    name = name or f"group {uuid4()}"
     made = await boss.post("/api/gateway_groups", {"name": name, "description": "", "type": "api7_gateway"})
     return Caller(boss.http, boss.credential, made["value"]["id"])

@@ -1,5 +1,6 @@
 """The a7 command line: contexts, CRUD of every resource by PUT with an id and POST without, dumps by pages."""
 
+import re
 from typing import Any
 
 import pytest
@@ -126,7 +127,8 @@ async def test_consumers_can_be_put_without_an_id(group: Caller) -> None:
 
 
 async def test_a_context_is_made_from_the_groups(boss: Caller, group: Caller) -> None:
-    shown = {"id": str, "name": str, "type": "api7_gateway", "created_at": int, "updated_at": int}
+    shown = {"id": str, "name": str, "type": "api7_gateway", "labels": dict, "enforce_service_publishing": False}
+    shown |= {"config": {"control_plane_key_prefix": re.compile("^/gateway_groups/.")}, "description": str}
     await boss.expect(Call("GET", "/api/gateway_groups?page_size=1", shape={"list": [shown], "total": int}))
     await boss.expect(Call("GET", f"/api/gateway_groups/{group.group}", shape=value({**shown, "id": group.group})))
     await boss.expect(Call("GET", "/api/gateway_groups/default", shape=value({**shown, "name": "default"})))
@@ -156,6 +158,20 @@ async def test_a_name_is_looked_up_exactly(boss: Caller) -> None:
     assert [item["name"] for item in found["list"]] == ["exact", "exact-2", "not exact"]
 
 
+async def test_groups_are_filtered_by_their_labels(boss: Caller) -> None:
+    for name, env in (("labelled-1", "a"), ("labelled-2", "b")):
+        await boss.post("/api/gateway_groups", {"name": name, "labels": {"env": env, "of/all": "yes"}})
+    found = await boss.get("/api/gateway_groups", **{"labels[of/all]": "yes", "labels[env]": "b"})
+    assert [item["name"] for item in found["list"]] == ["labelled-2"]
+
+
+async def test_a_group_lists_its_instances(group: Caller) -> None:
+    path = f"/api/gateway_groups/{group.group}/instances"
+    await group.expect(Call("GET", path, shape=listed()))
+    await group.expect(Call("GET", f"{path}?status=Healthy&page=1&page_size=10", shape=listed()))
+    await group.refused(404, "GET", "/api/gateway_groups/nowhere/instances")
+
+
 async def test_a_group_in_use_is_kept_until_it_is_empty(group: Caller) -> None:
     """a7 repeats a DELETE that was refused because something is `still using it`."""
     await group.put("services/s1", {"name": "one"})
@@ -178,7 +194,10 @@ async def test_a_template_is_published_and_taken_off_again(group: Caller) -> Non
     path = f"/api/services/template/{made['id']}"
     await group.expect(Call("GET", path, shape=value({"name": "template", "created_at": int, "updated_at": int})))
     await group.expect(Call("PUT", path, {**body, "name": "renamed"}, 200, value({"name": "renamed"})))
-    assert made["id"] in await group.ids("/api/services/template", page=1, page_size=500)
+    await group.expect(Call("PATCH", path, {"desc": "patched"}, 200, value({"name": "renamed", "desc": "patched"})))
+    second = await group.expect_value("POST", "/api/services/template", {"id": str}, {**body, "id": made["id"]})
+    assert second["id"] != made["id"], "the server makes the ids of templates"
+    assert {made["id"], second["id"]} <= set(await group.ids("/api/services/template", page=1, page_size=500))
     order = {
         "create_new_version": True,
         "gateway_group_id": group.group,

@@ -1,5 +1,6 @@
 """ADC against the Admin API: ping, dump, diff, sync, as its command line and both ingress controllers do it."""
 
+import asyncio
 import re
 from copy import deepcopy
 from typing import Any
@@ -104,6 +105,17 @@ async def test_fifty_parallel_writes_lose_nothing(group: Caller) -> None:
     adc, local = Adc(group), {"services": services}
     assert len(await adc.sync(local)) == 50
     assert await adc.unsettled(local) == []
+
+
+async def test_parallel_writes_of_the_same_things_all_succeed(group: Caller) -> None:
+    """Ten clients that put the same global rules and the same service at once: none is told to come back later."""
+    plugins = ("cors", "request-id", "prometheus", "ip-restriction", "limit-count")
+    confs = {"ip-restriction": {"whitelist": ["10.0.0.0/8"]}, "limit-count": {"count": 1, "time_window": 1}}
+    rules = [group.put(f"global_rules/{name}", {"plugins": {name: confs.get(name, {})}}) for name in plugins * 4]
+    services = [group.put("services/s1", {"name": f"turn {turn}"}) for turn in range(10)]
+    await asyncio.gather(*rules, *services)
+    assert sorted(await group.ids("global_rules")) == sorted(plugins)
+    assert re.match("turn ", (await group.get("services/s1"))["value"]["name"])
 
 
 async def test_credentials_come_in_clear_and_the_newest_first(group: Caller) -> None:

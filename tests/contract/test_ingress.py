@@ -2,6 +2,7 @@
 
 import base64
 import re
+from uuid import uuid4
 
 import pytest
 from cryptography import x509
@@ -22,7 +23,7 @@ def basic(visitor: Caller) -> Caller:
 
 @pytest.fixture
 async def made(basic: Caller) -> str:
-    body = {"name": f"ingress-{id(basic)}", "type": "api7_ingress_controller"}
+    body = {"name": f"ingress-{uuid4()}", "type": "api7_ingress_controller"}
     return (await basic.expect_value("POST", "/api/gateway_groups", {"id": str}, body))["id"]
 
 

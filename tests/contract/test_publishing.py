@@ -12,9 +12,9 @@ NODES = [{"host": "10.0.0.1", "port": 80, "weight": 1}]
 
 
 @pytest.fixture
-async def other(boss: Caller, request: pytest.FixtureRequest) -> Caller:
+async def other(boss: Caller) -> Caller:
     """A second group."""
-    return await new_group(boss, f"other {request.node.name[-60:]}")
+    return await new_group(boss)
 
 
 @pytest.fixture
