@@ -10,7 +10,7 @@ import pytest
 from gatefleet import VERSION
 from gatefleet.errors import Conflict, Invalid
 from gatefleet.up.layout import ports
-from gatefleet.up.places import Port, check_ports, data_directory
+from gatefleet.up.places import Claimed, Port, check_ports, data_directory
 
 
 def test_a_taken_port_is_named_with_who_needs_it() -> None:
@@ -39,8 +39,14 @@ def test_two_do_not_share_a_directory(tmp_path: Path) -> None:
         data_directory(tmp_path),
     ):
         pass
-    with data_directory(tmp_path) as directory:
-        assert directory == tmp_path.resolve()
+    with data_directory(tmp_path) as claimed:
+        assert claimed == Claimed(tmp_path.resolve(), abandoned=False)
+
+
+def test_a_directory_whose_owner_was_killed_is_known_by_it(tmp_path: Path) -> None:
+    (tmp_path / "up.lock").write_text("12345\n")
+    with data_directory(tmp_path) as claimed:
+        assert claimed.abandoned
 
 
 @pytest.mark.parametrize("newer", [{"format": 99, "version": VERSION}, {"format": 1, "version": "99.0.0"}])

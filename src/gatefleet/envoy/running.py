@@ -81,7 +81,10 @@ class Running:
     def start(
         cls, command: Sequence[str], *, cwd: Path, environment: Mapping[str, str], output: Path | None, leashed: bool
     ) -> Self:
-        """Start a program in a session of its own; `leashed`: it is killed when we die."""
+        """Start a program in a session of its own; `leashed`: it is killed when we die.
+
+        Our own settings stay with us: what is in there (tokens, passwords) is nothing for scripts inside Envoy.
+        """
         death = int(signal.SIGKILL) if leashed else 0
         launcher = [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), str(death), str(cwd)]
         files: list[tuple[int, int, str, int, int]] = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
@@ -89,7 +92,7 @@ class Running:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
             files += [(os.POSIX_SPAWN_OPEN, fd, str(output), flags, 0o600) for fd in (1, 2)]
         pid = os.posix_spawn(
-            sys.executable, [*launcher, *command], {**os.environ, **environment},
+            sys.executable, [*launcher, *command], {**_public(), **environment},
             file_actions=files, setsid=True, setsigdef=[signal.SIGPIPE],
         )  # fmt: skip
         return cls(pid)
@@ -114,6 +117,10 @@ class Running:
     def remember(self, file: Path, purpose: str) -> None:
         """Write to `file` what `take_over` needs."""
         write_private(file, msgspec.json.encode(Birth(self.pid, _began(self.pid), purpose)))
+
+
+def _public() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("GATEFLEET_")}
 
 
 def _began(pid: int) -> int:

@@ -28,9 +28,10 @@ PATIENCE: Final = 60.0
 def run(settings: UpSettings) -> None:
     """Run until SIGINT or SIGTERM. Raises a GatefleetError that says what to do when it cannot start."""
     logs.configure(settings.log_format, "up")
-    with data_directory(settings.data_dir) as directory:
-        check_ports(settings.bind, ports(settings.port_offset).told())
-        asyncio.run(_run(settings, Layout(directory)))
+    with data_directory(settings.data_dir) as claimed:
+        patience = settings.drain_timeout + 5 if claimed.abandoned else 0.0
+        check_ports(settings.bind, ports(settings.port_offset).told(), patience)
+        asyncio.run(_run(settings, Layout(claimed.directory)))
 
 
 async def _run(settings: UpSettings, layout: Layout) -> None:

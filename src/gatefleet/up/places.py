@@ -6,7 +6,8 @@ import fcntl
 import json
 import os
 import socket
-from collections.abc import Generator, Iterable
+import time
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -27,8 +28,17 @@ class Port:
     purpose: str
 
 
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A data directory that is ours while we run."""
+
+    directory: Path
+    abandoned: bool
+    """The last `up` on it was killed: what it started may still be on its way out."""
+
+
 @contextlib.contextmanager
-def data_directory(path: Path) -> Generator[Path]:
+def data_directory(path: Path) -> Generator[Claimed]:
     """`path`, created, locked against a second `up` and checked to be of our version or older.
 
     Raises Invalid when it cannot be written or is newer, Conflict when another `up` runs on it.
@@ -42,14 +52,16 @@ def data_directory(path: Path) -> Generator[Path]:
             f"cannot write to the data directory [{directory}]: {error.strerror}; choose another with --data-dir"
         ) from error
     try:
-        _lock(lock, directory)
+        abandoned = _lock(lock, directory)
         _check_version(directory)
-        yield directory
+        yield Claimed(directory, abandoned)
+        os.ftruncate(lock, 0)
     finally:
         os.close(lock)
 
 
-def _lock(lock: int, directory: Path) -> None:
+def _lock(lock: int, directory: Path) -> bool:
+    """Take the lock and write who we are; whether the last owner had no time to wipe that."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -58,8 +70,10 @@ def _lock(lock: int, directory: Path) -> None:
             f"another `gatefleet up` (process {owner}) runs on [{directory}]: "
             "stop it, or choose --data-dir and --port-offset for a second one"
         ) from error
+    abandoned = os.fstat(lock).st_size > 0
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    return abandoned
 
 
 def _check_version(directory: Path) -> None:
@@ -82,9 +96,11 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".") if part.isdecimal())
 
 
-def check_ports(bind: str, ports: Iterable[Port]) -> None:
-    """Raises Conflict, which names every port that someone else listens on, and who needs it."""
-    taken = [p for p in ports if not _is_free(bind, p.number)]
+def check_ports(bind: str, ports: Sequence[Port], patience: float = 0.0) -> None:
+    """Raises Conflict, which names every port that someone else still listens on after `patience` seconds."""
+    until = time.monotonic() + patience
+    while (taken := [p for p in ports if not _is_free(bind, p.number)]) and time.monotonic() < until:
+        time.sleep(0.1)
     if taken:
         told = ", ".join(f"{p.number} ({p.purpose})" for p in taken)
         raise Conflict(
