@@ -37,10 +37,12 @@ local function empty(handle)
   end
 end
 
+local function configured(handle, hook)
+  hook(handle, configuration(handle))
+end
+
 local function run(handle, hook)
-  local ok, why = pcall(function()
-    return hook(handle, configuration(handle))
-  end)
+  local ok, why = pcall(configured, handle, hook)
   if ok then
     return
   end

@@ -92,9 +92,9 @@ def lua(plugin: str, source: str, context: Mapping[str, Any]) -> tuple[Filter, S
     return Filter(config), script
 
 
-def lua_source(package: str) -> str:
-    """The text of `filter.lua` beside the plugin's module."""
-    return (resources.files(package) / "filter.lua").read_text()
+def lua_source(package: str, name: str = "filter.lua") -> str:
+    """The text of a Lua file beside the plugin's module."""
+    return (resources.files(package) / name).read_text()
 
 
 def captures(plugin: str, formats: Iterable[Format]) -> Iterable[Filter | Script]:

@@ -101,7 +101,7 @@ def test_no_script_clears_the_route_cache_or_steps_around_the_guard() -> None:
     for name, source in scripts().items():
         assert "clearRouteCache" not in source, name
         assert source.count("envoy_on_request =") == 1, name
-        assert "pcall(function()" in source, name
+        assert "pcall(configured, handle, hook)" in source, name
 
 
 def test_no_lua_filter_lets_envoy_choose_another_route() -> None:

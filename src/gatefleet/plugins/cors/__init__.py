@@ -10,10 +10,20 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from gatefleet.filters import Strings, groups, lua, lua_source, remember_matches
+from gatefleet.filters import (
+    Strings,
+    groups,
+    headers,
+    lua,
+    lua_source,
+    mutation,
+    remember_matches,
+    set_header,
+)
 from gatefleet.plugin import Conf, Effect, Filter, Phase, Plugin, Scope
 
 SOURCE = lua_source(__name__)
+ANSWER_OPTIONS = lua_source(__name__, "options.lua")
 NAMESPACE = "gf.cors"
 ALL_METHODS = "GET,POST,PUT,DELETE,PATCH,HEAD,OPTIONS,CONNECT,TRACE"
 ORIGINS = r"^(\*|\*\*|null|\w+://[^,]+(,\w+://[^,]+)*)$"
@@ -95,33 +105,46 @@ class Cors(Conf):
 
 
 def translate(conf: Cors, scope: Scope) -> Iterator[Effect]:
+    static = _static(conf)
+    if _same_for_all(conf):
+        timing = {"timing-allow-origin": "*"} if conf.timing_allow_origins else {}
+        always = {"access-control-allow-origin": "*", **static, **timing}
+        formats = {name: value.replace("%", "%%") for name, value in always.items()}
+        yield headers(response=[mutation(set_header(name, value)) for name, value in formats.items()])
+        yield from lua("cors", ANSWER_OPTIONS, {})
+        return
     regexes = {"allow": conf.allow_origins_by_regex, "timing": conf.timing_allow_origins_by_regex}
     if any(regexes.values()):
         yield _match_origins({key: rules for key, rules in regexes.items() if rules})
-    yield from lua("cors", SOURCE, _context(conf, scope))
+    by_regex = conf.allow_origins_by_regex is not None
+    context = {
+        "headers": static,
+        "echo_headers": conf.allow_headers == "**",
+        "allow": {"regex": True} if by_regex else _origins(conf.allow_origins),
+        "also": [_origins(origins) for origins in _named(conf, scope)],
+        "timing": _timing(conf),
+        "vary": conf.allow_origins != "*" or by_regex,
+    }
+    yield from lua("cors", SOURCE, context)
 
 
-def _context(conf: Cors, scope: Scope) -> dict[str, Any]:
-    static = {
+def _same_for_all(conf: Cors) -> bool:
+    """Whether the answer is the same whoever asks."""
+    by_regex = conf.allow_origins_by_regex or conf.timing_allow_origins_by_regex
+    any_origin = conf.allow_origins == "*" and conf.timing_allow_origins in (None, "*")
+    return any_origin and not by_regex and conf.allow_headers != "**"
+
+
+def _static(conf: Cors) -> dict[str, str]:
+    """The headers that do not depend on the request."""
+    named = {
         "access-control-allow-methods": ALL_METHODS if conf.allow_methods == "**" else conf.allow_methods,
         "access-control-max-age": str(conf.max_age),
         "access-control-expose-headers": conf.expose_headers or "",
         "access-control-allow-headers": "" if conf.allow_headers == "**" else conf.allow_headers,
         "access-control-allow-credentials": "true" if conf.allow_credential else "",
     }
-    by_regex = conf.allow_origins_by_regex is not None
-    return {
-        "headers": {name: value for name, value in static.items() if value},
-        "echo_headers": conf.allow_headers == "**",
-        "allow": {"regex": True} if by_regex else _origins(conf.allow_origins),
-        "also": [_origins(origins) for origins in _named(conf, scope)],
-        "timing": _timing(conf),
-        "vary": conf.allow_origins != "*" or by_regex,
-        "plain": conf.allow_origins == "*"
-        and not by_regex
-        and conf.allow_headers != "**"
-        and _timing(conf) in ({}, {"any": True}),
-    }
+    return {name: value for name, value in named.items() if value}
 
 
 def _timing(conf: Cors) -> dict[str, Any]:

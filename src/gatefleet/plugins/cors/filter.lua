@@ -23,25 +23,20 @@ local function allowed_origin(conf, origin, matches)
 end
 
 function on.request(handle, conf)
-  if not conf.plain then
-    local headers, metadata = handle:headers(), handle:streamInfo():dynamicMetadata()
-    local origin, matches = headers:get("origin"), metadata:get("gf.cors") or {}
-    metadata:set("gf.cors", "origin", allowed_origin(conf, origin, matches) or "")
-    metadata:set("gf.cors", "timings", allowed(conf.timing, origin, matches.timing) or "")
-    if conf.echo_headers then
-      metadata:set("gf.cors", "headers", headers:get("access-control-request-headers") or "")
-    end
+  local headers, metadata = handle:headers(), handle:streamInfo():dynamicMetadata()
+  local origin, matches = headers:get("origin"), metadata:get("gf.cors") or {}
+  metadata:set("gf.cors", "origin", allowed_origin(conf, origin, matches) or "")
+  metadata:set("gf.cors", "timings", allowed(conf.timing, origin, matches.timing) or "")
+  if conf.echo_headers then
+    metadata:set("gf.cors", "headers", headers:get("access-control-request-headers") or "")
   end
-  if header(handle, ":method") == "OPTIONS" then
+  if headers:get(":method") == "OPTIONS" then
     handle:respond({ [":status"] = "200" }, "")
   end
 end
 
 -- Also runs where a filter before this one answered; nothing is known of the request then.
 local function decided(handle, conf)
-  if conf.plain then
-    return { origin = "*", timings = conf.timing.any and "*" or "" }
-  end
   local found = handle:streamInfo():dynamicMetadata():get("gf.cors")
   if found and found.origin then
     return found
