@@ -3,14 +3,16 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 import pytest
 
 from gatefleet.compile.compiler import Compiler
+from gatefleet.pki import Pair
 from gatefleet.resources import Document
 from gatefleet.snapshot import Snapshot
 from tests.e2e import kit
@@ -84,6 +86,15 @@ async def running(directory: Path, *arguments: str, offset: int | None = None) -
             await node.stop()
 
 
+async def holds(check: Callable[[], Awaitable[bool]], seconds: float = 5) -> bool:
+    """Whether `check` says yes within that time."""
+    for _ in range(int(seconds / 0.02)):
+        if await check():
+            return True
+        await asyncio.sleep(0.02)
+    return False
+
+
 @pytest.fixture
 async def twin() -> AsyncIterator[Twin]:
     twin = Twin()
@@ -116,8 +127,17 @@ async def slow() -> AsyncIterator[int]:
     server.close()
 
 
-def content(upstream: int, *paths: str, keys: tuple[str, ...] = (), hosts: tuple[str, ...] = (HOST,)) -> Snapshot:
-    """What a group with these routes holds; with `keys`, each is a consumer's and every route asks for one."""
+def content(
+    upstream: int,
+    *paths: str,
+    keys: tuple[str, ...] = (),
+    hosts: tuple[str, ...] = (HOST,),
+    certificates: Mapping[str, Pair] = MappingProxyType({}),
+) -> Snapshot:
+    """What a group with these routes holds; with `keys`, each is a consumer's and every route asks for one.
+
+    `certificates`: server name to certificate and key.
+    """
     nodes = [{"host": "127.0.0.1", "port": upstream, "weight": 1}]
     service = {"name": "s", "hosts": list(hosts), "upstream": {"type": "roundrobin", "scheme": "http", "nodes": nodes}}
     plugins = {"prometheus": {}, **({"key-auth": {}} if keys else {})}
@@ -128,6 +148,9 @@ def content(upstream: int, *paths: str, keys: tuple[str, ...] = (), hosts: tuple
     for key in keys:
         documents.append(Document("consumers", key, None, {"username": key}))
         documents.append(Document("credentials", key, key, {"name": key, "plugins": {"key-auth": {"key": key}}}))
+    for number, (name, pair) in enumerate(certificates.items()):
+        body = {"snis": [name], "cert": pair.certificate, "key": pair.key}
+        documents.append(Document("ssls", f"ssl{number}", None, body))
     compiled = Compiler().update(documents)
     assert not compiled.problems
     return compiled.snapshot

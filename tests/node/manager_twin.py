@@ -9,9 +9,10 @@ import grpc
 import grpc.aio
 import msgspec
 
-from gatefleet import fleet, pki, snapshot
+from gatefleet import fleet, pki, sealed, snapshot
 from gatefleet.fleet import Enrolled, Heard, Heartbeat, Renew
-from gatefleet.pki import Bundle, Identity, Pair, SnapshotKeys
+from gatefleet.pki import Bundle, Identity, Pair
+from gatefleet.sealed import SnapshotKeys
 from gatefleet.snapshot import SEAL, Seal, Snapshot
 from gatefleet.xds.server import Context, Server
 from gatefleet.xds.wire import UNLIMITED
@@ -23,7 +24,7 @@ class Twin:
 
     group: str = "default"
     ca: Pair = field(default_factory=lambda: pki.create_ca(datetime.now(UTC)))
-    keys: SnapshotKeys = field(default_factory=pki.new_snapshot_keys)
+    keys: SnapshotKeys = field(default_factory=sealed.new_snapshot_keys)
     beats: list[Heartbeat] = field(default_factory=list)
     port: int = 0
 
@@ -44,7 +45,7 @@ class Twin:
     def publish(self, content: Snapshot, revision: int) -> Seal:
         """Seal `content` as `revision` and feed it."""
         bare = Seal(self.group, revision, int(time.time()), snapshot.digest(content), self.keys.key_id)
-        return self.publish_as(content, pki.sign(bare, self.keys))
+        return self.publish_as(content, sealed.sign(bare, self.keys))
 
     def publish_as(self, content: Snapshot, seal: Seal) -> Seal:
         entries = {**content.entries, SEAL: {"seal": snapshot.entry(seal.to_bytes())}}

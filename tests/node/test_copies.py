@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gatefleet import pki, snapshot
+from gatefleet import sealed, snapshot
 from gatefleet.errors import Invalid
 from gatefleet.node.copies import DiskCopy, Revision
 from gatefleet.snapshot import HOST, Seal
@@ -14,7 +14,7 @@ from tests.node.manager_twin import Twin
 def revision(twin: Twin, number: int) -> Revision:
     content = snapshot.snapshot_of([(HOST, f"h{number}.com", b"x")])
     bare = Seal(twin.group, number, 100, snapshot.digest(content), twin.keys.key_id)
-    return Revision(content, pki.sign(bare, twin.keys))
+    return Revision(content, sealed.sign(bare, twin.keys))
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_another_groups_copy_is_refused(tmp_path: Path, twin: Twin) -> None:
 
 
 def test_a_copy_sealed_with_an_unknown_key_is_refused(tmp_path: Path, twin: Twin) -> None:
-    stranger = Twin(keys=pki.new_snapshot_keys())
+    stranger = Twin(keys=sealed.new_snapshot_keys())
     copy = DiskCopy(tmp_path)
     copy.write(revision(stranger, 3), twin.bundle())
     with pytest.raises(Invalid, match=r"a key .* that this node does not know"):

@@ -2,15 +2,19 @@
 
 import asyncio
 import signal
+import socket
+import ssl
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
-from gatefleet import pki, rundir, snapshot
+from gatefleet import pki, rundir, sealed, snapshot
 from gatefleet.snapshot import LISTENER, ROUTES, Seal, Snapshot, entry
-from tests.node.conftest import HOST, Node, content, running
+from tests.e2e import kit
+from tests.node.conftest import HOST, Node, content, holds, running
 from tests.node.manager_twin import Twin
 
 pytestmark = pytest.mark.anyio
@@ -37,9 +41,12 @@ async def test_it_serves_reports_and_leaves_nothing_behind(twin: Twin, directory
         assert run
         assert {f.stat().st_mode & 0o077 for f in (run, *run.iterdir())} == {0}
         assert node.process.returncode is None
-        while not (told := [b for b in twin.beats if b.applied_revision]):
-            await asyncio.sleep(0.05)
-        beat = told[0]
+
+        async def told() -> bool:
+            return twin.beats[-1].applied_revision == 1
+
+        assert await holds(told)
+        beat = twin.beats[-1]
         assert (beat.applied_revision, beat.problems, beat.leaving) == (1, {}, False)
         assert beat.envoy in ("LIVE", "INITIALIZING")
         assert await node.stop() == 0
@@ -155,14 +162,14 @@ async def test_what_is_not_sealed_right_is_not_taken(twin: Twin, directory: Path
     async with running(directory, "--bundle", f"{directory.parent}/bundle.json") as node:
         await node.until("/a", 200)
         later = content(slow, "/a", "/b")
-        stranger = pki.new_snapshot_keys()
+        stranger = sealed.new_snapshot_keys()
         bare = Seal(twin.group, 6, 1, snapshot.digest(later), twin.keys.key_id)
-        forged = pki.sign(bare, stranger)
+        forged = sealed.sign(bare, stranger)
         for seal in (
             Seal(**{**{f: getattr(forged, f) for f in forged.__struct_fields__}, "key_id": twin.keys.key_id}),
-            pki.sign(Seal("other", 6, 1, snapshot.digest(later), ""), twin.keys),
-            pki.sign(Seal(twin.group, 4, 1, snapshot.digest(later), ""), twin.keys),
-            pki.sign(Seal(twin.group, 6, 1, snapshot.digest(Snapshot()), ""), twin.keys),
+            sealed.sign(Seal("other", 6, 1, snapshot.digest(later), ""), twin.keys),
+            sealed.sign(Seal(twin.group, 4, 1, snapshot.digest(later), ""), twin.keys),
+            sealed.sign(Seal(twin.group, 6, 1, snapshot.digest(Snapshot()), ""), twin.keys),
         ):
             twin.publish_as(later, seal)
             await asyncio.sleep(0.3)
@@ -227,6 +234,50 @@ async def test_a_client_that_keeps_its_connection_loses_nothing_when_it_stops(
         assert await node.stop() == 0
         await asyncio.gather(*clients)
         assert set(answered) == {200}
+
+
+async def test_certificates_are_found_by_server_name_and_replaced_at_once(
+    twin: Twin, directory: Path, slow: int
+) -> None:
+    now = datetime.now(UTC)
+    exact, wild = pki.self_signed(["a.test"], now), pki.self_signed(["*.b.test"], now)
+    twin.publish(content(slow, "/a", certificates={"a.test": exact, "*.b.test": wild}), 1)
+    async with running(directory, "--bundle", f"{directory.parent}/bundle.json") as node:
+        await node.until("/a", 200)
+        assert await shown(node, "a.test") == exact.certificate
+        assert await shown(node, "x.b.test") == wild.certificate
+        assert await shown(node, "b.test") is None
+        assert await shown(node, "unknown.test") is None
+        for number in range(20):
+            assert await shown(node, f"random{number}.test") is None
+        renewed, late = pki.self_signed(["*.b.test"], now), pki.self_signed(["unknown.test"], now)
+
+        async def show(name: str, pair: pki.Pair | None) -> bool:
+            return await shown(node, name) == (pair and pair.certificate)
+
+        twin.publish(content(slow, "/a", certificates={"a.test": exact, "*.b.test": renewed}), 2)
+        assert await holds(lambda: show("x.b.test", renewed))
+        twin.publish(content(slow, "/a", certificates={"a.test": exact, "unknown.test": late}), 3)
+        assert await holds(lambda: show("unknown.test", late))
+        assert await holds(lambda: show("x.b.test", None))
+
+
+async def shown(node: Node, name: str) -> str | None:
+    """The certificate that the node shows for a server name; None when it refuses the connection."""
+
+    def ask() -> str | None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        try:
+            with (
+                socket.create_connection(("127.0.0.1", kit.PORTS["https"] + node.offset), 5) as plain,
+                context.wrap_socket(plain, server_hostname=name) as secure,
+            ):
+                return ssl.DER_cert_to_PEM_cert(secure.getpeercert(binary_form=True) or b"")
+        except (ssl.SSLError, ConnectionError):
+            return None
+
+    return await asyncio.to_thread(ask)
 
 
 def test_listeners_are_part_of_every_snapshot() -> None:
