@@ -11,7 +11,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from gatefleet import fleet, pki
+from gatefleet import fleet, pki, sealed
 from gatefleet.dpm.callers import XFCC
 from gatefleet.dpm.keeper import TURN_SECONDS
 from gatefleet.fleet import Machine
@@ -44,7 +44,7 @@ async def test_a_node_joins_with_a_token_alone_and_is_on_the_list(manager: DpMan
     assert pki.identity_of(joined.certificate) == Identity("default", "node-1")
     async with node(manager, Pair(joined.certificate, key), ca) as member, member.following() as stream:
         seal = await stream.revision(0)
-        pki.verify(seal, stream.follower.snapshot, joined.verification_keys)
+        sealed.verify(seal, stream.follower.snapshot, joined.verification_keys)
         assert (await member.beat()).newest_revision == 0
     async with manager.store.transaction() as connection:
         (listed,) = await fleets.list_instances(connection, "default")

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from gatefleet import pki
+from gatefleet import sealed
 from gatefleet.errors import NotFound
 from gatefleet.fleet import Heartbeat
 from gatefleet.pki import Identity
@@ -49,7 +49,7 @@ async def test_each_revision_arrives_sealed_and_brings_only_what_changed(manager
             stream.brought.clear()
             await manager.put("default", consumer(f"c{revision}"))
             seal = await stream.revision(revision)
-            pki.verify(seal, stream.follower.snapshot, verify)
+            sealed.verify(seal, stream.follower.snapshot, verify)
             assert stream.brought == [CONSUMER, SEAL]
 
 

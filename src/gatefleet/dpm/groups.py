@@ -9,10 +9,10 @@ from typing import Final
 
 import structlog
 
-from gatefleet import pki, snapshot
+from gatefleet import snapshot
 from gatefleet.compile.compiler import Compiled, Compiler
 from gatefleet.errors import GatefleetError, NotFound
-from gatefleet.pki import SnapshotKeys
+from gatefleet.sealed import SnapshotKeys, sign
 from gatefleet.snapshot import SEAL, Seal, Snapshot
 from gatefleet.store import Changes, Store, fleet, listen
 from gatefleet.xds.server import Server
@@ -89,9 +89,9 @@ class Group:
         made_at = int(time.time())
         work = (self._compiler, self._keys, self.id, changes, made_at)
         large = len(changes.upserts) > _LARGE
-        sealed, compiled = await asyncio.to_thread(_compile, *work) if large else _compile(*work)
-        self._server.publish(self.id, sealed)
-        count = sum(len(entries) for entries in sealed.entries.values())
+        whole, compiled = await asyncio.to_thread(_compile, *work) if large else _compile(*work)
+        self._server.publish(self.id, whole)
+        count = sum(len(entries) for entries in whole.entries.values())
         took = time.monotonic() - began
         self.state = State(changes.revision, count, compiled.problems, took)
         log.info("published", group=self.id, revision=changes.revision, resources=count, ms=round(took * 1000, 1))
@@ -180,6 +180,6 @@ def _compile(
 ) -> tuple[Snapshot, Compiled]:
     compiled = compiler.update(changes.upserts, changes.deletes)
     digest = snapshot.digest(compiled.snapshot)
-    seal = pki.sign(Seal(group_id, changes.revision, made_at, digest, keys.key_id), keys)
-    sealed = Snapshot({**compiled.snapshot.entries, SEAL: {"seal": snapshot.entry(seal.to_bytes())}})
-    return sealed, compiled
+    seal = sign(Seal(group_id, changes.revision, made_at, digest, keys.key_id), keys)
+    whole = Snapshot({**compiled.snapshot.entries, SEAL: {"seal": snapshot.entry(seal.to_bytes())}})
+    return whole, compiled

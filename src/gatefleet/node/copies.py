@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from gatefleet import pki
+from gatefleet import sealed
 from gatefleet.errors import Invalid
 from gatefleet.files import write_private
 from gatefleet.pki import Bundle
@@ -70,7 +70,7 @@ class DiskCopy:
         except OSError as error:
             raise Invalid(f"the copy on disk cannot be read: {error.strerror}") from error
         try:
-            snapshot, seal = pki.read_copy(body, identity.verification_keys, identity.snapshot_key)
+            snapshot, seal = sealed.read_copy(body, identity.verification_keys, identity.snapshot_key)
         except Invalid as error:
             raise Invalid(f"the copy on disk is refused: {error}") from error
         check(seal, identity.gateway_group_id, self.floor(seal.group), "the copy on disk")
@@ -78,7 +78,7 @@ class DiskCopy:
 
     def write(self, revision: Revision, identity: Bundle) -> None:
         """Replace the copy, then raise the mark; a crash between the two leaves a copy that is still taken."""
-        body = pki.write_copy(revision.snapshot, revision.seal, identity.snapshot_key)
+        body = sealed.write_copy(revision.snapshot, revision.seal, identity.snapshot_key)
         write_private(self._file, body, lasting=True)
         write_private(self._mark, msgspec.json.encode(Floor(revision.seal.group, revision.seal.revision)), lasting=True)
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from gatefleet import fleet, pki, snapshot
+from gatefleet import fleet, pki, sealed, snapshot
 from gatefleet.errors import GatefleetError, Invalid
 from gatefleet.fleet import Heartbeat
 from gatefleet.node.copies import Revision, check
@@ -113,7 +113,7 @@ class Manager:
             seal = _seal(delta)
             if seal.key_id not in self.identity.verification_keys:
                 self._renew_now.set()  # the answer brings the group's present keys
-            pki.verify(seal, self._pending, self.identity.verification_keys)
+            sealed.verify(seal, self._pending, self.identity.verification_keys)
             check(seal, self.identity.gateway_group_id, self._floor, "what the DP Manager sent")
         except Invalid as error:
             follower.refuse(str(error))

@@ -14,10 +14,11 @@ from sqlalchemy import Row, delete, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gatefleet import pki
+from gatefleet import pki, sealed
 from gatefleet.errors import NotFound, Unauthorized
 from gatefleet.fleet import Heartbeat
-from gatefleet.pki import Bundle, Identity, JoinToken, Pair, SnapshotKeys
+from gatefleet.pki import Bundle, Identity, JoinToken, Pair
+from gatefleet.sealed import SnapshotKeys
 from gatefleet.store.crypto import Cipher
 from gatefleet.store.fleet_tables import (
     certificate_authority,
@@ -187,7 +188,7 @@ async def snapshot_keys(connection: AsyncConnection, cipher: Cipher, group_id: s
     await _lock(connection)
     if found := await _snapshot_keys(connection, cipher, group_id):
         return found
-    made = pki.new_snapshot_keys()
+    made = sealed.new_snapshot_keys()
     place = _key_place(group_id, made.key_id)
     await connection.execute(
         insert(snapshot_key).values(

@@ -1,0 +1,64 @@
+"""Seals and sealed copies: what they give back, and what is refused with which words."""
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gatefleet import sealed, snapshot
+from gatefleet.errors import Invalid
+from gatefleet.snapshot import CLUSTER, SECRET, Seal, snapshot_of
+
+KEYS = sealed.new_snapshot_keys()
+VERIFY = {KEYS.key_id: KEYS.verification}
+CONTENT = snapshot_of([(CLUSTER, "c", b"cluster"), (SECRET, "s", b"private key")])
+
+
+def seal_of(content: snapshot.Snapshot = CONTENT, **changed: object) -> Seal:
+    made = Seal(group="default", revision=7, made_at=1, digest=snapshot.digest(content), key_id="")
+    return msgspec.structs.replace(sealed.sign(made, KEYS), **changed)
+
+
+COPY = sealed.write_copy(CONTENT, seal_of(), KEYS.copy)
+
+
+def test_a_copy_gives_back_snapshot_and_seal() -> None:
+    assert sealed.read_copy(COPY, VERIFY, KEYS.copy) == (CONTENT, seal_of())
+    assert sealed.read_header(COPY).revision == 7
+    assert b"private key" not in COPY
+
+
+OTHER = sealed.new_snapshot_keys()
+
+
+@pytest.mark.parametrize(
+    ("copy", "verify", "key", "reason"),
+    [
+        (b"", VERIFY, KEYS.copy, "not a snapshot copy"),
+        (b"something else entirely", VERIFY, KEYS.copy, "not a snapshot copy"),
+        (COPY[:-1], VERIFY, KEYS.copy, "changed, cut short, or encrypted with another key"),
+        (COPY[:40], VERIFY, KEYS.copy, "header of the copy cannot be read"),
+        (COPY.replace(b'"revision":7', b'"revision":8'), VERIFY, KEYS.copy, "changed, cut short"),
+        (COPY.replace(b'"format":1', b'"format":2'), VERIFY, KEYS.copy, r"format \[2\]"),
+        (COPY, VERIFY, OTHER.copy, "encrypted with another key"),
+        (COPY, {}, KEYS.copy, "does not know"),
+        (COPY, {KEYS.key_id: OTHER.verification}, KEYS.copy, r"signature of revision \[7\] is wrong"),
+        (sealed.write_copy(CONTENT, seal_of(revision=8), KEYS.copy), VERIFY, KEYS.copy, "signature"),
+        (sealed.write_copy(CONTENT, seal_of(group="other"), KEYS.copy), VERIFY, KEYS.copy, "signature"),
+        (sealed.write_copy(CONTENT, seal_of(signature=b""), KEYS.copy), VERIFY, KEYS.copy, "signature"),
+        (sealed.write_copy(snapshot_of([]), seal_of(), KEYS.copy), VERIFY, KEYS.copy, "content is not what"),
+        (sealed.write_copy(CONTENT, seal_of(format=2), KEYS.copy), VERIFY, KEYS.copy, r"seal of format \[2\]"),
+    ],
+)
+def test_a_tampered_copy_is_refused_and_the_reason_said(
+    copy: bytes, verify: dict[str, bytes], key: bytes, reason: str
+) -> None:
+    with pytest.raises(Invalid, match=reason):
+        sealed.read_copy(copy, verify, key)
+
+
+@settings(max_examples=300)
+@given(st.integers(0, len(COPY) - 1), st.integers(1, 255))
+def test_no_byte_of_a_copy_can_be_changed(at: int, by: int) -> None:
+    with pytest.raises(Invalid):
+        sealed.read_copy(COPY[:at] + bytes((COPY[at] ^ by,)) + COPY[at + 1 :], VERIFY, KEYS.copy)
