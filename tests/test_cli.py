@@ -1,0 +1,70 @@
+"""The command line: made from the settings classes, errors in one line."""
+
+import subprocess
+import sys
+
+import pytest
+from pydantic_settings import BaseSettings
+from typer.testing import CliRunner
+
+from gatefleet import VERSION
+from gatefleet.cli import app
+from gatefleet.settings import AdminSettings, DpmSettings, MigrateSettings, NodeSettings, UpSettings
+
+ROLES: dict[str, type[BaseSettings]] = {
+    "up": UpSettings,
+    "admin": AdminSettings,
+    "dpm": DpmSettings,
+    "node": NodeSettings,
+    "migrate": MigrateSettings,
+}
+
+
+def gatefleet(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "gatefleet", *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=60, env={"COLUMNS": "400", **environment}
+    )
+
+
+def test_it_knows_its_version() -> None:
+    assert gatefleet("version").stdout.strip() == VERSION
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_setting_is_an_option_and_a_variable(role: str) -> None:
+    told = CliRunner().invoke(app, [role, "--help"], env={"COLUMNS": "400"}).output
+    prefix = str(ROLES[role].model_config.get("env_prefix"))
+    for name, field in ROLES[role].model_fields.items():
+        assert f"--{name.replace('_', '-')} " in told
+        assert f"({prefix}{name.upper()})" in told
+        assert field.description
+        assert "\n" not in field.description
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("admin",), "gatefleet: --dsn (GATEFLEET_ADMIN_DSN): Field required"),
+        (("node", "--port-offset", "many"), "--port-offset (GATEFLEET_NODE_PORT_OFFSET): Input should be a valid int"),
+        (("up", "--port-offset", "-1"), "--port-offset (GATEFLEET_UP_PORT_OFFSET): Input should be greater"),
+    ],
+)
+def test_a_wrong_option_is_one_line_and_exit_code_2(arguments: tuple[str, ...], said: str) -> None:
+    done = gatefleet(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_what_cannot_be_done_is_one_line_and_exit_code_1() -> None:
+    done = gatefleet("migrate", "--dsn", "postgresql://nobody@127.0.0.1:1/none")
+    assert done.returncode == 1
+    assert done.stderr.startswith("gatefleet: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_lists_are_written_with_commas() -> None:
+    done = gatefleet("dpm", "--dsn", "x", "--encryption-key-file", "/none", "--names", "a,b", "--http-port", "wrong")
+    assert "--http-port" in done.stderr
+    assert "--names" not in done.stderr
