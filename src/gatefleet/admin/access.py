@@ -139,7 +139,7 @@ def digest(secret: str) -> bytes:
 
 async def _by_group_key(state: Control, text: str) -> Caller:
     statement = select(group_key.c.group_id).where(group_key.c.token_hash == digest(text))
-    async with state.store.transaction() as connection:
+    async with state.store.reading() as connection:
         group_id = (await connection.execute(statement)).scalar_one_or_none()
     if group_id is None:
         raise Unauthorized("the admin key is not valid; make a new one with PUT /api/gateway_groups/:id/admin_key")
@@ -152,7 +152,7 @@ async def _by_token(state: Control, text: str) -> Caller:
         .join(token, token.c.user_id == user.c.id)
         .where(token.c.token_hash == digest(text))
     )
-    async with state.store.transaction() as connection:
+    async with state.store.reading() as connection:
         row = (await connection.execute(statement)).one_or_none()
     if row is None:
         raise Unauthorized("the token is not valid")
@@ -184,7 +184,7 @@ async def _by_session(state: Control, text: str) -> Caller:
         .join(session, session.c.user_id == user.c.id)
         .where(and_(session.c.token_hash == digest(text), session.c.expires_at > now))
     )
-    async with state.store.transaction() as connection:
+    async with state.store.reading() as connection:
         row = (await connection.execute(statement)).one_or_none()
         if row is None:
             raise Unauthorized("the session has ended; log in again")
@@ -202,7 +202,7 @@ def later(state: Control, now: datetime, part: float = 1) -> datetime:
 
 
 async def user_by_name(state: Control, username: str) -> Row[Any] | None:
-    async with state.store.transaction() as connection:
+    async with state.store.reading() as connection:
         return (await connection.execute(select(user).where(user.c.username == username))).one_or_none()
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, cast
 from uuid import uuid4
@@ -107,10 +108,7 @@ async def _write(kind: Kind, request: Request, id_: str, body: Mapping[str, Any]
     if kind.path == "upstreams" and id_ == parent:
         raise Invalid(f"upstream [{id_}] is the service's own: change it with PUT /apisix/admin/services/{id_}")
     async with audit.change_group(request) as documents:
-        key = document_key(kind, id_, parent)
-        if new and await documents.exists(kind.path, key):
-            raise Conflict(f"{kind.singular} [{key}] already exists; use PUT to replace it")
-        return value(shown(await _store(request, documents, Document(kind.path, id_, parent, accepted))))
+        return value(shown(await _store(request, documents, Document(kind.path, id_, parent, accepted), new=new)))
 
 
 async def _patch(kind: Kind, request: Request) -> Response:
@@ -139,17 +137,20 @@ async def _delete(kind: Kind, request: Request) -> Response:
     return nothing()
 
 
-async def _store(request: Request, documents: Documents, document: Document) -> Stored:
-    kind = KINDS[document.kind]
+async def _store(request: Request, documents: Documents, document: Document, *, new: bool = False) -> Stored:
+    kind, own = KINDS[document.kind], (document.kind, document.key)
     guard(documents, kind)
-    if kind.owner and not await documents.exists(kind.owner.kind, str(document.parent)):
+    owner = [(kind.owner.kind, str(document.parent))] if kind.owner else []
+    there: Mapping[tuple[str, str], str | None] = await documents.parents(own, *owner) if new or owner else {}
+    if kind.owner and owner[0] not in there:
         missing = f"{KINDS[kind.owner.kind].singular} [{document.parent}] not found"
         raise (Invalid(f'Error at "/{kind.owner.field}": {missing}') if kind.owner.field else NotFound(missing))
-    before = await documents.get(kind.path, document.key) if kind.owner and kind.owner.field else None
+    if new and own in there:
+        raise Conflict(f"{kind.singular} [{document.key}] already exists; use PUT to replace it")
     stored = await documents.put(document)
     await edited(documents, document, request)
-    if before and before.document.parent != document.parent:
-        await edited(documents, before.document, request)
+    if there.get(own) not in {None, document.parent}:
+        await edited(documents, replace(document, parent=there[own]), request)
     audit.note(request, kind.path, document.id, masked(kind.path, document.id, document.body))
     return stored
 

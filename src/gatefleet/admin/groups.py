@@ -88,14 +88,14 @@ async def _list(request: Request) -> Response:
         statement = statement.where(G.id == own)
     order = G.created_order if query.order_by == "created_at" else G.updated_order
     ordered = statement.order_by(order.desc() if query.descending else order.asc())
-    async with control(request).store.transaction() as connection:
+    async with control(request).store.reading() as connection:
         total = (await connection.execute(select(func.count()).select_from(statement.subquery()))).scalar_one()
         rows = await connection.execute(_page(ordered, query))
         return listing([_shown(row) for row in rows], total)
 
 
 async def _get(request: Request) -> Response:
-    async with control(request).store.transaction() as connection:
+    async with control(request).store.reading() as connection:
         return value(_shown(await _existing(connection, request.path_params["gateway_group_id"])))
 
 
@@ -174,14 +174,14 @@ async def _client_certificate(request: Request) -> Response:
 
 
 async def _instances(request: Request) -> Response:
-    async with control(request).store.transaction() as connection:
+    async with control(request).store.reading() as connection:
         await _existing(connection, request.path_params["gateway_group_id"])
         found = await fleet.list_instances(connection, request.path_params["gateway_group_id"])
     return _instance_list(request, found)
 
 
 async def _all_instances(request: Request) -> Response:
-    async with control(request).store.transaction() as connection:
+    async with control(request).store.reading() as connection:
         return _instance_list(request, await fleet.list_instances(connection))
 
 

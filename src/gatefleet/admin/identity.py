@@ -148,7 +148,7 @@ async def _users(request: Request) -> Response:
     statement = select(user).order_by(user.c.created_at.desc(), user.c.id)
     if query.search:
         statement = statement.where(user.c.username.icontains(query.search, autoescape=True))
-    async with control(request).store.transaction() as connection:
+    async with control(request).store.reading() as connection:
         rows = (await connection.execute(statement)).all()
     size = query.page_size or len(rows)
     return listing([_shown(row) for row in rows[(query.page - 1) * size : query.page * size]], len(rows))
@@ -179,7 +179,7 @@ async def _assign(request: Request) -> Response:
 async def _tokens(request: Request) -> Response:
     _, user_id = user_of(request)
     statement = select(token).where(token.c.user_id == user_id).order_by(token.c.created_at.desc(), token.c.id)
-    async with control(request).store.transaction() as connection:
+    async with control(request).store.reading() as connection:
         rows = (await connection.execute(statement)).all()
     return listing([_token(row) for row in rows])
 
@@ -219,7 +219,7 @@ async def _delete_token(request: Request) -> Response:
 
 
 async def _existing(request: Request, user_id: str) -> Row[Any]:
-    async with control(request).store.transaction() as connection:
+    async with control(request).store.reading() as connection:
         row = (await connection.execute(select(user).where(user.c.id == user_id))).one_or_none()
     if row is None:
         raise NotFound(f"user [{user_id}] not found")

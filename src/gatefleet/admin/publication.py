@@ -28,12 +28,14 @@ async def edited(documents: Documents, document: Document, request: Request) -> 
     service_id = document.id if document.kind == "services" else str(document.parent)
     releases = Releases(documents.connection, control(request).store.cipher)
     operator = caller_of(request).name
+    published = await releases.publication(documents.group_id, service_id)
+    if published is None:
+        return
     service = await documents.get("services", service_id)
     if service is None:
         await releases.end_publication(documents.group_id, service_id, operator)
         return
-    published = await releases.publication(documents.group_id, service_id)
-    version = await releases.version(published.version_id) if published and published.version_id else None
+    version = await releases.version(published.version_id) if published.version_id else None
     if version is None:
         return
     routes, _ = await documents.list("routes", Query(parent=service_id))

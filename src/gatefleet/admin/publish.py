@@ -160,7 +160,7 @@ async def _conflict_check(request: Request) -> Response:
     order = await read_shape(request, Order)
     cipher = control(request).store.cipher
     found: list[dict[str, Any]] = []
-    async with control(request).store.transaction() as connection:
+    async with control(request).store.reading() as connection:
         releases = Releases(connection, cipher)
         for item in order.services:
             template = (await existing(releases, "services", item.service_id)).document.body
@@ -190,7 +190,7 @@ async def _services_with_routes(documents: Documents, but: set[str]) -> list[dic
 async def _published(request: Request) -> Response:
     records: list[dict[str, Any]] = []
     store, service_id = control(request).store, request.path_params["id"]
-    async with store.transaction() as connection:
+    async with store.reading() as connection:
         releases = Releases(connection, store.cipher)
         for publication in await releases.publications(service_id):
             documents = Documents(connection, store.cipher, publication.group_id, 0)
@@ -302,7 +302,7 @@ async def _version(request: Request) -> Response:
 async def _version_by_name(request: Request) -> Response:
     store = control(request).store
     service_id, name = request.path_params["id"], request.path_params["version"]
-    async with store.transaction() as connection:
+    async with store.reading() as connection:
         version = await Releases(connection, store.cipher).find_version(service_id, name)
     if version is None:
         raise NotFound(f"version [{name}] of service [{service_id}] not found")
@@ -324,7 +324,7 @@ async def _version_route(request: Request) -> Response:
 
 async def _read_version(request: Request) -> Version:
     store = control(request).store
-    async with store.transaction() as connection:
+    async with store.reading() as connection:
         version = await Releases(connection, store.cipher).version(request.path_params["id"])
     if version is None:
         raise NotFound(f"service version [{request.path_params['id']}] not found")

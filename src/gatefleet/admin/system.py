@@ -49,7 +49,7 @@ async def _version(_: Request) -> Response:
 
 async def _status(request: Request) -> Response:
     """200 while PostgreSQL answers."""
-    async with control(request).store.transaction() as connection:
+    async with control(request).store.reading() as connection:
         await connection.execute(select(1))
     return answer({"status": "ok"})
 
@@ -83,7 +83,7 @@ class Settings(msgspec.Struct, omit_defaults=True):
 
 
 async def _settings(request: Request) -> Response:
-    async with control(request).store.transaction() as connection:
+    async with control(request).store.reading() as connection:
         return value({ADDRESSES: await dp_manager_addresses(connection)})
 
 

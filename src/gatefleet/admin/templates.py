@@ -48,14 +48,14 @@ async def existing(releases: Releases, kind: str, id_: str) -> Stored:
 
 async def _list(kind: str, request: Request) -> Response:
     query = read_query(request, request.query_params.get("service_id") if kind == "routes" else None)
-    async with control(request).store.transaction() as connection:
+    async with control(request).store.reading() as connection:
         releases = Releases(connection, control(request).store.cipher)
         found, total = await releases.templates(kind, query)
         return listing([await _shown(releases, stored) for stored in found], total)
 
 
 async def _get(kind: str, request: Request) -> Response:
-    async with control(request).store.transaction() as connection:
+    async with control(request).store.reading() as connection:
         releases = Releases(connection, control(request).store.cipher)
         return value(await _shown(releases, await existing(releases, kind, request.path_params["id"])))
 
@@ -66,14 +66,14 @@ async def _create(kind: str, request: Request) -> Response:
 
 async def _put(kind: str, request: Request) -> Response:
     body = await read_object(request)
-    async with control(request).store.transaction() as connection:
+    async with control(request).store.reading() as connection:
         await existing(Releases(connection, control(request).store.cipher), kind, request.path_params["id"])
     return await _write(kind, request, request.path_params["id"], body)
 
 
 async def _patch(kind: str, request: Request) -> Response:
     patch = await read_json(request)
-    async with control(request).store.transaction() as connection:
+    async with control(request).store.reading() as connection:
         releases = Releases(connection, control(request).store.cipher)
         stored = await existing(releases, kind, request.path_params["id"])
     return await _write(kind, request, stored.document.id, patched(stored.document.body, patch))

@@ -2,15 +2,20 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
+from sqlalchemy import event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gatefleet.errors import Unreachable
+
+if TYPE_CHECKING:
+    import asyncpg
+    from sqlalchemy.engine.interfaces import DBAPIConnection
 
 CONNECT_SECONDS: Final = 5
 STATEMENT_SECONDS: Final = 30
@@ -19,17 +24,17 @@ LOCK_SECONDS: Final = 15
 
 def connect(dsn: str, *, pool_size: int = 10) -> AsyncEngine:
     """An engine for a libpq-style DSN (`postgresql://user:password@host:5432/database`); nothing is opened yet."""
-    return create_async_engine(
+    engine = create_async_engine(
         make_url(dsn).set(drivername="postgresql+asyncpg"),
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=CONNECT_SECONDS,
-        pool_pre_ping=True,
         hide_parameters=True,
         json_serializer=_encode,
         json_deserializer=msgspec.json.decode,
         connect_args={
             "timeout": CONNECT_SECONDS,
+            "command_timeout": STATEMENT_SECONDS + LOCK_SECONDS,
             "server_settings": {
                 "application_name": "gatefleet",
                 "statement_timeout": f"{STATEMENT_SECONDS}s",
@@ -38,6 +43,16 @@ def connect(dsn: str, *, pool_size: int = 10) -> AsyncEngine:
             },
         },
     )
+    event.listen(engine.sync_engine.pool, "checkout", _replace_if_closed)
+    return engine
+
+
+@asynccontextmanager
+async def autocommit(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
+    """A connection whose statements each stand alone, without the two extra round trips of a transaction."""
+    single = engine.execution_options(isolation_level="AUTOCOMMIT")
+    async with reaching(), single.connect() as connection:
+        yield connection
 
 
 @asynccontextmanager
@@ -67,6 +82,12 @@ async def reaching() -> AsyncGenerator[None]:
         if error.connection_invalidated or _is_outage(error):
             raise Unreachable("PostgreSQL does not answer; the change may not have been made") from error
         raise
+
+
+def _replace_if_closed(connection: "DBAPIConnection", _record: object, _proxy: object) -> None:
+    """Have the pool open another connection for one that PostgreSQL has closed; costs no round trip."""
+    if cast("asyncpg.Connection[Any]", connection.driver_connection).is_closed():
+        raise DisconnectionError
 
 
 def _is_outage(error: DBAPIError) -> bool:

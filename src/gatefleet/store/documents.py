@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
 
-from sqlalchemy import ColumnElement, Row, Select, and_, delete, func, or_, select, true
+from sqlalchemy import ColumnElement, Row, Select, and_, delete, func, or_, select, true, tuple_
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -75,9 +75,12 @@ class Documents:
         row = (await self.connection.execute(select(resource).where(self._kind(kind), R.key == key))).one_or_none()
         return self._stored(row) if row else None
 
-    async def exists(self, kind: str, key: str) -> bool:
-        found = await self.connection.execute(select(R.key).where(self._kind(kind), R.key == key))
-        return found.one_or_none() is not None
+    async def parents(self, *wanted: tuple[str, str]) -> Mapping[tuple[str, str], str | None]:
+        """Those of the (kind, key) that exist, each with its parent; one round trip."""
+        rows = await self.connection.execute(
+            select(R.kind, R.key, R.parent).where(R.group_id == self.group_id, tuple_(R.kind, R.key).in_(wanted))
+        )
+        return {(row.kind, row.key): row.parent for row in rows}
 
     async def list(self, kind: str, query: Query = EVERYTHING) -> tuple[Sequence[Stored], int]:
         """The page asked for, and how many documents there are in all pages."""

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gatefleet.errors import NotFound
 from gatefleet.resources import Document
 from gatefleet.store.crypto import Cipher, new_key, unwrap, wrap
-from gatefleet.store.database import connect, snapshot, transaction
+from gatefleet.store.database import autocommit, connect, snapshot, transaction
 from gatefleet.store.documents import Documents, opened
 from gatefleet.store.listen import CHANNEL
 from gatefleet.store.migrate import LOCK
@@ -60,6 +60,10 @@ class Store:
         """One transaction over what belongs to no group's configuration."""
         return transaction(self.engine)
 
+    def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A connection for reads that each stand alone."""
+        return autocommit(self.engine)
+
     @asynccontextmanager
     async def change(self, group_id: str, author: Author) -> AsyncGenerator[Documents]:
         """Everything in one transaction over one group; nodes hear of it only if it commits.
@@ -73,13 +77,13 @@ class Store:
     @asynccontextmanager
     async def read(self, group_id: str) -> AsyncGenerator[Documents]:
         """The group's documents as they are; do not write through it. NotFound if there is no such group."""
-        async with transaction(self.engine) as connection:
+        async with autocommit(self.engine) as connection:
             revision = await _revision(connection, group_id)
             yield Documents(connection, self.cipher, group_id, revision)
 
     async def revisions(self) -> Mapping[str, int]:
         """The revision every group is at."""
-        async with transaction(self.engine) as connection:
+        async with autocommit(self.engine) as connection:
             rows = await connection.execute(select(gateway_group.c.id, gateway_group.c.revision))
             return {row.id: row.revision for row in rows}
 
@@ -138,20 +142,18 @@ async def load_cipher(engine: AsyncEngine, master_key: bytes) -> Cipher:
 
 
 async def _record(documents: Documents, author: Author) -> None:
-    await documents.connection.execute(
-        update(gateway_group).where(gateway_group.c.id == documents.group_id).values(revision=documents.revision)
+    """The new revision, its log row and the notice, in one round trip."""
+    raised = update(gateway_group).where(gateway_group.c.id == documents.group_id).values(revision=documents.revision)
+    logged = insert(revision_log).values(
+        group_id=documents.group_id,
+        revision=documents.revision,
+        operator=author.operator,
+        request_id=author.request_id,
+        upserts=documents.upserts,
+        deletes=documents.deletes,
     )
-    await documents.connection.execute(
-        insert(revision_log).values(
-            group_id=documents.group_id,
-            revision=documents.revision,
-            operator=author.operator,
-            request_id=author.request_id,
-            upserts=documents.upserts,
-            deletes=documents.deletes,
-        )
-    )
-    await documents.connection.execute(select(func.pg_notify(CHANNEL, documents.group_id)))
+    notified = select(func.pg_notify(CHANNEL, documents.group_id))
+    await documents.connection.execute(notified.add_cte(raised.cte("raised"), logged.cte("logged")))
 
 
 async def _revision(connection: AsyncConnection, group_id: str) -> int:
