@@ -51,6 +51,16 @@ async def test_a_node_joins_with_a_token_alone_and_is_on_the_list(manager: DpMan
     assert (listed.id, listed.hostname, listed.ports, listed.status) == ("node-1", "host-1", (9080,), "Healthy")
 
 
+async def test_what_is_no_request_is_refused_without_a_word_too_many(manager: DpManager) -> None:
+    async with node(manager) as stranger:
+        for body in (Machine("x\0", "", ""), Machine("", "", "")):
+            with pytest.raises(grpc.aio.AioRpcError, match="the request cannot be read") as error:
+                await stranger.call(fleet.ENROLL, body)
+            assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+        with pytest.raises(grpc.aio.AioRpcError, match="larger than"):
+            await stranger.call(fleet.ENROLL, Machine("x" * 2_000_000, "", ""))
+
+
 async def test_a_token_of_another_ca_is_of_no_use(manager: DpManager) -> None:
     token = pki.mint_token(pki.create_ca(datetime.now(UTC)).certificate)
     with pytest.raises(Exception, match="someone in between"):

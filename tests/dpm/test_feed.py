@@ -235,3 +235,14 @@ async def test_what_older_replicas_report_does_not_replace_newer_findings(store:
         await fleets.report(connection, "default", 5, {"routes/a": "new"})
         await fleets.report(connection, "default", 4, {"routes/a": "old"})
         assert await fleets.problems(connection, "default") == {"routes/a": "new"}
+
+
+async def test_what_connected_nodes_refuse_is_among_the_problems_of_the_group(store: Store) -> None:
+    async with store.transaction() as connection:
+        for name, ago in (("here", "1 second"), ("lost", "1 hour")):
+            beat = Heartbeat(MACHINE, problems={f"{ROUTES}/{name}": "no such cluster"})
+            await fleets.beat(connection, Identity("default", name), beat)
+            statement = "update instance set last_heartbeat_at = now() - cast(:ago as text)::interval where id = :name"
+            await connection.execute(text(statement), {"name": name, "ago": ago})
+        await fleets.report(connection, "default", 1, {"routes/a": "bad"})
+        assert await fleets.problems(connection, "default") == {"routes/a": "bad", f"{ROUTES}/here": "no such cluster"}

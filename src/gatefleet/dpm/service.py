@@ -27,6 +27,7 @@ _CODES: Final[dict[type[GatefleetError], grpc.StatusCode]] = {
     NotFound: grpc.StatusCode.NOT_FOUND,
     Unreachable: grpc.StatusCode.UNAVAILABLE,
 }
+_LARGEST: Final = 1 << 20
 _INSTANCE: Final = re.compile(r"[\w.~-]{1,64}", re.ASCII)
 _Q = TypeVar("_Q", bound=msgspec.Struct)
 
@@ -110,14 +111,24 @@ def _method(
 ) -> "grpc.RpcMethodHandler[bytes, bytes]":
     async def call(body: bytes, context: Context) -> bytes:
         try:
-            return msgspec.msgpack.encode(await answer(msgspec.msgpack.decode(body, type=kind), context))
-        except msgspec.DecodeError as error:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"the request cannot be read: {error}")
+            return msgspec.msgpack.encode(await answer(_decode(body, kind), context))
         except GatefleetError as error:
             await _abort(context, error)
+        except Exception:  # what it says is for our log, not for whoever calls
+            log.exception("a call failed", call=kind.__name__)
+            await _abort(context, GatefleetError("something broke in the DP Manager; its log tells more"))
         raise AssertionError  # abort always raises
 
     return grpc.unary_unary_rpc_method_handler(call)  # pyright: ignore[reportArgumentType]  (the stubs know synchronous handlers only)
+
+
+def _decode(body: bytes, kind: type[_Q]) -> _Q:
+    if len(body) > _LARGEST:
+        raise Invalid(f"the request is larger than {_LARGEST} bytes")
+    try:
+        return msgspec.msgpack.decode(body, type=kind)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise Invalid(f"the request cannot be read: {error}") from error
 
 
 async def _abort(context: Context, error: GatefleetError) -> None:

@@ -272,9 +272,18 @@ async def report(connection: AsyncConnection, group_id: str, revision: int, prob
 
 
 async def problems(connection: AsyncConnection, group_id: str) -> Mapping[str, str]:
-    """Documents of the group that are not live as they stand ("kind/key"), and why."""
-    found = await connection.execute(select(group_status.c.problems).where(group_status.c.group_id == group_id))
-    return cast("Mapping[str, str]", found.scalar_one_or_none() or {})
+    """What of the group is not live as it stands, and why.
+
+    Documents that could not be compiled ("kind/key"), and resources that the Envoys of connected nodes refuse
+    ("<type URL>/<name>"); both keep their last good form.
+    """
+    compiled = await connection.execute(select(group_status.c.problems).where(group_status.c.group_id == group_id))
+    heard = instance.c.last_heartbeat_at > func.now() - LOST_AFTER
+    refused = await connection.execute(select(instance.c.problems).where(instance.c.group_id == group_id, heard))
+    found: dict[str, str] = {}
+    for problems_of_one in (*refused.scalars(), *compiled.scalars()):
+        found |= cast("Mapping[str, str]", problems_of_one)
+    return found
 
 
 async def _ca(connection: AsyncConnection, cipher: Cipher) -> Pair | None:
