@@ -20,7 +20,7 @@ async def test_the_whole_set_up(visitor: Caller) -> None:
     user = await admin.expect_value("POST", "/api/invites", {"id": str, "username": "test"}, invite)
     await admin.put(f"/api/users/{user['id']}/assigned_roles", {"roles": ["super_admin_id"]})
     test = await login(visitor, "test", "test")
-    await test.refused(403, "GET", "/api/gateway_groups")
+    await test.refused(403, "POST", "/api/tokens", {"name": "e2e", "expires_at": 0})
     await test.put("/api/password", {"old_password": "test", "new_password": SECOND})
     test = await login(visitor, "test", SECOND)
     shape = {"id": str, "name": "e2e", "token": str, "expires_at": 0}
