@@ -47,7 +47,7 @@ class DpmSettings(BaseSettings):
 
     dsn: SecretStr = Field(description="PostgreSQL, for example postgresql://user:password@host:5432/gatefleet")
     encryption_key_file: Path = Field(description="File with the key that protects secrets at rest (32 bytes, base64)")
-    bind: str = Field("127.0.0.1", description="Address to listen on")
+    bind: str = Field("0.0.0.0", description="Address to listen on")  # noqa: S104  (nodes come from other machines)
     http_port: int = Field(7900, ge=1, le=65535, description="Port of /healthz and /metrics, without TLS")
     tls_port: int = Field(7943, ge=1, le=65535, description="Port that nodes connect to, with TLS")
     tls_cert: Path | None = Field(None, description="Certificate chain (PEM) for callers that ask for another name")

@@ -45,7 +45,7 @@ class DpManager:
 
     async def start(self) -> None:
         self.running = asyncio.create_task(serve.run(self.settings))
-        async with asyncio.timeout(20), httpx.AsyncClient() as http:
+        async with asyncio.timeout(20), httpx.AsyncClient(timeout=1) as http:
             while True:
                 if self.running.done():
                     self.running.result()
@@ -71,8 +71,7 @@ class DpManager:
         return Pair(made["certificate"], made["private_key"])
 
     async def make_group(self, name: str) -> None:
-        columns = "gateway_group (id, short_id, name, type)"
-        await self.sql(f"insert into {columns} values (:n, :n, :n, 'api7_gateway')", n=name)  # noqa: S608
+        await self.sql("insert into gateway_group (id, name, type) values (:n, :n, 'api7_gateway')", n=name)
 
     async def sql(self, statement: str, **values: object) -> None:
         async with self.store.transaction() as connection:

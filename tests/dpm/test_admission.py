@@ -1,6 +1,7 @@
 """Who may do what at the DP Manager, over its real TLS front."""
 
 import asyncio
+import socket
 import ssl
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from sqlalchemy import text
 from gatefleet import fleet, pki, sealed
 from gatefleet.dpm.callers import XFCC
 from gatefleet.dpm.keeper import TURN_SECONDS
+from gatefleet.errors import GatefleetError
 from gatefleet.fleet import Machine
 from gatefleet.pki import Identity, Pair
 from gatefleet.resources import Document
@@ -181,6 +183,16 @@ async def test_the_plain_port_tells_health_and_numbers_and_nothing_else(manager:
         assert (await http.get("/healthz")).json() == {"status": "ok", "postgresql": "ok"}
         assert 'gatefleet_group_revision{gateway_group="default"}' in (await http.get("/metrics")).text
         assert {(await http.get(path)).status_code for path in (fleet.CA_PATH, "/", fleet.ENROLL)} == {404}
+
+
+@pytest.mark.parametrize("port", ["http_port", "tls_port"])
+async def test_a_taken_port_is_said_with_what_to_do(store: Store, dsn: str, tmp_path: Path, port: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        number = taken.getsockname()[1]
+        with pytest.raises(GatefleetError, match=rf"port {number} on 127\.0\.0\.1.*choose another with --{port[:-5]}"):
+            async with dp_manager(store, dsn, MASTER_KEY, tmp_path, **{port: number}):
+                pass
 
 
 async def test_old_tls_is_refused(manager: DpManager) -> None:
