@@ -2,7 +2,6 @@
 
 import argparse
 import tempfile
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,7 +37,7 @@ class Plan:
 
 FULL: Final = Plan(
     traffic=(1, 1_000, 10_000),
-    changes=(Shape(10), Shape(10_000), Shape(10_000, shared_host=False)),
+    changes=(Shape(10), Shape(10_000), Shape(10_000, hosts=500)),
     rounds=6,
     seconds=1,
     count=50,
@@ -46,7 +45,7 @@ FULL: Final = Plan(
 )
 QUICK: Final = Plan(
     traffic=(1, 100),
-    changes=(Shape(10), Shape(100), Shape(100, shared_host=False)),
+    changes=(Shape(10), Shape(100), Shape(100, hosts=5)),
     rounds=1,
     seconds=1,
     count=10,
@@ -77,37 +76,44 @@ def main() -> None:
 
 
 def _product(home: Path, plan: Plan, rounds: int, parts: set[str], results: Results) -> None:
-    """One fleet that grows; at each size what is to be measured there."""
+    """A fleet per number of hosts, which grows; at each size what is to be measured there."""
     sizes = plan.traffic if "traffic" in parts else ()
+    wanted = {Shape(n) for n in sizes} | (set(plan.changes) if "changes" in parts else set[Shape]())
     with ExitStack() as stack:
-        upstream = stack.enter_context(peers.upstream(home))
-        bench = stack.enter_context(fleet.running(home / "fleet"))
-        others = {n: _others(stack, home, upstream.port, n) for n in {1, *sizes}}
-        filled = 0
-        for shape in _shapes(plan, parts):
-            results.filling[shape.name] = round(bench.fill(shape, upstream.port, first=filled), 1)
-            filled = shape.routes
-            if shape.shared_host and shape.routes in sizes:
-                contenders = {BASE: others[1][BASE], **others[shape.routes]}
-                for name, plugins in PLUGINS.items():
-                    bench.set_plugins(shape, upstream.port, plugins)
-                    contenders[GATEWAY] = Contender(Peer(bench.envoy, bench.gateway), shape.routes)
-                    results.traffic += traffic.measure(contenders, name, rounds=rounds, seconds=plan.seconds)
-            if "changes" in parts and shape in plan.changes:
-                _changes(bench, shape, upstream.port, plan.count, results)
-            results.memory[shape.name] = bench.memory()
+        upstream = stack.enter_context(peers.upstream(home)).port
+        others = {n: _others(stack, home, upstream, n) for n in {1, *sizes}}
+        for hosts in sorted({shape.hosts for shape in wanted}):
+            filled = 0
+            with fleet.running(home / f"fleet-{hosts}") as bench:
+                for shape in sorted((s for s in wanted if s.hosts == hosts), key=lambda s: s.routes):
+                    results.filling[shape.name] = round(bench.fill(shape, upstream, first=filled), 1)
+                    filled = shape.routes
+                    if hosts == 1 and shape.routes in sizes:
+                        contenders = {BASE: others[1][BASE], **others[shape.routes]}
+                        _traffic(bench, shape, upstream, contenders, rounds, plan.seconds, results)
+                    if "changes" in parts and shape in plan.changes:
+                        _changes(bench, shape, upstream, plan.count, results)
+                    results.memory[shape.name] = bench.memory()
+
+
+def _traffic(
+    bench: Fleet,
+    shape: Shape,
+    upstream: int,
+    contenders: dict[str, Contender],
+    rounds: int,
+    seconds: float,
+    results: Results,
+) -> None:
+    for name, plugins in PLUGINS.items():
+        bench.set_plugins(shape, upstream, plugins)
+        contenders[GATEWAY] = Contender(Peer(bench.envoy, bench.gateway), shape.routes)
+        results.traffic += traffic.measure(contenders, name, rounds=rounds, seconds=seconds)
 
 
 def _changes(bench: Fleet, shape: Shape, upstream: int, count: int, results: Results) -> None:
     bench.set_plugins(shape, upstream, ON_EVERY_ROUTE)
     results.changes[shape.name] = changes.summary(changes.measure(bench, shape, count))
-
-
-def _shapes(plan: Plan, parts: set[str]) -> Iterator[Shape]:
-    """Every shape to be reached, each growing out of the one before."""
-    wanted = {Shape(n) for n in plan.traffic} if "traffic" in parts else set[Shape]()
-    wanted |= set(plan.changes) if "changes" in parts else set()
-    yield from sorted(wanted, key=lambda shape: (shape.routes, not shape.shared_host))
 
 
 def _others(stack: ExitStack, home: Path, upstream: int, routes: int) -> dict[str, Contender]:

@@ -64,14 +64,14 @@ class Fleet:
         self.put([("consumers/bench", {"username": "bench", "plugins": {"key-auth": {"key": KEY}}})])
         with self._dpm_asleep():
             began = time.monotonic()
-            self.put(shape.service(k, upstream, {}) for k in range(shape.services))
+            self.put(shape.services(upstream, {}))
             self.put(shape.route(n, {}) for n in range(first, shape.routes))
-            return (shape.services + shape.routes - first) / (time.monotonic() - began)
+            return (shape.hosts + shape.routes - first) / (time.monotonic() - began)
 
     def set_plugins(self, shape: Shape, upstream: int, plugins: Json) -> None:
         """PUT every service with these plugins, which all its routes inherit."""
         with self._dpm_asleep():
-            self.put(shape.service(k, upstream, plugins) for k in range(shape.services))
+            self.put(shape.services(upstream, plugins))
         self._settled(shape, protected="key-auth" in plugins)
 
     @contextmanager

@@ -1,12 +1,10 @@
 """The groups that are measured: hosts, paths, services and plugins, as the Admin API takes them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 Json = dict[str, Any]
-PER_SERVICE: Final = 20
-"""Routes of one service; they share the first two segments of their paths."""
 KEY: Final = "bench-key"
 HOST: Final = "bench.test"
 HEADERS: Final = {"apikey": KEY}
@@ -26,39 +24,39 @@ ON_EVERY_ROUTE: Final[Json] = {**KEY_AUTH, **LIMIT, **HEADERS_SET}
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """So many routes, twenty to a service; the services share one host or have one each."""
+    """So many routes, spread evenly over services of one host each."""
 
     routes: int
-    shared_host: bool = True
-
-    @property
-    def services(self) -> int:
-        return -(-self.routes // PER_SERVICE)
+    hosts: int = 1
 
     @property
     def name(self) -> str:
-        hosts = 1 if self.shared_host else self.services
-        return f"{self.routes:,} route{'s' * (self.routes > 1)}, {hosts} host{'s' * (hosts > 1)}"
+        return f"{self.routes:,} route{'s' * (self.routes > 1)}, {self.hosts} host{'s' * (self.hosts > 1)}"
 
     def host(self, n: int) -> str:
         """The host of route number `n`."""
-        return HOST if self.shared_host else f"h{n // PER_SERVICE}.{HOST}"
+        return HOST if self.hosts == 1 else f"h{self._service(n)}.{HOST}"
 
-    def service(self, k: int, upstream: int, plugins: Json) -> tuple[str, Json]:
-        """(path below /apisix/admin, body) of service number `k`."""
+    def services(self, upstream: int, plugins: Json) -> Iterator[tuple[str, Json]]:
+        """(path below /apisix/admin, body) of each service; all its routes inherit `plugins`."""
         nodes = [{"host": "127.0.0.1", "port": upstream, "weight": 1}]
-        hosts = [self.host(k * PER_SERVICE)]
-        return f"services/s{k}", {"name": f"s{k}", "hosts": hosts, "upstream": {"nodes": nodes}, "plugins": plugins}
+        for k in range(self.hosts):
+            hosts = [self.host(k * self.routes // self.hosts)]
+            body = {"name": f"s{k}", "hosts": hosts, "upstream": {"nodes": nodes}, "plugins": plugins}
+            yield f"services/s{k}", body
 
     def route(self, n: int, plugins: Json) -> tuple[str, Json]:
         """(path below /apisix/admin, body) of route number `n`; `plugins` come on top of its service's."""
-        service = f"s{n // PER_SERVICE}"
+        service = f"s{self._service(n)}"
         return f"routes/r{n}", {"name": f"r{n}", "service_id": service, "paths": [path(n)], "plugins": plugins}
+
+    def _service(self, n: int) -> int:
+        return n * self.hosts // self.routes
 
 
 def path(n: int) -> str:
-    """The path of route number `n`."""
-    return f"/api/s{n // PER_SERVICE}/r{n}"
+    """The path of route number `n`; twenty share their first two segments."""
+    return f"/api/s{n // 20}/r{n}"
 
 
 def marked(mark: str) -> Json:
