@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ from gatefleet.compile.compiler import Compiler
 from gatefleet.pki import Pair
 from gatefleet.resources import Document
 from gatefleet.snapshot import Snapshot
+from gatefleet.up import leash
 from tests.e2e import kit
 from tests.node.manager_twin import Twin
 
@@ -74,9 +77,10 @@ async def running(directory: Path, *arguments: str, offset: int | None = None) -
     offset = kit.free_offset() if offset is None else offset
     command = ["node", "--data-dir", str(directory), "--port-offset", str(offset), "--bind", "127.0.0.1"]
     options = ["--envoy-concurrency", "1", "--drain-timeout", "5"]
+    leashed = [sys.executable, leash.__file__, str(os.getpid()), str(int(signal.SIGTERM)), "-1", "-1"]
     with directory.with_suffix(".log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
-            kit.GATEFLEET, *command, *options, *arguments, stdout=log, stderr=log, start_new_session=True
+            *leashed, str(kit.GATEFLEET), *command, *options, *arguments, stdout=log, stderr=log, start_new_session=True
         )
     async with httpx.AsyncClient(timeout=10) as client:
         node = Node(directory, offset, process, client)
