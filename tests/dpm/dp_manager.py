@@ -159,7 +159,13 @@ async def node(manager: DpManager, pair: Pair | None = None, ca: str = "") -> As
 async def dp_manager(store: Store, dsn: str, key: bytes, folder: Path, **settings: object) -> AsyncIterator[DpManager]:
     (folder / "key").write_text(base64.b64encode(key).decode())
     http, tls = free_ports(2)
-    given = {"dsn": dsn, "encryption_key_file": folder / "key", "data_dir": folder / "dpm", **settings}
+    given = {
+        "bind": "127.0.0.1",
+        "dsn": dsn,
+        "encryption_key_file": folder / "key",
+        "data_dir": folder / "dpm",
+        **settings,
+    }
     manager = DpManager(store, DpmSettings.model_validate({"http_port": http, "tls_port": tls, **given}))
     await manager.start()
     try:

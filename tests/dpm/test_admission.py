@@ -189,6 +189,7 @@ async def test_the_plain_port_tells_health_and_numbers_and_nothing_else(manager:
 async def test_a_taken_port_is_said_with_what_to_do(store: Store, dsn: str, tmp_path: Path, port: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
+        taken.listen()
         number = taken.getsockname()[1]
         with pytest.raises(GatefleetError, match=rf"port {number} on 127\.0\.0\.1.*choose another with --{port[:-5]}"):
             async with dp_manager(store, dsn, MASTER_KEY, tmp_path, **{port: number}):
