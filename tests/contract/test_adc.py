@@ -133,12 +133,13 @@ async def test_credentials_come_in_clear_and_the_newest_first(group: Caller) -> 
 async def test_certificates_come_back_as_sent_without_their_keys_and_the_newest_first(group: Caller) -> None:
     for id_, sni in (("a", "one.example.com"), ("b", "two.example.com")):
         await group.put(f"ssls/{id_}", {"snis": [sni], "cert": CERT, "key": KEY})
-    sent = {"snis": ["one.example.com"], "cert": OTHER_CERT, "key": OTHER_KEY, "certs": [CERT], "keys": [KEY]}
+    sent = {"snis": ["one.example.com"], "cert": OTHER_CERT, "key": OTHER_KEY}
     answer = await group.put("ssls/a", sent)
+    assert "/certs" in await group.refused(400, "PUT", "ssls/a", {**sent, "certs": [CERT], "keys": [KEY]})
     one, (newest, older) = (await group.get("ssls/a"))["value"], (await group.get("ssls"))["list"]
     assert (newest["id"], older["id"]) == ("a", "b")
     for shown in (answer["value"], one, newest):
-        assert (shown["cert"], shown["certs"], shown["snis"]) == (OTHER_CERT, [CERT], ["one.example.com"])
+        assert (shown["cert"], shown["snis"]) == (OTHER_CERT, ["one.example.com"])
     assert not {"key", "keys"} & {*answer["value"], *one, *newest, *older}
     assert KEY.splitlines()[1] not in (await group.send("GET", "ssls")).text
 

@@ -103,12 +103,11 @@ async def _put_by_body(kind: Kind, request: Request) -> Response:
 
 async def _write(kind: Kind, request: Request, id_: str, body: Mapping[str, Any], *, new: bool = False) -> Response:
     _check_id(id_)
-    accepted = _accepted(kind, id_, body)
-    parent = _parent(kind, request, accepted)
-    if kind.path == "upstreams" and id_ == parent:
+    document = _accepted(kind, request, id_, body)
+    if kind.path == "upstreams" and id_ == document.parent:
         raise Invalid(f"upstream [{id_}] is the service's own: change it with PUT /apisix/admin/services/{id_}")
     async with audit.change_group(request) as documents:
-        return value(shown(await _store(request, documents, Document(kind.path, id_, parent, accepted), new=new)))
+        return value(shown(await _store(request, documents, document, new=new)))
 
 
 async def _patch(kind: Kind, request: Request) -> Response:
@@ -117,13 +116,12 @@ async def _patch(kind: Kind, request: Request) -> Response:
     if "dry-run" in request.query_params or "dry_run" in request.query_params:
         async with control(request).store.read(group_of(request)) as documents:
             stored = await _existing(documents, kind, id_, owner)
-        _accepted(kind, id_, patched(stored.document.body, patch))
+        _accepted(kind, request, id_, patched(stored.document.body, patch))
         return answer({})
     async with audit.change_group(request) as documents:
         stored = await _existing(documents, kind, id_, owner)
-        accepted = _accepted(kind, id_, patched(stored.document.body, patch))
-        parent = _parent(kind, request, accepted)
-        return value(shown(await _store(request, documents, Document(kind.path, id_, parent, accepted))))
+        document = _accepted(kind, request, id_, patched(stored.document.body, patch))
+        return value(shown(await _store(request, documents, document)))
 
 
 async def _delete(kind: Kind, request: Request) -> Response:
@@ -155,10 +153,11 @@ async def _store(request: Request, documents: Documents, document: Document, *, 
     return stored
 
 
-def _accepted(kind: Kind, id_: str, body: Mapping[str, Any]) -> dict[str, Any]:
+def _accepted(kind: Kind, request: Request, id_: str, body: Mapping[str, Any]) -> Document:
     accepted = accept(kind.path, id_, body)
-    check_servable(kind.path, accepted)
-    return accepted
+    document = Document(kind.path, id_, _parent(kind, request, accepted), accepted)
+    check_servable(document)
+    return document
 
 
 async def _existing(documents: Documents, kind: Kind, id_: str, parent: str | None) -> Stored:

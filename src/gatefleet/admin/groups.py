@@ -102,7 +102,7 @@ async def _get(request: Request) -> Response:
 async def _create(request: Request) -> Response:
     values = (await read_shape(request, Wanted)).values()
     new_id = str(uuid4())
-    row = {"id": new_id, "short_id": secrets.token_hex(4), **values}
+    row = {"id": new_id, **values}
     async with audit.transact(request, new_id) as connection, _name_free(values["name"]):
         made = (await connection.execute(insert(gateway_group).values(row).returning(gateway_group))).one()
         await connection.execute(select(func.pg_notify(CHANNEL, new_id)))
@@ -246,7 +246,7 @@ def _shown(row: Row[Any]) -> dict[str, Any]:
         "labels": row.labels,
         "enforce_service_publishing": row.enforce_service_publishing,
         "config": {
-            "control_plane_key_prefix": f"/gateway_groups/{row.short_id}",
+            "control_plane_key_prefix": f"/gateway_groups/{row.id}",
             **({"image_tag": row.image_tag} if row.image_tag else {}),
         },
         "created_at": unix(row.created_at),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -144,9 +145,9 @@ async def _bring(documents: Documents, releases: Releases, item: Item, version: 
     for kind, key in outcome.deletes:
         await documents.delete(kind, key)
     for document in outcome.upserts:
-        accepted = accept(document.kind, document.id, document.body)
-        check_servable(document.kind, accepted)
-        await documents.put(Document(document.kind, document.id, document.parent, accepted))
+        accepted = replace(document, body=accept(document.kind, document.id, document.body))
+        check_servable(accepted)
+        await documents.put(accepted)
     await releases.set_publication(documents.group_id, item.service_id, version, operator)
 
 
@@ -276,8 +277,9 @@ def _with_runtime(service: Stored, patch: Any) -> Document:
         raise Invalid(f"{beyond} are not part of the runtime configuration ({', '.join(RUNTIME)})")
     rest = {key: part for key, part in body.items() if key not in RUNTIME}
     accepted = accept("services", service.document.id, {**rest, **changed})
-    check_servable("services", accepted)
-    return Document("services", service.document.id, None, accepted)
+    document = Document("services", service.document.id, None, accepted)
+    check_servable(document)
+    return document
 
 
 def _runtime_value(service: Document) -> dict[str, Any]:

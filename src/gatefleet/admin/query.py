@@ -28,6 +28,8 @@ def read_query(request: Request, parent: str | None = None) -> Query:
         name=params.get("name"),
         search=params.get("search"),
         plugin=params.get("plugin_name"),
+        type=params.get("type"),
+        host=params.get("hosts"),
         order_by=cast('Literal["created_at", "updated_at"]', order_by),
         descending=direction == "desc",
         page=_number("page", params.get("page") or "1"),

@@ -1,20 +1,16 @@
 """What the shapes allow and the compiler cannot carry is refused when it is written, not found out later."""
 
-from collections.abc import Mapping
-from typing import Any, cast
+from pydantic import ValidationError
 
-from gatefleet.compile import paths
-from gatefleet.compile import vars as conditions
-from gatefleet.compile.resolve import upstream as resolve_upstream
+from gatefleet.compile.check import check
+from gatefleet.errors import Invalid
+from gatefleet.resources import Document
+from gatefleet.resources.messages import sentences
 
 
-def check_servable(kind: str, body: Mapping[str, Any]) -> None:
+def check_servable(document: Document) -> None:
     """Invalid, naming the field, for what no node could serve."""
-    if kind == "routes":
-        for path in cast("list[str]", body["paths"]):
-            paths.parse(path)
-        conditions.predicates(body.get("vars") or [])
-    if kind == "services" and isinstance(body.get("upstream"), Mapping):
-        resolve_upstream("check", body["upstream"])
-    if kind == "upstreams":
-        resolve_upstream("check", body)
+    try:
+        check(document)
+    except ValidationError as error:
+        raise Invalid("; ".join(sentences(error))) from error

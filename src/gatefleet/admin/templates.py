@@ -81,13 +81,14 @@ async def _patch(kind: str, request: Request) -> Response:
 
 async def _write(kind: str, request: Request, id_: str, body: Mapping[str, Any]) -> Response:
     accepted = accept(kind, id_, body)
-    check_servable(kind, accepted)
     parent = str(accepted["service_id"]) if kind == "routes" else None
+    document = Document(kind, id_, parent, accepted)
+    check_servable(document)
     async with audit.transact(request) as connection:
         releases = Releases(connection, control(request).store.cipher)
         if parent is not None and await releases.template("services", parent) is None:
             raise Invalid(f'Error at "/service_id": {NAMES["services"]} [{parent}] not found')
-        stored = await releases.put_template(Document(kind, id_, parent, accepted))
+        stored = await releases.put_template(document)
         audit.note(request, f"{kind}/template", id_, masked(kind, id_, accepted))
         return value(await _shown(releases, stored))
 

@@ -10,7 +10,7 @@ from gatefleet.admin.endpoint import add, group
 from gatefleet.admin.servable import check_servable
 from gatefleet.admin.web import answer, control, failure, read_object
 from gatefleet.errors import Invalid
-from gatefleet.resources import KINDS, Kind
+from gatefleet.resources import KINDS, Document, Kind
 from gatefleet.resources.accept import accept
 
 NOT_SERVED = {"stream_routes": "stream routes are not supported yet", "consumer_groups": "there are no consumer groups"}
@@ -51,7 +51,8 @@ def _problems(kind: Kind, body: Mapping[str, Any], services: set[str]) -> Iterat
 
 def _accepted(kind: Kind, item: Mapping[str, Any]) -> dict[str, Any]:
     accepted = accept(kind.path, _id(kind, item), _own(kind, item))
-    check_servable(kind.path, accepted)
+    parent = str(accepted[kind.owner.field]) if kind.owner and kind.owner.field else "new"
+    check_servable(Document(kind.path, _id(kind, item), parent, accepted))
     return accepted
 
 

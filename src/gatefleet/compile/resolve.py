@@ -114,6 +114,8 @@ def certificate(document_id: str, body: Json) -> tuple[ir.Certificate, ...]:
         return ()
     if body.get("client"):
         raise Invalid('Error at "/client": client certificates per SNI are not served yet')
+    if body.get("certs") or body.get("keys"):
+        raise Invalid('Error at "/certs": further certificates are not served yet; give one cert with its key')
     names = tuple(sorted({name.lower() for name in body.get("snis") or ([body["sni"]] if body.get("sni") else ())}))
     return (ir.Certificate(id=document_id, names=names, chain=body["cert"], key=body["key"]),)
 

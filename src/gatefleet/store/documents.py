@@ -38,6 +38,8 @@ class Query:
     name: str | None = None
     search: str | None = None
     plugin: str | None = None
+    type: str | None = None
+    host: str | None = None
     order_by: Literal["created_at", "updated_at"] = "updated_at"
     descending: bool = True
     page: int = 1
@@ -198,6 +200,10 @@ def _matches(kind: Kind, query: Query) -> Column:
     if query.search:
         like = f"%{_literal(query.search)}%"
         conditions.append(or_(*(column.ilike(like) for column in (R.id, R.body["name"].astext, R.body["desc"].astext))))
+    if query.type is not None:
+        conditions.append(R.body["type"].astext == query.type)
+    if query.host is not None:
+        conditions.append(R.body["hosts"].has_key(query.host))
     if query.plugin is not None:
         conditions.append(R.body["plugins"].has_key(query.plugin))
     return and_(*conditions)

@@ -45,7 +45,6 @@ gateway_group: Final = Table(
     "gateway_group",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("short_id", Text, nullable=False, unique=True),
     Column("name", Text, nullable=False, unique=True),
     Column("type", Text, nullable=False),
     Column("description", Text, nullable=False, server_default=""),

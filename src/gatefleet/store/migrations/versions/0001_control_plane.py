@@ -10,7 +10,6 @@ create sequence write_order;
 
 create table gateway_group (
   id text primary key,
-  short_id text not null unique,
   name text not null unique,
   type text not null,
   description text not null default '',
@@ -180,8 +179,8 @@ create table system_setting (
   value jsonb not null
 );
 
-insert into gateway_group (id, short_id, name, type)
-  values ('default', 'default', 'default', 'api7_gateway');
+insert into gateway_group (id, name, type)
+  values ('default', 'default', 'api7_gateway');
 """
 
 FUNCTION = """
