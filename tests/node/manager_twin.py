@@ -3,7 +3,7 @@
 import re
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import grpc
 import grpc.aio
@@ -52,8 +52,10 @@ class Twin:
         self.xds.publish(self.group, Snapshot(entries))
         return seal
 
-    def bundle(self, instance: str = "node-1") -> Bundle:
-        pair = pki.issue_client(self.ca, Identity(self.group, instance), datetime.now(UTC))
+    def bundle(self, instance: str = "node-1", *, age: timedelta = timedelta()) -> Bundle:
+        """A join bundle, its certificate `age` old and good for 30 days in all."""
+        issued = datetime.now(UTC) - age
+        pair = pki.issue_client(self.ca, Identity(self.group, instance), issued, timedelta(days=30))
         return Bundle(
             certificate=pair.certificate,
             private_key=pair.key,

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import socket
 import ssl
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from gatefleet import pki, rundir, sealed, snapshot
+from gatefleet.node.identity import IdentityStore
 from gatefleet.snapshot import LISTENER, ROUTES, Seal, Snapshot, entry
 from tests.e2e import kit
 from tests.node.conftest import HOST, Node, content, holds, running
@@ -210,6 +211,27 @@ async def test_plain_certificate_files_are_enough(twin: Twin, directory: Path, s
     async with running(directory, *options) as node:
         await node.until("/a", 200)
         assert "the certificate is renewed" in node.log()
+
+
+async def test_a_certificate_is_renewed_before_it_runs_out(twin: Twin, directory: Path, slow: int) -> None:
+    twin.publish(content(slow, "/a"), 1)
+    bundle, store = directory.parent / "bundle.json", IdentityStore(directory)
+    bundle.write_bytes(twin.bundle(age=timedelta(days=21)).to_json())
+
+    async def renewed() -> bool:
+        identity = store.load()
+        return identity is not None and pki.expiry(identity.certificate) > datetime.now(UTC) + timedelta(days=29)
+
+    async with running(directory, "--bundle", f"{bundle}") as node:
+        await node.until("/a", 200)
+        assert await holds(renewed)
+        twin.publish(content(slow, "/a", "/b"), 2)
+        await node.until("/b", 200)
+        bundle.unlink()
+        assert await node.stop() == 0
+    async with running(directory) as again:
+        await again.until("/b", 200)
+        await again.until_status("/status/ready", 200)
 
 
 async def test_a_client_that_keeps_its_connection_loses_nothing_when_it_stops(

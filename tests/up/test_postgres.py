@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from gatefleet.errors import Invalid
-from gatefleet.up.postgres import Postgres, make_database
+from gatefleet.up.postgres import SYSTEM_HOME, Postgres, make_database
 
 pytestmark = pytest.mark.anyio
 
@@ -114,3 +114,17 @@ async def test_data_of_another_major_version_is_refused(directory: Path) -> None
     (postgres.cluster.data / "PG_VERSION").write_text("99\n")
     with pytest.raises(Invalid, match="was made by PostgreSQL 99"):
         await Postgres(directory).start()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another user")
+async def test_where_the_system_user_cannot_go_its_data_lies_in_its_own_home(directory: Path) -> None:
+    directory.chmod(0o700)
+    postgres = await started(directory)
+    try:
+        assert postgres.cluster.home.parent == SYSTEM_HOME
+        assert directory.stat().st_mode & 0o777 == 0o700
+        assert Postgres(directory).cluster.home == postgres.cluster.home
+        assert await value(postgres, "select 1") == 1
+    finally:
+        await postgres.stop()
+        shutil.rmtree(postgres.cluster.home)

@@ -22,7 +22,7 @@ from gatefleet.xds.client import Follower
 log = structlog.get_logger()
 
 RENEWAL_CHECK: Final = 60.0
-"""Seconds between looks at the certificate's age, and the pause after a renewal that failed."""
+"""Seconds between looks at the certificate's age, and between attempts to renew it."""
 Beat = Callable[[], Awaitable[Heartbeat]]
 
 
@@ -97,7 +97,7 @@ class Manager:
             tasks = list(self._tasks.values())
             done, _ = await asyncio.wait(tasks, timeout=1, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                if task in self._tasks.values():
+                if not task.cancelled():  # a renewal replaces the task that follows
                     task.result()
 
     async def _follow(self) -> None:
@@ -134,18 +134,15 @@ class Manager:
 
     async def _renewals(self) -> None:
         while True:
+            if self._renew_now.is_set() or datetime.now(UTC) >= pki.renew_at(self.identity.certificate):
+                try:
+                    await self._renew()
+                    self._run("follow", self._follow())
+                except GatefleetError as error:
+                    log.warning("the certificate could not be renewed", reason=str(error))
+                self._renew_now.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._renew_now.wait(), RENEWAL_CHECK)
-            due = datetime.now(UTC) >= pki.renew_at(self.identity.certificate)
-            if not due and not self._renew_now.is_set():
-                continue
-            try:
-                await self._renew()
-                self._run("follow", self._follow())
-            except GatefleetError as error:
-                log.warning("the certificate could not be renewed", reason=str(error))
-                await asyncio.sleep(RENEWAL_CHECK)
-            self._renew_now.clear()
 
     async def _renew(self) -> None:
         """Take the next certificate and go on with it; the old stream ends."""
@@ -154,7 +151,7 @@ class Manager:
         self.identity = bundle_of(enrolled, key, self.address)
         self._store.save(self.identity)
         log.info("the certificate is renewed", expires=pki.expiry(self.identity.certificate).isoformat())
-        if follow := self._tasks.get("follow"):
+        if follow := self._tasks.pop("follow", None):
             follow.cancel()
             await asyncio.gather(follow, return_exceptions=True)
         before, self._link = self._link, Link(target(self.address), self.identity)
