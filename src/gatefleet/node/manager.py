@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from gatefleet import fleet, pki, sealed, snapshot
+from gatefleet import VERSION, fleet, pki, sealed, snapshot
 from gatefleet.errors import GatefleetError, Invalid
 from gatefleet.fleet import Heartbeat
 from gatefleet.node.copies import Revision, check
@@ -101,7 +101,9 @@ class Manager:
                     task.result()
 
     async def _follow(self) -> None:
-        follower = self._follower = Follower(self._link.channel, node_id=self.instance, held=self._pending)
+        follower = self._follower = Follower(
+            self._link.channel, node_id=self.instance, held=self._pending, metadata={fleet.VERSION_HEADER: VERSION}
+        )
         async for delta in follower.updates():
             self._pending = snapshot.apply(self._pending, delta)
             if delta.changed.get(SEAL):
