@@ -49,7 +49,11 @@ OTHER = sealed.new_snapshot_keys()
         (sealed.write_copy(snapshot_of([]), seal_of(), KEYS.copy), VERIFY, KEYS.copy, "content is not what"),
         (sealed.write_copy(CONTENT, seal_of(format=2), KEYS.copy), VERIFY, KEYS.copy, r"seal of format \[2\]"),
     ],
-)
+    ids=[
+        "empty", "foreign", "cut", "cut-header", "revision", "format", "key", "no-key", "verification-key",
+        "seal-revision", "seal-group", "no-signature", "content", "seal-format",
+    ],
+)  # fmt: skip
 def test_a_tampered_copy_is_refused_and_the_reason_said(
     copy: bytes, verify: dict[str, bytes], key: bytes, reason: str
 ) -> None:
