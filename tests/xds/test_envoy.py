@@ -183,6 +183,17 @@ async def test_envoy_serves_on_without_a_server_and_follows_it_when_it_is_back(p
     assert await proxy.get("c") == (200, "=back")
 
 
+async def test_a_cluster_that_changed_while_the_server_was_away_has_its_endpoints(proxy: Proxy) -> None:
+    assert proxy.listener
+    await proxy.listener.stop(0)
+    proxy.server = Server(stepwise=True)
+    generation = proxy.server.publish("envoy", proxy.snapshot({"c": "c"}, {"c": 9}))
+    await proxy.serve()
+    assert await proxy.acknowledged(generation)
+    assert await proxy.get("c") == (200, "up")
+    assert "cluster_manager.warming_clusters: 0" in (await proxy.envoy.ask("/stats?filter=warming_clusters")).text
+
+
 async def test_connections_are_let_finish_when_it_stops(proxy: Proxy) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
     writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nscope: a\r\n\r\n")

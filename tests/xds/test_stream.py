@@ -135,6 +135,20 @@ def test_routes_and_endpoints_go_with_their_parents_and_secrets_are_said_to_be_g
     assert [short(r) for r in fake.drain()] == [("Secret", [], ["s"])]
 
 
+@pytest.mark.parametrize("first", ["cluster is sent", "endpoints are asked for"])
+def test_a_client_that_comes_back_gets_the_endpoints_of_a_cluster_that_changed_meanwhile(
+    feed: Feed, first: str
+) -> None:
+    old, new = snap(cluster={"c": "1"}, endpoints={"c": "e"}), snap(cluster={"c": "2"}, endpoints={"c": "e"})
+    feed.publish(new)
+    fake = client(feed, CLUSTER, stepwise=True, held=old)
+    if first == "cluster is sent":
+        assert short(fake.receive()) == ("Cluster", ["c"], [])
+    fake.subscribe(ENDPOINTS, "c", held={"c": old.of(ENDPOINTS)["c"].version})
+    got = [short(fake.receive()) for _ in range(1 if first == "cluster is sent" else 2)]
+    assert got[-1] == ("ClusterLoadAssignment", ["c"], [])
+
+
 def wildcard_secrets(snapshot: Snapshot, type_url: str, name: str) -> Entry | None:
     parent = snapshot.of(type_url).get("*." + name.partition(".")[2])
     return entry(name.encode() + b":" + parent.body) if parent else None

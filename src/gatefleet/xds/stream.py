@@ -1,8 +1,8 @@
 """What one stream's client has, wants and rejects, and which response goes next; no IO, the clock is an argument.
 
 A stream always works towards the newest snapshot: it keeps what the client holds and never a backlog of changes.
-Order of a push (architecture: make before break): additions type by type, then removals in reverse, then the last type
-of the order, which closes a revision.
+Order of a push, so that nothing refers to what is not there: additions type by type, then removals in reverse, then
+the seal, which closes a revision.
 """
 
 import re
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from google.protobuf.message import DecodeError
 
 from gatefleet.protos.envoy.config.cluster import v3 as cluster
-from gatefleet.snapshot import CLUSTER, ENDPOINTS, ROUTES, SECRET, Entry, Snapshot
+from gatefleet.snapshot import CLUSTER, ENDPOINTS, ROUTES, SEAL, SECRET, Entry, Snapshot
 from gatefleet.xds.feed import NOTHING, Feed, Resolver
 from gatefleet.xds.wire import Response, responses
 
@@ -65,6 +65,8 @@ class State:
         self.reached = 0
         """The feed's generation up to which the client has answered everything."""
         self._feed, self._order, self._stepwise, self._resolve = feed, tuple(order), stepwise, resolve
+        self._without_endpoints: set[str] = set()
+        """Endpoints of clusters that went out on this stream, not asked for on it yet."""
 
     def receive(self, request: "discovery.DeltaDiscoveryRequest") -> None:
         """Take one request: an answer to a response, new or dropped names, or both."""
@@ -103,10 +105,9 @@ class State:
 
     def _choices(self, goal: Snapshot, now: float) -> Iterator[Response | str]:
         """Responses in order of urgency; the name of a type when its answers have to be awaited first."""
-        *most, last = self._order
-        most += [t for t in self.subscriptions if t not in self._order]
-        present = [sub for t in most if (sub := self.subscriptions.get(t))]
-        closing = [sub] if (sub := self.subscriptions.get(last)) else []
+        types = [*self._order, *(t for t in self.subscriptions if t not in self._order)]
+        present = [sub for t in types if t != SEAL and (sub := self.subscriptions.get(t))]
+        closing = [sub] if (sub := self.subscriptions.get(SEAL)) else []
         for subs, fill in (
             (present, self._add),
             (present[::-1], self._remove),
@@ -145,11 +146,16 @@ class State:
 
     def _endpoints_again(self, clusters: Mapping[str, Entry]) -> None:
         """Envoy builds a changed cluster anew and waits for its endpoints, but does not ask for what it once got."""
+        wanted = {_endpoints_name(name, made) for name, made in clusters.items()}
+        self._without_endpoints |= wanted
         if sub := self.subscriptions.get(ENDPOINTS):
-            for wanted in (_endpoints_name(name, made) for name, made in clusters.items()):
-                if wanted in sub.names:
-                    sub.held.pop(wanted, None)
-                    sub.demanded[wanted] = None
+            for name in sorted(wanted & sub.names):
+                self._demand_endpoints(sub, name)
+
+    def _demand_endpoints(self, sub: Subscription, name: str) -> None:
+        self._without_endpoints.discard(name)
+        sub.held.pop(name, None)
+        sub.demanded[name] = None
 
     def _add_named(self, sub: Subscription, goal: Snapshot, changed: Mapping[str, Entry]) -> Iterable[Response]:
         found = {n: e for n, e in changed.items() if n in sub.names}
@@ -229,6 +235,8 @@ class State:
                 if name not in request.initial_resource_versions:
                     sub.held.pop(name, None)
                 sub.demanded[name] = None
+                if sub.type_url == ENDPOINTS and name in self._without_endpoints:
+                    self._demand_endpoints(sub, name)  # held from an earlier stream, by the cluster as it was then
 
     def _answered(self, sub: Subscription, request: "discovery.DeltaDiscoveryRequest") -> None:
         _, response = sub.unanswered.pop(request.response_nonce, (0.0, None))
