@@ -3,18 +3,18 @@
 import http.client
 import json
 import random
-import socket
 import statistics
 import time
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import msgspec
 
 from bench.fleet import ADMIN, GROUP, Fleet
-from bench.shape import HEADERS, Json, Shape, marked, path
+from bench.shape import Json, Shape, marked, path
+from bench.watcher import Watcher
 
 PATIENCE: Final = 10.0
 """Seconds after which a change counts as lost."""
@@ -49,7 +49,7 @@ def measure(fleet: Fleet, shape: Shape, count: int) -> list[Timing]:
             began = time.monotonic()
             at = _put(admin, *shape.route(n, marked(str(change))))
             answered = time.monotonic()
-            live = watcher.until(f"x-live: {change}\r\n".encode())
+            live = watcher.until(str(change), PATIENCE)
             raw.append((answered - began, live - answered, at))
             touched.add(n)
     fleet.put(shape.route(n, {}) for n in sorted(touched))
@@ -72,60 +72,6 @@ def summary(timings: Sequence[Timing]) -> dict[str, float]:
             found[f"{name} p50"] = round(statistics.median(ordered), 2)
             found[f"{name} p99"] = round(ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))], 2)
     return found
-
-
-class Watcher:
-    """One kept-alive connection to the gateway that asks for the same route again and again."""
-
-    def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._request = b""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._socket.close()
-
-    def aim(self, host: str, target: str) -> None:
-        """Ask for this from now on."""
-        headers = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
-        self._request = f"GET {target} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n".encode()
-
-    def until(self, mark: bytes) -> float:
-        """The moment at which an answer has `mark` among its headers; RuntimeError when none has in time."""
-        ends = time.monotonic() + PATIENCE
-        while True:
-            head = self._ask()
-            now = time.monotonic()
-            if mark in head:
-                return now
-            if now > ends:
-                raise RuntimeError(f"not live after {PATIENCE:.0f} s, the gateway still answers:\n{head.decode()}")
-
-    def _ask(self) -> bytes:
-        self._socket.sendall(self._request)
-        said = b""
-        while b"\r\n\r\n" not in said:
-            said += self._receive()
-        head, _, rest = said.partition(b"\r\n\r\n")
-        missing = _length(head) - len(rest)
-        while missing > 0:
-            missing -= len(self._receive())
-        return head + b"\r\n"
-
-    def _receive(self) -> bytes:
-        if not (found := self._socket.recv(65536)):
-            raise RuntimeError("the gateway closed a kept-alive connection")
-        return found
-
-
-def _length(head: bytes) -> int:
-    for line in head.lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            return int(line.partition(b":")[2])
-    raise RuntimeError(f"an answer without a length: {head.decode()}")
 
 
 def _put(admin: http.client.HTTPConnection, resource: str, body: Json) -> float:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,8 @@ import msgspec
 import psutil
 
 from bench.load import PROXY_CORE, pin
-from bench.shape import HEADERS, KEY, Json, Shape, path
+from bench.shape import KEY, MARKER_HOST, Json, Shape, marker
+from bench.watcher import Watcher
 
 GATEFLEET: Final = Path(sys.executable).parent / "gatefleet"
 ADMIN: Final = ("admin", "admin")
@@ -66,13 +67,15 @@ class Fleet:
             began = time.monotonic()
             self.put(shape.services(upstream, {}))
             self.put(shape.route(n, {}) for n in range(first, shape.routes))
-            return (shape.hosts + shape.routes - first) / (time.monotonic() - began)
+            rate = (shape.hosts + shape.routes - first) / (time.monotonic() - began)
+        self.settle(upstream)
+        return rate
 
     def set_plugins(self, shape: Shape, upstream: int, plugins: Json) -> None:
         """PUT every service with these plugins, which all its routes inherit."""
         with self._dpm_asleep():
             self.put(shape.services(upstream, plugins))
-        self._settled(shape, protected="key-auth" in plugins)
+        self.settle(upstream)
 
     @contextmanager
     def _dpm_asleep(self) -> Generator[None]:
@@ -93,21 +96,18 @@ class Fleet:
         async with httpx.AsyncClient(base_url=base, auth=ADMIN, params=GROUP, timeout=60) as client:
             await asyncio.gather(*(_put_all(client, documents) for _ in range(AT_ONCE)))
 
-    def _settled(self, shape: Shape, *, protected: bool) -> None:
-        """Wait until routes from the first to the last answer and want a key, or none, and all is calm again."""
-        for n in sorted({0, shape.routes // 3, shape.routes // 2, shape.routes - 1}):
-            self._until(shape, n, 401 if protected else 200, {})
-            self._until(shape, n, 200, HEADERS)
-        time.sleep(CALM)
+    def settle(self, upstream: int) -> None:
+        """Wait until all that was PUT is live and all is calm again; RuntimeError when that takes too long.
 
-    def _until(self, shape: Shape, n: int, status: int, headers: Mapping[str, str]) -> None:
-        ends = time.monotonic() + SETTLED
-        url = f"http://127.0.0.1:{self.gateway}{path(n)}"
-        with httpx.Client(timeout=5, headers={"Host": shape.host(n), **headers}) as client:
-            while (seen := client.get(url).status_code) != status:
-                if time.monotonic() > ends:
-                    raise RuntimeError(f"route {n} of [{shape.name}] answers {seen}, not {status}")
-                time.sleep(0.02)
+        Revisions go live one after the other, so it is when two later ones are, each changing a route of its own.
+        """
+        with Watcher(self.gateway) as watcher:
+            watcher.aim(MARKER_HOST, "/marker")
+            for mark in (f"{time.monotonic_ns()}", f"{time.monotonic_ns()}+"):
+                for document in marker(upstream, mark):
+                    self.put([document])
+                watcher.until(mark, SETTLED)
+        time.sleep(CALM)
 
     def processes(self) -> dict[str, list[psutil.Process]]:
         """The product's processes by what they are."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 Json = dict[str, Any]
 KEY: Final = "bench-key"
 HOST: Final = "bench.test"
+MARKER_HOST: Final = "marker.test"
 HEADERS: Final = {"apikey": KEY}
 """Sent to every contender alike, also where nobody looks at it."""
 
@@ -57,6 +58,13 @@ class Shape:
 def path(n: int) -> str:
     """The path of route number `n`; twenty share their first two segments."""
     return f"/api/s{n // 20}/r{n}"
+
+
+def marker(upstream: int, mark: str) -> Iterator[tuple[str, Json]]:
+    """(path below /apisix/admin, body) of a service and a route of their own, whose answers carry `mark`."""
+    nodes = [{"host": "127.0.0.1", "port": upstream, "weight": 1}]
+    yield "services/marker", {"name": "marker", "hosts": [MARKER_HOST], "upstream": {"nodes": nodes}}
+    yield "routes/marker", {"name": "marker", "service_id": "marker", "paths": ["/marker"], "plugins": marked(mark)}
 
 
 def marked(mark: str) -> Json:
