@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import postgres as pg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from gatefleet import sealed
-from gatefleet.errors import NotFound
+from gatefleet.errors import GatefleetError, NotFound
 from gatefleet.fleet import Heartbeat
 from gatefleet.pki import Identity
 from gatefleet.resources import Document
@@ -169,6 +170,26 @@ async def test_while_postgresql_is_away_nodes_are_fed_what_there_is_and_changes_
             await way.open()
             await stream.revision(2)
             assert set(stream.follower.of(CONSUMER)) == {"before", "meanwhile"}
+
+
+async def test_it_waits_for_postgresql_and_says_when_the_database_is_not_migrated(
+    store: Store, dsn: str, postgres: pg.Server, tmp_path: Path
+) -> None:
+    way = Relay(dsn, tmp_path)
+    async with asyncio.TaskGroup() as tasks:
+        late = tasks.create_task(_later(way))
+        async with dp_manager(store, way.dsn, MASTER_KEY, tmp_path) as manager:
+            assert late.done()
+            assert await manager.bundle()
+    await way.cut()
+    with pytest.raises(GatefleetError, match="run `gatefleet migrate`"):
+        async with dp_manager(store, postgres.database(), MASTER_KEY, tmp_path):
+            pass
+
+
+async def _later(way: Relay) -> None:
+    await asyncio.sleep(0.5)
+    await way.open()
 
 
 async def test_statuses_are_what_the_last_heartbeat_says(store: Store) -> None:

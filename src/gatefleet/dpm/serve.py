@@ -19,6 +19,7 @@ from gatefleet.pki import Pair
 from gatefleet.rundir import private_dir, remove
 from gatefleet.settings import DpmSettings
 from gatefleet.store import Store, check, fleet, read_master_key
+from gatefleet.store.database import connect
 from gatefleet.xds.server import Server
 from gatefleet.xds.wire import UNLIMITED
 
@@ -53,16 +54,17 @@ async def run(settings: DpmSettings) -> None:
 
 
 async def _open(settings: DpmSettings) -> Store:
-    key = read_master_key(settings.encryption_key_file)
+    key, dsn = read_master_key(settings.encryption_key_file), settings.dsn.get_secret_value()
     while True:
+        engine = connect(dsn, pool_size=1)
         try:
-            store = await Store.open(settings.dsn.get_secret_value(), key, pool_size=settings.pool_size)
+            await check(engine)
+            return await Store.open(dsn, key, pool_size=settings.pool_size)
         except Unreachable as error:
             log.warning("waiting for postgresql", reason=str(error))
             await asyncio.sleep(1)
-        else:
-            await check(store.engine)
-            return store
+        finally:
+            await engine.dispose()
 
 
 async def _ca(store: Store) -> Pair:
