@@ -100,6 +100,9 @@ async def test_plugin_metadata_is_a_map(api: Api) -> None:
     assert (await api.call("GET", f"{path}/limit-count"))["value"] == conf
     assert await api.call("DELETE", f"{path}/limit-count") == ""
     assert "not found" in await api.refused("GET", f"{path}/limit-count", status=404)
+    default = (await api.call("GET", f"{path}/limit-count/default"))["value"]
+    assert default["limit_header"] == "X-RateLimit-Limit"
+    assert "no metadata" in await api.refused("GET", f"{path}/key-auth/default", status=404)
     assert await api.refused("PUT", f"{path}/nope", {}) == "unknown plugin [nope]"
     assert "has no metadata" in await api.refused("PUT", f"{path}/key-auth", {})
 
@@ -113,6 +116,13 @@ async def test_a_consumer_is_also_put_without_its_name_in_the_path(api: Api) -> 
         == 'Error at "/username": property "username" is missing'
     )
     assert "/username" in await api.refused("PUT", "/apisix/admin/consumers/jill", {"username": "jack"})
+
+
+async def test_services_are_filtered_by_type_and_host(api: Api) -> None:
+    await api.call("PUT", "/apisix/admin/services/s", {**SERVICE, "hosts": ["a.test", "b.test"]})
+    await api.call("PUT", "/apisix/admin/services/t", SERVICE)
+    for query, count in (("type=http", 2), ("type=stream", 0), ("hosts=b.test", 1), ("hosts=c.test", 0)):
+        assert (await api.call("GET", f"/apisix/admin/services?{query}"))["total"] == count
 
 
 async def test_deleting_a_service_or_consumer_takes_what_it_owns(api: Api) -> None:

@@ -20,6 +20,7 @@ def router() -> APIRouter:
     add(api, "GET", "/apisix/admin/plugins", _plugins, READ)
     add(api, "GET", "/apisix/admin/plugins/{name}", _schema, READ)
     add(api, "GET", "/apisix/admin/schema/plugins/{name}", _schema, READ)
+    add(api, "GET", "/apisix/admin/plugin_metadata/{name}/default", _default_metadata, READ)
     return api
 
 
@@ -46,6 +47,16 @@ async def _schema(request: Request) -> Response:
     if model is None:
         raise NotFound(f"plugin [{name}] has no schema of type [{request.query_params['schema_type']}]")
     return value(model.model_json_schema())
+
+
+async def _default_metadata(request: Request) -> Response:
+    """What a plugin's metadata is where a group sets none."""
+    name = request.path_params["name"]
+    plugin = registry().get(name)
+    if plugin is None or plugin.metadata is None:
+        raise NotFound(f"plugin [{name}] has no metadata")
+    fields: dict[str, dict[str, Any]] = plugin.metadata.model_json_schema().get("properties", {})
+    return value({key: field["default"] for key, field in fields.items() if field.get("default") is not None})
 
 
 def _described(plugin: Plugin) -> dict[str, Any]:

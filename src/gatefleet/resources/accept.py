@@ -65,13 +65,14 @@ def problems(kind: str, id: str, body: Mapping[str, Any]) -> Iterator[str]:  # n
         shaped = KINDS[kind].model.model_validate(body)
     except ValidationError as error:
         yield from sentences(error)
-        return
-    yield from _not_served(shaped)
-    plugins = cast("Mapping[str, Mapping[str, Any]]", body.get("plugins") or {})
+    else:
+        yield from _not_served(shaped)
+    plugins = cast("dict[str, Any]", body["plugins"]) if isinstance(body.get("plugins"), dict) else {}
     if kind == "global_rules" and list(plugins) != [id]:
         yield error_at(("plugins",), f"a global rule holds exactly the plugin it is named after, [{id}]")
     for name, conf in plugins.items():
-        yield from _plugin_problems(kind, name, conf)
+        if isinstance(conf, dict):
+            yield from _plugin_problems(kind, name, cast("dict[str, Any]", conf))
 
 
 def _with_node_list(upstream: Mapping[str, Any]) -> dict[str, Any]:
