@@ -46,6 +46,11 @@ class Server:
         self.sql(f"create database {name} template {template} strategy file_copy")
         return self.dsn(name)
 
+    def cut(self, dsn: str) -> None:
+        """Close every connection to a database from the server's side."""
+        name = dsn.split("@/")[1].partition("?")[0]
+        self.sql(f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'")  # noqa: S608
+
     def sql(self, statement: str, database: str = "postgres") -> str:
         """Run a statement with psql; its output."""
         command = [self.binaries / "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-U", "gatefleet"]

@@ -5,10 +5,11 @@ import contextlib
 import json
 from typing import Any
 
+import postgres as pg
 import pytest
 from sqlalchemy import text
 
-from gatefleet.errors import Conflict, NotFound
+from gatefleet.errors import Conflict, NotFound, Unreachable
 from gatefleet.resources import Document
 from gatefleet.store import Author, Query, Store, listen
 from gatefleet.store.crypto import WrongKey, new_key
@@ -202,3 +203,27 @@ async def test_a_listener_hears_of_commits_and_comes_back_when_its_connection_is
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+
+
+async def test_connections_that_postgresql_closed_are_replaced_without_an_error(
+    postgres: pg.Server, dsn: str, store: Store
+) -> None:
+    await asyncio.gather(*(store.revisions() for _ in range(4)))
+    for _ in range(2):
+        postgres.cut(dsn)
+        await asyncio.sleep(0.1)
+        await put(store, service("s"))
+        assert await store.revisions()
+
+
+async def test_a_connection_lost_in_the_middle_is_unreachable_and_the_next_change_works(
+    postgres: pg.Server, dsn: str, store: Store
+) -> None:
+    async def cut_off() -> None:
+        async with store.change("default", AUTHOR) as group:
+            postgres.cut(dsn)
+            await group.put(service("s"))
+
+    with pytest.raises(Unreachable):
+        await cut_off()
+    assert await put(store, service("s")) == 1
