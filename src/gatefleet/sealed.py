@@ -99,14 +99,6 @@ def read_copy(copy: bytes, verification_keys: Mapping[str, bytes], key: bytes) -
     return snapshot, seal
 
 
-def read_header(copy: bytes) -> "Header":
-    """What the header states, nothing checked: to choose among copies before reading one."""
-    start = len(_COPY_MAGIC) + 4
-    if copy[: len(_COPY_MAGIC)] != _COPY_MAGIC or len(copy) < start:
-        raise Invalid("this is not a snapshot copy")
-    return _header(copy[start : start + int.from_bytes(copy[len(_COPY_MAGIC) : start], "big")])
-
-
 class Header(msgspec.Struct, frozen=True):
     """The readable head of a copy."""
 

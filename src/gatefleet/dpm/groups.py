@@ -55,6 +55,10 @@ class Group:
     def wake(self) -> None:
         self._woken.set()
 
+    def stale(self, revision: int) -> bool:
+        """Whether something of `revision` is still to be done."""
+        return self._compiler is None or self.state.revision != revision or self._reported != self.state.problems
+
     async def run(self) -> None:
         """Turn after turn, until the group is gone."""
         while True:
@@ -66,15 +70,12 @@ class Group:
                 await self._report()
             except NotFound:
                 return
-            except GatefleetError as error:
+            except GatefleetError as error:  # the next look at the revisions finds this group stale
                 log.warning("group waits", group=self.id, reason=str(error))
-                await asyncio.sleep(POLL_SECONDS)
-                self.wake()
             except Exception:
                 log.exception("group cannot be compiled; its nodes keep what they have", group=self.id)
                 self._compiler = None
                 await asyncio.sleep(_AFTER_FAULT)
-                self.wake()
             await asyncio.sleep(min(CEILING, time.monotonic() - began))
 
     async def turn(self) -> None:
@@ -171,7 +172,7 @@ class Groups:
             if name not in self._groups or self._groups[name][1].done():
                 group = Group(self._store, self._server, name)
                 self._groups[name] = (group, asyncio.create_task(group.run()))
-            elif self._groups[name][0].state.revision != revision:
+            elif self._groups[name][0].stale(revision):
                 self._groups[name][0].wake()
 
 
