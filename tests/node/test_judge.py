@@ -79,7 +79,8 @@ def test_what_it_says_of_itself(name: str) -> None:
     ("seen", "said"),
     [
         (SERVING, "serving revision 7 from the DP Manager"),
-        (Seen(live=LIVE, connected=True, applied=5, envoy=True), "taking revision 7 from the DP Manager"),
+        (Seen(live=LIVE, connected=True, envoy=True), "taking revision 7 from the DP Manager"),
+        (Seen(live=LIVE, connected=True, applied=5, envoy=True), "serving revision 5 from the DP Manager"),
         (
             Seen(disk=DISK, applied=6, envoy=True),
             "serving revision 6 from the copy on disk; not ready: no connection to the DP Manager",

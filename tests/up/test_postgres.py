@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from gatefleet.errors import Invalid
-from gatefleet.up.postgres import SYSTEM_HOME, Postgres, make_database
+from gatefleet.up.children import spawn
+from gatefleet.up.postgres import SYSTEM_HOME, Postgres, answering, make_database, program
 
 pytestmark = pytest.mark.anyio
 
@@ -97,15 +98,29 @@ async def test_a_stale_pid_file_does_not_stop_it(directory: Path) -> None:
     await again.stop()
 
 
-async def test_a_server_that_a_killed_up_left_is_replaced(directory: Path) -> None:
-    left = await started(directory)
-    pid = left.pid
-    again = Postgres(directory)
-    await again.start()
-    assert again.pid not in (None, pid)
-    assert await eventually(again, "select 1") == 1
+async def test_what_a_killed_up_left_is_replaced(directory: Path) -> None:
+    making = await started(directory)
+    await making.stop()
+    left = await spawn(program(making.cluster))
+    await answering(making.cluster, 10)
+    again = await started(directory)
+    assert again.pid not in (None, left.pid)
+    assert await left.wait() == 0
+    assert await value(again, "select 1") == 1
     await again.stop()
-    await left.stop()
+
+
+async def test_sessions_that_outlive_a_killed_server_do_not_keep_the_next_one_out(directory: Path) -> None:
+    postgres = await started(directory)
+    link = await asyncpg.connect(postgres.dsn, timeout=5)
+    busy = asyncio.create_task(link.execute("do $$ begin loop end loop; end $$"))
+    await asyncio.sleep(0.2)
+    assert postgres.pid
+    os.kill(postgres.pid, 9)
+    assert await eventually(postgres, "select 1") == 1
+    with pytest.raises((asyncpg.PostgresError, OSError)):
+        await busy
+    await postgres.stop()
 
 
 async def test_data_of_another_major_version_is_refused(directory: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Coroutine
 from typing import Any, Final
 
@@ -28,6 +29,8 @@ TURN: Final = 1.0
 """Seconds between turns when nothing happens."""
 COPY_PAUSE: Final = 1.0
 """Seconds between writes of the copy on disk, at least: a burst of changes is written once."""
+COPY_SHARE: Final = 20
+"""How much longer than a write the pause after it is: a big copy takes a twentieth of our time at most."""
 
 
 class Agent:
@@ -175,7 +178,9 @@ class Agent:
         while True:
             await self._dirty.wait()
             await asyncio.sleep(COPY_PAUSE)
+            began = time.monotonic()
             await asyncio.to_thread(self._write_copy)
+            await asyncio.sleep(COPY_SHARE * (time.monotonic() - began))
 
     def _write_copy(self) -> None:
         self._dirty.clear()

@@ -97,10 +97,10 @@ def sentence(seen: Seen, verdict: Verdict) -> str:
         return f"serving revision {seen.taken_over} by an Envoy that was running already; {verdict.reason}"
     if verdict.serve is None:
         return f"waiting: {verdict.reason}"
-    held = f"revision {verdict.serve.revision} from {_told(verdict.serve)}"
-    if seen.applied != verdict.serve.revision:
-        return f"taking {held}"
-    return f"serving {held}" + (f"; not ready: {verdict.reason}" if verdict.reason else "")
+    if seen.applied is None:
+        return f"taking revision {verdict.serve.revision} from {_told(verdict.serve)}"
+    serving = f"serving revision {seen.applied} from {_told(verdict.serve)}"
+    return serving + (f"; not ready: {verdict.reason}" if verdict.reason else "")
 
 
 def _told(copy: Copy) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -23,6 +24,8 @@ log = structlog.get_logger()
 
 RENEWAL_CHECK: Final = 60.0
 """Seconds between looks at the certificate's age, and between attempts to renew it."""
+BEAT_GAP: Final = 0.2
+"""Seconds between heartbeats, at least: a burst of revisions is reported once."""
 Beat = Callable[[], Awaitable[Heartbeat]]
 
 
@@ -128,11 +131,13 @@ class Manager:
 
     async def _heartbeats(self, beat: Beat) -> None:
         while True:
+            sent = time.monotonic()
             with contextlib.suppress(GatefleetError):  # the stream says more about a lost connection
                 await self._link.heartbeat(await beat())
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._beat_now.wait(), fleet.HEARTBEAT_SECONDS)
             self._beat_now.clear()
+            await asyncio.sleep(max(0.0, sent + BEAT_GAP - time.monotonic()))
 
     async def _renewals(self) -> None:
         while True:

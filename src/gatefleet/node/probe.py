@@ -1,18 +1,22 @@
 """Proof that a route scope serves a version: ask Envoy itself, through the listener that only we can reach."""
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
-
-import httpx
 
 from gatefleet.protos.envoy.config.route import v3 as route
 from gatefleet.snapshot import Entry
 
 PATH: Final = "gf:probe"
 """A path key no client can have: a client's path begins with a slash."""
+CALL_SECONDS: Final = 1.0
+_LENGTH: Final = re.compile(rb"\r\ncontent-length: (\d+)\r\n", re.IGNORECASE)
+
+_Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 def expected(resource: Entry) -> str:
@@ -28,12 +32,11 @@ def expected(resource: Entry) -> str:
 
 
 class Prober:
-    """Probes over one kept-alive connection to the `probe` listener's socket."""
+    """Probes over one kept-alive connection to the `probe` listener's socket; a tenth of a web client's cost."""
 
     def __init__(self, socket: Path) -> None:
-        self._client = httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(uds=str(socket)), base_url="http://probe", timeout=1
-        )
+        self._socket = socket
+        self._connection: _Connection | None = None
 
     async def missing(self, wanted: Mapping[str, str], patience: float) -> list[str]:
         """The scopes of `wanted` (scope key to version) that did not serve their version within `patience` seconds."""
@@ -48,10 +51,26 @@ class Prober:
 
     async def _version(self, scope: str) -> str:
         try:
-            answer = await self._client.get("/", headers={"x-gf-scope": scope, "x-gf-path": PATH})
-        except httpx.HTTPError:
+            async with asyncio.timeout(CALL_SECONDS):
+                return await self._ask(scope)
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError):
+            await self.close()
             return ""
-        return answer.text.strip() if answer.status_code == 200 else ""
+
+    async def _ask(self, scope: str) -> str:
+        if self._connection is None:
+            self._connection = await asyncio.open_unix_connection(str(self._socket))
+        reader, writer = self._connection
+        writer.write(f"GET / HTTP/1.1\r\nhost: probe\r\nx-gf-scope: {scope}\r\nx-gf-path: {PATH}\r\n\r\n".encode())
+        head = await reader.readuntil(b"\r\n\r\n")
+        found = _LENGTH.search(head)
+        body = await reader.readexactly(int(found[1]) if found else 0)
+        return body.decode() if head.startswith(b"HTTP/1.1 200 ") else ""
 
     async def close(self) -> None:
-        await self._client.aclose()
+        if self._connection is not None:
+            _, writer = self._connection
+            self._connection = None
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -56,10 +56,11 @@ async def spawn(program: Program) -> asyncio.subprocess.Process:
 
 
 class Supervised:
-    """One program that is kept running until it is stopped."""
+    """One program that is kept running until it is stopped; `before` is done before each of its starts."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, before: Callable[[], Awaitable[None]] | None = None) -> None:
         self.program = program
+        self._before = before
         self.last_code: int | None = None
         """How it ended the last time: an exit code, or minus a signal's number."""
         self._process: asyncio.subprocess.Process | None = None
@@ -73,7 +74,7 @@ class Supervised:
         return self._process.pid if self._process is not None and running else None
 
     async def start(self) -> None:
-        self._process = await spawn(self.program)
+        self._process = await self._spawn()
         self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.program.name}")
 
     async def stop(self) -> None:
@@ -105,7 +106,12 @@ class Supervised:
             log.warning("ended and is started again", child=self.program.name, how=_told(code), pause=pause)
             await asyncio.sleep(pause)
             deaths += 1
-            self._process = await spawn(self.program)
+            self._process = await self._spawn()
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        if self._before:
+            await self._before()
+        return await spawn(self.program)
 
 
 def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:

@@ -90,8 +90,7 @@ class Postgres:
         if not (self.cluster.data / "PG_VERSION").exists():
             await _initialise(self.cluster)
         _check_version(self.cluster)
-        await _clear_the_way(self.cluster)
-        self._server = Supervised(_program(self.cluster))
+        self._server = Supervised(program(self.cluster), before=lambda: _clear_the_way(self.cluster))
         await self._server.start()
         await answering(self.cluster, patience)
 
@@ -247,7 +246,8 @@ def _check_version(cluster: Cluster) -> None:
         )
 
 
-def _program(cluster: Cluster) -> Program:
+def program(cluster: Cluster) -> Program:
+    """The server itself."""
     options = {**OPTIONS, "unix_socket_directories": str(cluster.sockets)}
     command = [str(cluster.installation / "bin" / "postgres"), "-D", str(cluster.data)]
     for name, value in options.items():
@@ -257,26 +257,38 @@ def _program(cluster: Cluster) -> Program:
 
 
 async def _clear_the_way(cluster: Cluster, patience: float = 10.0) -> None:
-    """Stop a server that a killed `up` left behind; drop a pid file whose number now belongs to somebody else."""
-    file = cluster.data / "postmaster.pid"
-    if not file.exists():
-        return
-    pid = int(file.read_text().split()[0])
+    """End what an earlier server left: itself, when a killed `up` could not, or sessions that outlive their server.
+
+    A pid file that is still there then names a process that is none of ours.
+    """
     ends = time.monotonic() + patience
-    while _serves(pid, cluster.data):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGINT if time.monotonic() < ends else signal.SIGQUIT)
-        await asyncio.sleep(0.1)
-    file.unlink(missing_ok=True)
+    while left := _at_work(cluster.data):
+        server = _server_pid(cluster.data)
+        number = signal.SIGINT if server in left else signal.SIGQUIT
+        for pid in [server] if server in left else left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number if time.monotonic() < ends else signal.SIGKILL)
+        await asyncio.sleep(0.05)
+    (cluster.data / "postmaster.pid").unlink(missing_ok=True)
 
 
-def _serves(pid: int, data: Path) -> bool:
-    """Whether process `pid` is a PostgreSQL server over `data` (a server works in its data directory)."""
+def _server_pid(data: Path) -> int:
+    """Who the pid file says the server is; 0 when it does not say."""
     try:
-        return (Path(f"/proc/{pid}/cwd").readlink() == data
-                and Path(f"/proc/{pid}/exe").readlink().name.startswith("postgres"))  # fmt: skip
-    except OSError:
-        return False
+        return int((data / "postmaster.pid").read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _at_work(data: Path) -> list[int]:
+    """The processes of PostgreSQL over `data`: they all work in their data directory."""
+    found: list[int] = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdecimal():
+            with contextlib.suppress(OSError):
+                if (process / "cwd").readlink() == data and (process / "exe").readlink().name.startswith("postgres"):
+                    found.append(int(process.name))
+    return found
 
 
 async def make_database(cluster: Cluster, patience: float) -> None:
@@ -307,4 +319,5 @@ def _says_ready(cluster: Cluster) -> bool:
         lines = (cluster.data / "postmaster.pid").read_text().splitlines()
     except OSError:
         return False
-    return len(lines) > STATUS_LINE and lines[STATUS_LINE].strip() == "ready" and _serves(int(lines[0]), cluster.data)
+    ready = len(lines) > STATUS_LINE and lines[STATUS_LINE].strip() == "ready"
+    return ready and _server_pid(cluster.data) in _at_work(cluster.data)
