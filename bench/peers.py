@@ -70,7 +70,7 @@ def envoy(home: Path, backend: int, routes: int) -> Generator[Peer]:
     """
     port = free_port()
     file = home / f"envoy-{routes}.json"
-    file.write_text(json.dumps(_static(port, backend, routes)))
+    file.write_text(json.dumps(static(port, backend, routes)))
     command = [str(ENVOY), "-c", str(file), "--concurrency", "1", "--disable-hot-restart", "-l", "error"]
     with _running(command, port, PROXY_CORE) as peer:
         yield peer
@@ -80,6 +80,25 @@ def free_port() -> int:
     """A port that was free a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return int(taken.getsockname()[1])
+
+
+def static(port: int, backend: int, routes: int) -> Json:
+    """The bare Envoy's configuration."""
+    manager = {
+        "@type": TYPE + "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "http",
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], **_routing(routes)}]},
+        "http_filters": [
+            {"name": "router", "typed_config": {"@type": TYPE + "extensions.filters.http.router.v3.Router"}}
+        ],
+    }
+    listener = {"name": "http", "address": _address(port), "filter_chains": [
+        {"filters": [{"name": "http", "typed_config": manager}]}
+    ]}  # fmt: skip
+    cluster = {"name": "backend", "type": "STATIC", "load_assignment": {"cluster_name": "backend", "endpoints": [
+        {"lb_endpoints": [{"endpoint": {"address": _address(backend)}}]}
+    ]}}  # fmt: skip
+    return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
 
 
 @contextmanager
@@ -112,24 +131,6 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], patience: float = 20.
                 return
         time.sleep(0.02)
     raise RuntimeError(f"nothing listens on port {port} after {patience:.0f} s: {process.args}")
-
-
-def _static(port: int, backend: int, routes: int) -> Json:
-    manager = {
-        "@type": TYPE + "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": "http",
-        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], **_routing(routes)}]},
-        "http_filters": [
-            {"name": "router", "typed_config": {"@type": TYPE + "extensions.filters.http.router.v3.Router"}}
-        ],
-    }
-    listener = {"name": "http", "address": _address(port), "filter_chains": [
-        {"filters": [{"name": "http", "typed_config": manager}]}
-    ]}  # fmt: skip
-    cluster = {"name": "backend", "type": "STATIC", "load_assignment": {"cluster_name": "backend", "endpoints": [
-        {"lb_endpoints": [{"endpoint": {"address": _address(backend)}}]}
-    ]}}  # fmt: skip
-    return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
 
 
 def _routing(routes: int) -> Json:

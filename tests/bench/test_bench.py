@@ -1,0 +1,64 @@
+"""The parts of the benchmark that need neither wrk nor nginx: what it asks for, what it compares with, what it says."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bench import changes, peers, report
+from bench.changes import Timing
+from bench.report import GATEWAY, Results
+from bench.shape import PLUGINS, Shape
+from bench.traffic import BASE, Cost
+from gatefleet.envoy.binary import PATH
+
+
+@pytest.mark.parametrize("routes", [1, 100])
+def test_envoy_takes_the_configuration_it_is_compared_with(routes: int, tmp_path: Path) -> None:
+    file = tmp_path / "bare.json"
+    file.write_text(json.dumps(peers.static(8080, 8081, routes)))
+    command = [PATH, "--mode", "validate", "-c", file, "-l", "error", "--disable-hot-restart"]
+    assert subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("shape", [Shape(1), Shape(10), Shape(100, hosts=5), Shape(10_000, hosts=500)])
+def test_every_route_belongs_to_the_service_that_has_its_host(shape: Shape) -> None:
+    services = dict(shape.services(8080, PLUGINS["key-auth"]))
+    assert len(services) == shape.hosts
+    for n in range(shape.routes):
+        _, route = shape.route(n, {})
+        assert services[f"services/{route['service_id']}"]["hosts"] == [shape.host(n)]
+
+
+def test_the_99th_percentile_of_fifty_is_the_slowest_of_them() -> None:
+    timings = [Timing(answer=1.0, live=float(n), published=None, turn=None) for n in range(1, 51)]
+    assert changes.summary(timings) == {"live p50": 25.5, "live p99": 50.0, "answer p50": 1.0, "answer p99": 1.0}
+
+
+def test_the_report_says_which_targets_are_met_and_which_are_missed() -> None:
+    results = Results(
+        taken_at="2026-01-01T00:00:00",
+        commit="abc",
+        machine="two cores",
+        load_average=[0.0],
+        traffic=[_cost(BASE, 1.0), _cost(GATEWAY, 0.9)],
+        changes={"10 routes, 1 host": {"live p50": 5.0, "live p99": 10.0}},
+    )
+    targets = next(report.tables(results)).splitlines()[4:]
+    assert [line.split("|")[4].strip() for line in targets] == ["missed", "met"]
+
+
+def _cost(contender: str, ratio: float) -> Cost:
+    return Cost(
+        contender=contender,
+        routes=10_000,
+        plugins="0 plugins",
+        cpu_ratio=ratio,
+        rate_ratio=ratio,
+        cpu_us=40.0,
+        cpu_us_least=39.0,
+        per_second=25_000,
+        p50_ms=1.0,
+        p99_ms=2.0,
+    )
