@@ -105,6 +105,46 @@ def test_global_rules_stand_on_every_scope(documents: list[Document]) -> None:
         assert names == rules
 
 
+def large(count: int) -> list[Document]:
+    """A service with `count` routes on one host, two catch-alls and a host-less one."""
+    nodes = {"nodes": [{"host": "127.0.0.1", "port": 1, "weight": 1}]}
+    service = Document("services", "big", None, {"name": "big", "hosts": ["big.test"], "upstream": nodes})
+    anywhere = Document("services", "any", None, {"name": "any", "upstream": nodes})
+    paths = {"half": "/v1/*", "rest": "/*", **{f"r{n}": f"/v{n % 3}/res{n}/*" for n in range(count)}}
+    routes = [
+        Document("routes", k, "big", {"name": k, "paths": [p], "plugins": {"key-auth": {}}}) for k, p in paths.items()
+    ]
+    return [service, anywhere, *routes, Document("routes", "any", "any", {"name": "any", "paths": ["/any/*"]})]
+
+
+@given(st.lists(st.tuples(st.integers(60, 140), st.booleans()), min_size=1, max_size=4), st.integers(60, 140))
+@settings(max_examples=25, deadline=None)
+def test_a_host_that_grows_and_shrinks_over_its_shards_stays_what_a_full_compile_makes_of_it(
+    steps: list[tuple[int, bool]], start: int
+) -> None:
+    compiler, held = Compiler(), large(start)
+    compiled = compiler.update(held)
+    for size, priority in steps:
+        wanted = [
+            Document(d.kind, d.id, d.parent, {**d.body, "methods": ["GET"]} if priority and d.id == "r7" else d.body)
+            for d in large(size)
+        ]
+        gone = {(d.kind, d.key) for d in held} - {(d.kind, d.key) for d in wanted}
+        compiled, held = compiler.update(wanted, sorted(gone)), wanted
+    assert compiled.snapshot == full(held)
+
+
+def test_every_route_of_a_sharded_host_is_found_and_the_catch_alls_behind_them() -> None:
+    held = full(large(1000))
+    assert len(held.of(snapshot.ROUTES)) > 20
+    for n in range(0, 1000, 7):
+        assert matching.route_for(held, "big.test", "GET", f"/v{n % 3}/res{n}/x").name == f"r{n}"
+    wanted = {"/v1/none/x": "half", "/v1/": "half", "/v2/none": "rest", "/": "rest", "/any/x": "rest"}
+    for path, name in wanted.items():
+        assert matching.route_for(held, "big.test", "GET", path).name == name
+    assert matching.route_for(held, "other.test", "GET", "/any/x").name == "any"
+
+
 def _filters(found: route.Route) -> list[str]:
     names: list[str] = []
     if "gf.route" in found.typed_per_filter_config:

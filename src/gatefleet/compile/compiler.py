@@ -248,8 +248,10 @@ class Compiler:
             return make()
         except ValidationError as error:
             self._problems[f"{kind}/{key}"] = "; ".join(sentences(error))
-        except (Invalid, KeyError, ValueError, TypeError) as error:
-            self._problems[f"{kind}/{key}"] = str(error) if isinstance(error, Invalid) else repr(error)
+        except Invalid as error:
+            self._problems[f"{kind}/{key}"] = str(error)
+        except Exception as error:  # noqa: BLE001  (whatever one document does to us, the others go on)
+            self._problems[f"{kind}/{key}"] = repr(error)
         return None
 
     def _write(self, type_url: str, bodies: Mapping[str, bytes | None]) -> None:
