@@ -23,8 +23,8 @@ pytestmark = pytest.mark.anyio
 
 def envoy_of(node: Node) -> psutil.Process:
     """The Envoy of a node, whoever its parent is."""
-    run = rundir.find("node", node.directory)
-    return next(p for p in psutil.process_iter() if any(f"{run}/bootstrap.pb" in part for part in p.cmdline()))
+    config = f"{rundir.find('node', node.directory)}/bootstrap.pb"
+    return next(p for p in psutil.process_iter(["cmdline"]) if any(config in part for part in p.info["cmdline"] or ()))
 
 
 def gone(process: psutil.Process) -> bool:

@@ -79,14 +79,22 @@ class Agent:
         """Not ready any more at once; connections finish within the drain timeout; nothing is left running."""
         self._draining = True
         self._judge()
+        await self._end()
+        await self._envoy.stop(self._settings.drain_timeout)  # which may still ask for certificates
+        await self._serving.stop()
+
+    async def abandon(self) -> None:
+        """End the agent's own work and leave Envoy to whoever starts next: it goes on with what it has."""
+        await self._end()
+        await self._serving.stop()
+
+    async def _end(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._manager.stop(self._heartbeat)
         if self._dirty.is_set():
             self._write_copy()
-        await self._envoy.stop(self._settings.drain_timeout)
-        await self._serving.stop()
 
     async def metrics_page(self) -> Answer:
         """Prometheus' page; 503 while Envoy does not answer."""
@@ -138,7 +146,11 @@ class Agent:
         wanted = self._revision(verdict.serve)
         if wanted is None or self._draining or _same(wanted, self.applied):
             return
-        receipt = await self._serving.apply(wanted.snapshot)
+        try:
+            receipt = await self._serving.apply(wanted.snapshot)
+        except OSError as error:
+            log.warning("a revision cannot be written down", revision=wanted.seal.revision, reason=str(error))
+            return
         for scope in receipt.unproven:
             log.warning("a route scope does not show its new version", scope=scope, revision=wanted.seal.revision)
         if receipt.acknowledged:

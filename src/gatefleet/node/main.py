@@ -63,10 +63,18 @@ async def _work(settings: NodeSettings, status: Status, manager: Manager, stop: 
     agent = Agent(settings, RunFiles(directory), manager, _machine(settings, manager.address), status)
     try:
         await agent.start()
-        await _unless(stop, agent.failed())
-    finally:
+    except BaseException:
         await agent.stop()
         rundir.remove(directory)
+        raise
+    try:
+        await _unless(stop, agent.failed())
+    except Exception:
+        log.exception("the agent failed; Envoy goes on with what it has, for the next agent")
+        await agent.abandon()
+        raise
+    await agent.stop()
+    rundir.remove(directory)
 
 
 async def _join(settings: NodeSettings, status: Status) -> Manager:
