@@ -347,6 +347,7 @@ class Load:
 
 @contextlib.contextmanager
 def workspace() -> Iterator[Path]:
-    """A short directory: unix socket paths are limited."""
+    """A short directory: unix socket paths are limited. Open to all, so that root's PostgreSQL lies in it too."""
     with tempfile.TemporaryDirectory(prefix="gf") as name:
+        Path(name).chmod(0o755)
         yield Path(name)
