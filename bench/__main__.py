@@ -38,10 +38,10 @@ class Plan:
 FULL: Final = Plan(
     traffic=(1, 1_000, 10_000),
     changes=(Shape(10), Shape(10_000), Shape(10_000, hosts=500)),
-    rounds=6,
+    rounds=5,
     seconds=1,
     count=50,
-    skeleton="",
+    skeleton="^proxied",
 )
 QUICK: Final = Plan(
     traffic=(1, 100),
@@ -86,7 +86,8 @@ def _product(home: Path, plan: Plan, rounds: int, parts: set[str], results: Resu
             filled = 0
             with fleet.running(home / f"fleet-{hosts}") as bench:
                 for shape in sorted((s for s in wanted if s.hosts == hosts), key=lambda s: s.routes):
-                    results.filling[shape.name] = round(bench.fill(shape, upstream, first=filled), 1)
+                    if rate := bench.fill(shape, upstream, first=filled):
+                        results.filling[shape.name] = round(rate, 1)
                     filled = shape.routes
                     if hosts == 1 and shape.routes in sizes:
                         contenders = {BASE: others[1][BASE], **others[shape.routes]}

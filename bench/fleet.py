@@ -21,12 +21,15 @@ import psutil
 from bench.load import PROXY_CORE, pin
 from bench.shape import KEY, MARKER_HOST, Json, Shape, marker
 from bench.watcher import Watcher
+from gatefleet.resources import Document
+from gatefleet.store import Author, Store, read_master_key
 
 GATEFLEET: Final = Path(sys.executable).parent / "gatefleet"
 ADMIN: Final = ("admin", "admin")
 GROUP: Final = {"gateway_group_id": "default"}
 PORTS: Final = (7080, 7443, 7900, 7943, 9080, 9443, 7085, 9091)
 AT_ONCE: Final = 10
+MOST_PUTS: Final = 1_000
 CALM: Final = 2.0
 """Seconds after a big change until the node has also written its copy to disk."""
 SETTLED: Final = 120.0
@@ -60,16 +63,34 @@ class Fleet:
         """The port of the Admin API."""
         return 7080 + self.offset
 
-    def fill(self, shape: Shape, upstream: int, *, first: int = 0) -> float:
-        """PUT the services and the routes from number `first` on, without plugins; PUTs per second."""
+    def fill(self, shape: Shape, upstream: int, *, first: int = 0) -> float | None:
+        """Add the services and the routes from number `first` on, without plugins.
+
+        PUTs per second, or None for so many routes that they go straight into the database, as one revision.
+        """
         self.put([("consumers/bench", {"username": "bench", "plugins": {"key-auth": {"key": KEY}}})])
-        with self._dpm_asleep():
-            began = time.monotonic()
-            self.put(shape.services(upstream, {}))
-            self.put(shape.route(n, {}) for n in range(first, shape.routes))
-            rate = (shape.hosts + shape.routes - first) / (time.monotonic() - began)
+        services, routes = shape.services(upstream, {}), (shape.route(n, {}) for n in range(first, shape.routes))
+        rate = None
+        if shape.routes - first > MOST_PUTS:
+            asyncio.run(self._store([*services, *routes]))
+        else:
+            with self._dpm_asleep():
+                began = time.monotonic()
+                self.put(services)
+                self.put(routes)
+                rate = (shape.hosts + shape.routes - first) / (time.monotonic() - began)
         self.settle(upstream)
         return rate
+
+    async def _store(self, documents: Iterable[tuple[str, Json]]) -> None:
+        settings = self.processes()["admin"][0].environ()
+        key = read_master_key(Path(settings["GATEFLEET_ADMIN_ENCRYPTION_KEY_FILE"]))
+        store = await Store.open(settings["GATEFLEET_ADMIN_DSN"], key)
+        async with store.change("default", Author("bench", "fill")) as group:
+            for resource, body in documents:
+                kind, _, name = resource.partition("/")
+                await group.put(Document(kind, name, body.get("service_id"), body))
+        await store.close()
 
     def set_plugins(self, shape: Shape, upstream: int, plugins: Json) -> None:
         """PUT every service with these plugins, which all its routes inherit."""
