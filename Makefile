@@ -87,7 +87,7 @@ $(UV): requirements/bootstrap.txt
 	@touch $(UV)
 
 $(VENV)/.installed: $(UV) requirements/runtime.txt pyproject.toml
-	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/runtime.txt
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/runtime.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -105,6 +105,7 @@ src/gatefleet/protos/descriptors.binpb: tools/protos.py $(VENV)/.installed
 
 src/gatefleet/native/libgatefleet.so: $(NATIVE) $(VENV)/.installed
 	$(BIN)/python -m gatefleet.native.build
+	$(BIN)/python -m compileall -q src
 
 .PHONY: clean
 clean: ## remove what was built (not your data)
