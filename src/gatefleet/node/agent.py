@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import Coroutine
 from typing import Any, Final
@@ -43,7 +44,12 @@ class Agent:
         self._settings, self._files, self._manager, self._machine = settings, files, manager, machine
         self._status = status
         status.metrics = self.metrics_page
-        self._serving = Serving(files, bind=settings.bind, offset=settings.port_offset)
+        self._serving = Serving(
+            files,
+            bind=settings.bind,
+            offset=settings.port_offset,
+            workers=settings.envoy_concurrency or len(os.sched_getaffinity(0)),
+        )
         self._envoy = EnvoyProcess(_options(settings, files))
         self._copies = DiskCopy(settings.data_dir)
         self._running = Running(files.running)

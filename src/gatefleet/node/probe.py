@@ -32,24 +32,44 @@ def expected(resource: Entry) -> str:
 
 
 class Prober:
-    """Probes over one kept-alive connection to the `probe` listener's socket; a tenth of a web client's cost."""
+    """Probes every worker thread of Envoy, over one kept-alive connection each.
 
-    def __init__(self, socket: Path) -> None:
-        self._socket = socket
-        self._connection: _Connection | None = None
+    The `probe` listener deals connections out evenly, and a worker takes a new configuration a moment after Envoy has
+    acknowledged it: only what every worker serves is proven.
+    """
+
+    def __init__(self, socket: Path, workers: int) -> None:
+        self._workers = [_Worker(socket) for _ in range(workers)]
 
     async def missing(self, wanted: Mapping[str, str], patience: float) -> list[str]:
         """The scopes of `wanted` (scope key to version) that did not serve their version within `patience` seconds."""
         until = time.monotonic() + patience
         left = list(wanted)
         while left:
-            left = [scope for scope in left if await self._version(scope) != wanted[scope]]
+            left = [scope for scope in left if not await self._shows(scope, wanted[scope])]
             if not left or time.monotonic() > until:
                 break
             await asyncio.sleep(0.005)
         return left
 
-    async def _version(self, scope: str) -> str:
+    async def _shows(self, scope: str, version: str) -> bool:
+        shown = await asyncio.gather(*(worker.version(scope) for worker in self._workers))
+        return all(found == version for found in shown)
+
+    async def close(self) -> None:
+        for worker in self._workers:
+            await worker.close()
+
+
+class _Worker:
+    """One connection to the probe listener; a tenth of a web client's cost."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+        self._connection: _Connection | None = None
+
+    async def version(self, scope: str) -> str:
+        """What this worker serves for a scope; empty when it serves nothing there or does not answer."""
         try:
             async with asyncio.timeout(CALL_SECONDS):
                 return await self._ask(scope)

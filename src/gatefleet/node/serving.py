@@ -1,7 +1,7 @@
 """What Envoy serves: whole snapshots applied in an order that never refers to what is not there yet, with proof."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,7 +24,6 @@ from gatefleet.snapshot import (
     SCOPED_ROUTES,
     SCRIPT,
     SECRET,
-    Delta,
     Entry,
     Snapshot,
     diff,
@@ -67,12 +66,12 @@ class Refused:
 class Serving:
     """The local ADS, the tables and the scripts of one Envoy."""
 
-    def __init__(self, files: RunFiles, *, bind: str, offset: int) -> None:
+    def __init__(self, files: RunFiles, *, bind: str, offset: int, workers: int) -> None:
         self.refused: dict[Name, Refused] = {}
         self._files, self._bind, self._offset = files, bind, offset
         self._xds = Server(stepwise=True, resolve=certificates.resolve, order=ENVOY_TYPES)
         self._tables = NativeTables(files.directory)
-        self._prober = probe.Prober(files.directory / "probe.sock")
+        self._prober = probe.Prober(files.directory / "probe.sock", workers)
         self._server = grpc.aio.server(options=UNLIMITED)
         self._wanted = Snapshot()
         self._held = Snapshot()
@@ -116,10 +115,11 @@ class Serving:
         self._wanted = wanted
         target = self._local(wanted)
         if delta.changed.get(HOST) and self._held.of(ROUTES):
-            await self._send(_joined(target, self._held, keeping=(ROUTES, SCOPED_ROUTES)))
+            early = _joined(target, self._held, keeping=(ROUTES, SCOPED_ROUTES))
+            await self._push(early, [n for n in delta.changed.get(ROUTES, {}) if n not in self._held.of(ROUTES)])
             self._tables.widen(wanted)
         added = _joined(self._held, target)
-        receipt = await self._push(added, delta)
+        receipt = await self._push(added, delta.changed.get(ROUTES, {}))
         target = self._without_refused(target)
         self._tables.after(wanted)
         self._held = target
@@ -128,11 +128,11 @@ class Serving:
         self._drop_scripts(wanted.of(SCRIPT))
         return receipt
 
-    async def _push(self, added: Snapshot, delta: Delta) -> Receipt:
+    async def _push(self, added: Snapshot, changed: Iterable[str]) -> Receipt:
         answered = await self._send(added)
-        changed = [n for n in delta.changed.get(ROUTES, {}) if (ROUTES, n) not in self.refused]
+        served = [n for n in changed if (ROUTES, n) not in self.refused]
         routes = added.of(ROUTES)
-        versions = {n.removeprefix(ROUTES_OF): probe.expected(routes[n]) for n in changed[:MOST_PROBES]}
+        versions = {n.removeprefix(ROUTES_OF): probe.expected(routes[n]) for n in served[:MOST_PROBES]}
         unproven = await self._prober.missing(versions, PATIENCE if answered else 0.0)
         return Receipt(answered, tuple(unproven))
 

@@ -16,7 +16,7 @@ from gatefleet.snapshot import PUSH_ORDER, Delta, Entry, Snapshot, entry
 from gatefleet.xds.wire import METHOD, SERVICE
 
 SHORTEST_PAUSE: Final = 0.1
-LONGEST_PAUSE: Final = 10.0
+LONGEST_PAUSE: Final = 3.0
 INVALID_ARGUMENT: Final = 3
 
 
@@ -65,7 +65,7 @@ class Follower:
     async def updates(self) -> AsyncGenerator[Delta, None]:
         """Every change as it arrives, for ever; acknowledged when the caller asks for the next one.
 
-        A broken stream is opened again after a pause that doubles from 0.1 to 10 seconds, with jitter;
+        A broken stream is opened again after a pause that doubles from 0.1 to 3 seconds, with jitter;
         `problem` says why it broke.
         """
         pause = SHORTEST_PAUSE

@@ -64,10 +64,16 @@ def _public(name: str) -> listener.Listener:
 
 
 def _probe() -> listener.Listener:
-    """Where the node's agent asks which version a scope serves; nobody else can reach it."""
+    """Where the node's agent asks which version a scope serves; nobody else can reach it.
+
+    Connections are dealt out evenly, so that as many of them as there are workers reach every worker.
+    """
     manager = listener.Filter(name="http", typed_config=pack(_manager(public=False)))
     return listener.Listener(
-        name=PROBE, address={"pipe": {"path": PROBE_SOCKET, "mode": 0o600}}, filter_chains=[{"filters": [manager]}]
+        name=PROBE,
+        address={"pipe": {"path": PROBE_SOCKET, "mode": 0o600}},
+        filter_chains=[{"filters": [manager]}],
+        connection_balance_config={"exact_balance": {}},
     )
 
 
