@@ -28,8 +28,10 @@ log = structlog.get_logger()
 
 TURN: Final = 1.0
 """Seconds between turns when nothing happens."""
-COPY_PAUSE: Final = 1.0
-"""Seconds between writes of the copy on disk, at least: a burst of changes is written once."""
+COPY_QUIET: Final = 0.5
+"""Seconds without a change after which the copy on disk is written: writing it must not slow a burst of changes."""
+COPY_LATEST: Final = 10.0
+"""Seconds after which it is written all the same."""
 COPY_SHARE: Final = 20
 """How much longer than a write the pause after it is: a big copy takes a twentieth of our time at most."""
 
@@ -59,6 +61,7 @@ class Agent:
         self._said = ""
         self._draining = False
         self._dirty = asyncio.Event()
+        self._changed_at = 0.0
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -165,6 +168,7 @@ class Agent:
             self._judge()
             self._manager.report()
             if wanted is not self._disk:
+                self._changed_at = time.monotonic()
                 self._dirty.set()
 
     def _revision(self, chosen: Copy | None) -> Revision | None:
@@ -195,10 +199,15 @@ class Agent:
     async def _save_copies(self) -> None:
         while True:
             await self._dirty.wait()
-            await asyncio.sleep(COPY_PAUSE)
+            await self._until_quiet()
             began = time.monotonic()
             await asyncio.to_thread(self._write_copy)
             await asyncio.sleep(COPY_SHARE * (time.monotonic() - began))
+
+    async def _until_quiet(self) -> None:
+        latest = time.monotonic() + COPY_LATEST
+        while (quiet := self._changed_at + COPY_QUIET - time.monotonic()) > 0 and time.monotonic() < latest:  # noqa: ASYNC110
+            await asyncio.sleep(quiet)
 
     def _write_copy(self) -> None:
         self._dirty.clear()
