@@ -12,9 +12,9 @@ from gatefleet.native import sharding
 from gatefleet.protos.google import protobuf as wkt
 from gatefleet.snapshot import HostLayout
 
-SHARD_SIZE: Final = 32
+SHARD_SIZE: Final = 16
 """Routes per shard that we aim at: Envoy makes every filter of a scope anew per change, and shards cost nothing."""
-SHARD_ABOVE: Final = 64
+SHARD_ABOVE: Final = 32
 DEPTHS: Final = (1, 2, 3, 4)
 
 Held = dict[str, tuple[Candidate, ...]]
