@@ -24,9 +24,16 @@ MASTER_KEY = bytes(range(32))
 TEMPLATE = "gatefleet_template"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+async def one_event_loop(anyio_backend: str) -> AsyncIterator[None]:
+    """Keeps one event loop for all tests: gRPC's poller hands late events to loops it saw, and a closed one raises."""
+    del anyio_backend
+    yield
 
 
 @pytest.fixture(scope="session")

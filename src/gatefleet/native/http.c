@@ -44,6 +44,7 @@ bool client_address(void *filter, struct address *out) {
 
 EXPORT const char *envoy_dynamic_module_on_program_init(void) {
   tables_use(getenv("GATEFLEET_RUN_DIR"));
+  pages_use(getenv("GATEFLEET_HUGE_PAGES"));
   return ABI_VERSION;
 }
 

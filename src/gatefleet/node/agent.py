@@ -245,5 +245,6 @@ def _options(settings: NodeSettings, files: RunFiles) -> Options:
             "ENVOY_DYNAMIC_MODULES_SEARCH_PATH": str(MODULE.parent),
             "GATEFLEET_RUN_DIR": str(files.directory),
             "GATEFLEET_BUILD": _build(),
+            "GATEFLEET_HUGE_PAGES": str(int(settings.huge_pages)),
         },
     )
