@@ -88,6 +88,7 @@ instance: Final = Table(
     _when("created_at"),
     _when("last_heartbeat_at"),
     _when("left_at", nullable=True),
+    Column("labels", JSONB, nullable=False, server_default=text("'{}'")),
     PrimaryKeyConstraint("group_id", "id"),
 )
 """`problems`: resources this node's Envoy refuses, to the reason."""

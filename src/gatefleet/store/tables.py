@@ -108,9 +108,27 @@ revision_log: Final = Table(
     Column("request_id", Text, nullable=False),
     Column("upserts", JSONB, nullable=False),
     Column("deletes", JSONB, nullable=False),
+    Column("action", Text, nullable=False, server_default="edit"),
+    Column("note", Text, nullable=False, server_default=""),
     PrimaryKeyConstraint("group_id", "revision"),
 )
 """One row per revision; `upserts` and `deletes` are lists of [kind, key], the deletes being the tombstones."""
+
+resource_history: Final = Table(
+    "resource_history",
+    metadata,
+    Column("group_id", Text, ForeignKey("gateway_group.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("parent", Text),
+    Column("body", JSONB(none_as_null=True)),
+    Column("sealed", JSONB, nullable=False, server_default=text("'[]'")),
+    PrimaryKeyConstraint("group_id", "kind", "key", "revision"),
+    Index(None, "group_id", "revision"),
+)
+"""Every form a document ever had, by the revision that gave it that form; no body: it was deleted then."""
 
 template: Final = Table(
     "template",
@@ -140,6 +158,10 @@ service_version: Final = Table(
     Column("sealed", JSONB, nullable=False, server_default=text("'[]'")),
     Column("content_hash", Text, nullable=False),
     _when("created_at"),
+    Column("created_by", Text, nullable=False, server_default=""),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("rollback_note", Text, nullable=False, server_default=""),
+    Column("owner", Text, nullable=False, server_default=""),
     UniqueConstraint("service_id", "number"),
     UniqueConstraint("service_id", "version"),
 )
@@ -168,8 +190,12 @@ publication_history: Final = Table(
     Column("action", Text, nullable=False),
     Column("operator", Text, nullable=False),
     _when("at"),
+    Column("revision", BigInteger, nullable=False, server_default=text("0")),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("source_group_id", Text),
     Index(None, "group_id", "service_id", "id"),
 )
+"""`revision` is the group's that made it so; `source_group_id` the group a version was synced from."""
 
 user: Final = Table(
     "user_account",
