@@ -1,0 +1,60 @@
+"""A real node per test process, which serves one group of cases after the other."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+
+from gatefleet.compile.compiler import Compiler
+from tests.conformance import cases, upstreams
+from tests.conformance.upstreams import Upstreams
+from tests.e2e import kit
+from tests.node.conftest import Node, running
+from tests.node.manager_twin import Twin
+
+
+@dataclass
+class Gateway:
+    """The node, the DP Manager's twin it takes its revisions from, and the upstreams behind it."""
+
+    twin: Twin
+    node: Node
+    upstreams: Upstreams
+    revision: int = 0
+    group: str | None = None
+
+    @property
+    def port(self) -> int:
+        return kit.PORTS["http"] + self.node.offset
+
+    async def load(self, group: str) -> None:
+        """Serve the cases of `group`; the node has proven that it does when this returns."""
+        if group == self.group:
+            return
+        compiled = Compiler().update(cases.documents(group, self.upstreams.ports))
+        assert not compiled.problems, compiled.problems
+        self.revision += 1
+        self.group = None
+        self.twin.publish(compiled.snapshot, self.revision)
+        for _ in range(1000):
+            if self.twin.beats and self.twin.beats[-1].applied_revision == self.revision:
+                break
+            await asyncio.sleep(0.01)
+        else:
+            raise AssertionError(f"the node did not apply {group}: {self.node.log()[-3000:]}")
+        assert not self.twin.beats[-1].problems, self.twin.beats[-1].problems
+        self.group = group
+
+
+@pytest.fixture(scope="session")
+async def gateway(tmp_path_factory: pytest.TempPathFactory, one_event_loop: None) -> AsyncIterator[Gateway]:
+    del one_event_loop
+    directory = tmp_path_factory.mktemp("conformance")
+    twin = Twin()
+    await twin.start()
+    (directory / "bundle.json").write_bytes(twin.bundle().to_json())
+    with upstreams.running() as behind:
+        async with running(directory / "node", "--bundle", str(directory / "bundle.json")) as node:
+            yield Gateway(twin, node, behind)
+    await twin.stop()
