@@ -16,6 +16,7 @@ from gatefleet.admin.patch import patched
 from gatefleet.admin.present import default_upstream, shown
 from gatefleet.admin.publication import edited, guard
 from gatefleet.admin.query import read_query
+from gatefleet.admin.relations import admit, refuse_if_used
 from gatefleet.admin.servable import check_servable
 from gatefleet.admin.web import answer, control, listing, nothing, read_json, read_object, value
 from gatefleet.errors import Conflict, Invalid, NotFound
@@ -129,6 +130,7 @@ async def _delete(kind: Kind, request: Request) -> Response:
     async with audit.change_group(request) as documents:
         stored = await _existing(documents, kind, id_, owner)
         guard(documents, kind)
+        await refuse_if_used(documents, kind.path, id_)
         await documents.delete(kind.path, document_key(kind, id_, owner))
         await edited(documents, stored.document, request)
         audit.note(request, kind.path, id_)
@@ -136,19 +138,15 @@ async def _delete(kind: Kind, request: Request) -> Response:
 
 
 async def _store(request: Request, documents: Documents, document: Document, *, new: bool = False) -> Stored:
-    kind, own = KINDS[document.kind], (document.kind, document.key)
+    kind = KINDS[document.kind]
     guard(documents, kind)
-    owner = [(kind.owner.kind, str(document.parent))] if kind.owner else []
-    there: Mapping[tuple[str, str], str | None] = await documents.parents(own, *owner) if new or owner else {}
-    if kind.owner and owner[0] not in there:
-        missing = f"{KINDS[kind.owner.kind].singular} [{document.parent}] not found"
-        raise (Invalid(f'Error at "/{kind.owner.field}": {missing}') if kind.owner.field else NotFound(missing))
-    if new and own in there:
+    before = await admit(documents, document, new=new)
+    if new and before:
         raise Conflict(f"{kind.singular} [{document.key}] already exists; use PUT to replace it")
     stored = await documents.put(document)
     await edited(documents, document, request)
-    if there.get(own) not in {None, document.parent}:
-        await edited(documents, replace(document, parent=there[own]), request)
+    if before and before.parent not in {None, document.parent}:
+        await edited(documents, replace(document, parent=before.parent), request)
     audit.note(request, kind.path, document.id, masked(kind.path, document.id, document.body))
     return stored
 

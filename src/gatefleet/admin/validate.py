@@ -13,7 +13,7 @@ from gatefleet.errors import Invalid
 from gatefleet.resources import KINDS, Document, Kind
 from gatefleet.resources.accept import accept
 
-NOT_SERVED = {"stream_routes": "stream routes are not supported yet", "consumer_groups": "there are no consumer groups"}
+NOT_SERVED = {"consumer_groups": "there are no consumer groups"}
 
 
 def router() -> APIRouter:

@@ -4,9 +4,10 @@ from gatefleet.resources.consumer import Consumer, Credential
 from gatefleet.resources.kinds import KINDS, Kind, Owner, document_key
 from gatefleet.resources.plugin_use import GlobalRule, PluginMetadata
 from gatefleet.resources.published import Document, Published
-from gatefleet.resources.route import Route, StreamRoute
+from gatefleet.resources.route import Route
 from gatefleet.resources.service import Service, StreamService
 from gatefleet.resources.ssl import Ssl
+from gatefleet.resources.stream_route import StreamRoute
 from gatefleet.resources.upstream import Node, Timeout, Upstream
 
 __all__ = [

@@ -15,7 +15,7 @@ from gatefleet.resources.schema import with_defaults
 from gatefleet.resources.secrets import conf_model, without_meta
 from gatefleet.resources.shape import Shape
 from gatefleet.resources.ssl import Ssl
-from gatefleet.resources.upstream import Upstream, node_list
+from gatefleet.resources.upstream import StreamUpstream, Upstream, node_list
 
 At = tuple[str | int, ...]
 SERVER_OWNED: Final = frozenset({"id", "created_at", "updated_at"})
@@ -38,7 +38,7 @@ def accept(kind: str, id: str, body: Mapping[str, Any]) -> dict[str, Any]:  # no
     found = list(problems(kind, id, prepared))
     if found:
         raise Invalid("; ".join(found))
-    return with_defaults(KINDS[kind].model, prepared)
+    return with_defaults(KINDS[kind].shape_of(prepared), prepared)
 
 
 def prepare(kind: Kind, id: str, body: Mapping[str, Any]) -> dict[str, Any]:  # noqa: A002
@@ -62,7 +62,7 @@ def problems(kind: str, id: str, body: Mapping[str, Any]) -> Iterator[str]:  # n
         yield from _metadata_problems(id, body)
         return
     try:
-        shaped = KINDS[kind].model.model_validate(body)
+        shaped = KINDS[kind].shape_of(body).model_validate(body)
     except ValidationError as error:
         yield from sentences(error)
     else:
@@ -70,9 +70,10 @@ def problems(kind: str, id: str, body: Mapping[str, Any]) -> Iterator[str]:  # n
     plugins = cast("dict[str, Any]", body["plugins"]) if isinstance(body.get("plugins"), dict) else {}
     if kind == "global_rules" and list(plugins) != [id]:
         yield error_at(("plugins",), f"a global rule holds exactly the plugin it is named after, [{id}]")
+    stream = KINDS[kind].shape_of(body).service_type == "stream"
     for name, conf in plugins.items():
         if isinstance(conf, dict):
-            yield from _plugin_problems(kind, name, cast("dict[str, Any]", conf))
+            yield from _plugin_problems(kind, name, cast("dict[str, Any]", conf), stream=stream)
 
 
 def _with_node_list(upstream: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,7 +91,8 @@ def _metadata_problems(plugin: str, body: Mapping[str, Any]) -> Iterator[str]:
         yield from _conf_problems(known.metadata, body, ())
 
 
-def _plugin_problems(kind: str, name: str, conf: Mapping[str, Any]) -> Iterator[str]:
+def _plugin_problems(kind: str, name: str, conf: Mapping[str, Any], *, stream: bool) -> Iterator[str]:
+    """`stream`: the plugin works on connections, so what it means for requests does not matter."""
     at: At = ("plugins", name)
     known, model = registry().get(name), conf_model(kind, name)
     if known is None or model is None:
@@ -101,7 +103,7 @@ def _plugin_problems(kind: str, name: str, conf: Mapping[str, Any]) -> Iterator[
         return
     found = [*_meta_problems(conf.get("_meta"), at), *_conf_problems(model, without_meta(conf), at)]
     yield from found
-    if not found and model is known.conf:
+    if not found and model is known.conf and not stream:
         yield from _translation_problem(known, conf, at)
 
 
@@ -136,8 +138,8 @@ def _translation_problem(plugin: Plugin, conf: Mapping[str, Any], at: At) -> Ite
 def _not_served(shaped: Shape) -> Iterator[str]:
     if isinstance(shaped, Ssl):
         yield from _ssl_problems(shaped)
-    upstream = shaped if isinstance(shaped, Upstream) else getattr(shaped, "upstream", None)
-    if isinstance(upstream, Upstream):
+    upstream = shaped if isinstance(shaped, Upstream | StreamUpstream) else getattr(shaped, "upstream", None)
+    if isinstance(upstream, Upstream | StreamUpstream):
         yield from _upstream_problems(upstream, () if upstream is shaped else ("upstream",))
 
 
@@ -152,7 +154,7 @@ def _ssl_problems(ssl: Ssl) -> Iterator[str]:
             yield error_at(("cert",) if number < offset else ("certs", number - offset), problem)
 
 
-def _upstream_problems(upstream: Upstream, at: At) -> Iterator[str]:
+def _upstream_problems(upstream: Upstream | StreamUpstream, at: At) -> Iterator[str]:
     for field in ("service_name", "discovery_type"):
         if getattr(upstream, field) is not None:
             yield error_at((*at, field), "service discovery is not supported yet; give nodes")

@@ -1,17 +1,18 @@
 """The table of kinds: everything the engine, the store and the compiler need to know about a group-scoped resource."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from gatefleet.resources.consumer import Consumer, Credential
 from gatefleet.resources.plugin_use import GlobalRule, PluginMetadata
 from gatefleet.resources.route import Route
-from gatefleet.resources.service import Service
+from gatefleet.resources.service import Service, StreamService
 from gatefleet.resources.shape import Shape
 from gatefleet.resources.ssl import Ssl
-from gatefleet.resources.upstream import Upstream
+from gatefleet.resources.stream_route import StreamRoute
+from gatefleet.resources.upstream import StreamUpstream, Upstream
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,18 @@ class Owner:
     field: str | None = None
 
 
+Step = str | None
+"""A step of a path in a body: the key of an object, or None for every item of a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refers:
+    """Where documents of a kind name documents of another kind by id."""
+
+    path: tuple[Step, ...]
+    kind: str
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One kind. `key` is the field a document is found by; `alias` a second, write-only name of it in requests."""
@@ -38,6 +51,14 @@ class Kind:
     owner: Owner | None = None
     alias: str | None = None
     labelled: bool = True
+    variants: Mapping[tuple[str, str], type[Shape]] = field(default_factory=dict[tuple[str, str], type[Shape]])
+    """Other shapes of the kind, by a field of the body and its value."""
+    refers: tuple[Refers, ...] = ()
+
+    def shape_of(self, body: Mapping[str, Any]) -> type[Shape]:
+        """The shape this body must have: the kind's model, or the variant it names."""
+        found = (shape for (name, said), shape in self.variants.items() if body.get(name) == said)
+        return next(found, self.model)
 
     @property
     def nested(self) -> bool:
@@ -49,9 +70,22 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
         kind.path: kind
         for kind in (
-            Kind("services", Service, "service", alias="service_id"),
-            Kind("upstreams", Upstream, "upstream", owner=Owner("services")),
+            Kind("services", Service, "service", alias="service_id", variants={("type", "stream"): StreamService}),
+            Kind(
+                "upstreams",
+                Upstream,
+                "upstream",
+                owner=Owner("services"),
+                variants={("scheme", scheme): StreamUpstream for scheme in ("tcp", "udp", "tls")},
+            ),
             Kind("routes", Route, "route", owner=Owner("services", "service_id"), alias="route_id"),
+            Kind(
+                "stream_routes",
+                StreamRoute,
+                "stream_route",
+                owner=Owner("services", "service_id"),
+                alias="stream_route_id",
+            ),
             Kind("consumers", Consumer, "consumer", key="username"),
             Kind("credentials", Credential, "consumer_credential", owner=Owner("consumers")),
             Kind("ssls", Ssl, "ssl", alias="ssl_id"),

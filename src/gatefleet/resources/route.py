@@ -1,11 +1,11 @@
 """Routes: which requests of a service are meant, and what is done with them."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from gatefleet.resources.shape import Id, Labels, Name, PluginConfs, Shape, Text
-from gatefleet.resources.upstream import Port, Timeout
+from gatefleet.resources.shape import Id, Labels, Name, PluginConfs, ServiceType, Shape, Text
+from gatefleet.resources.upstream import Timeout
 
 Method = Literal["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE", "PURGE"]
 Path = Annotated[str, Field(pattern=r"^/", min_length=1, max_length=4096)]
@@ -13,6 +13,8 @@ Path = Annotated[str, Field(pattern=r"^/", min_length=1, max_length=4096)]
 
 class Route(Shape):
     """A route of a service of type http. `priority`: the higher one is tried first."""
+
+    service_type: ClassVar[ServiceType] = "http"
 
     name: Name
     desc: Text | None = None
@@ -24,17 +26,4 @@ class Route(Shape):
     priority: int = 0
     enable_websocket: bool | None = None
     timeout: Timeout | None = None
-    plugins: PluginConfs = Field(default_factory=dict)
-
-
-class StreamRoute(Shape):
-    """A route of a service of type stream: shown in the schema, not served yet."""
-
-    name: Name
-    desc: Text | None = None
-    labels: Labels = Field(default_factory=dict)
-    service_id: Id
-    server_addr: str | None = None
-    server_port: Port | None = None
-    remote_addr: str | None = None
     plugins: PluginConfs = Field(default_factory=dict)

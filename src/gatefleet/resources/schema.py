@@ -10,7 +10,6 @@ from functools import cache
 from typing import Any, Final, cast
 
 from gatefleet.resources.kinds import KINDS
-from gatefleet.resources.route import StreamRoute
 from gatefleet.resources.service import StreamService
 from gatefleet.resources.shape import Shape
 
@@ -18,7 +17,6 @@ Schema = dict[str, Any]
 MODELS: Final[Mapping[str, type[Shape]]] = {
     **{kind.singular: kind.model for kind in KINDS.values()},
     "stream_service": StreamService,
-    "stream_route": StreamRoute,
 }
 SCALARS: Final = (str, int, float, bool)
 

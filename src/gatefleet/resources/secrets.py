@@ -87,7 +87,7 @@ def _document_secrets(kind: str, id: str, body: Mapping[str, Any]) -> Iterator[P
     if kind == "plugin_metadata":
         yield from _conf_secrets(kind, id, body, ())
         return
-    yield from _model_secrets(KINDS[kind].model.model_validate(body), ())
+    yield from _model_secrets(KINDS[kind].shape_of(body).model_validate(body), ())
     plugins = cast("Mapping[str, Mapping[str, Any]]", body.get("plugins") or {})
     for name, conf in plugins.items():
         yield from _conf_secrets(kind, name, conf, ("plugins", name))

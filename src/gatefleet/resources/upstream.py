@@ -1,6 +1,6 @@
 """An upstream: where requests go, how a node is picked, and how its health is known."""
 
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
@@ -11,6 +11,7 @@ from gatefleet.resources.shape import (
     OPAQUE,
     Labels,
     Name,
+    ServiceType,
     Shape,
     Text,
 )
@@ -123,7 +124,9 @@ def node_list(value: object) -> object:
 
 
 class StreamUpstream(Shape):
-    """The upstream of a service of type stream."""
+    """The upstream of a service of type stream: inline as its default, or one of its extra ones."""
+
+    service_type: ClassVar[ServiceType] = "stream"
 
     name: Name = "default"
     desc: Text | None = None
@@ -138,11 +141,17 @@ class StreamUpstream(Shape):
     retries: Annotated[int, Field(ge=0, le=65535)] | None = None
     retry_timeout: Annotated[float, Field(ge=0)] = 0
     timeout: Timeout | None = None
+    tls: Tls | None = Field(None, json_schema_extra=OPAQUE)
+    client_certificate: str | None = None
+    ca_certificates: list[str] = Field(default_factory=list)
+    tls_verify: bool = Field(default=False, json_schema_extra=HIDDEN)
     checks: Checks | None = Field(None, json_schema_extra=OPAQUE)
 
 
 class Upstream(Shape):
     """The upstream of a service of type http: inline as its default, or one of its extra ones."""
+
+    service_type: ClassVar[ServiceType] = "http"
 
     name: Name = "default"
     desc: Text | None = None

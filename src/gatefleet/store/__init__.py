@@ -2,7 +2,7 @@
 
 from gatefleet.store import fleet, release_tables
 from gatefleet.store.crypto import make_master_key, read_master_key
-from gatefleet.store.documents import Documents, Query, Stored
+from gatefleet.store.documents import Documents, Kin, Query, Stored
 from gatefleet.store.listen import listen
 from gatefleet.store.migrate import check, migrate
 from gatefleet.store.store import Author, Changes, Store
@@ -11,6 +11,7 @@ __all__ = [
     "Author",
     "Changes",
     "Documents",
+    "Kin",
     "Query",
     "Store",
     "Stored",

@@ -30,6 +30,14 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class Kin:
+    """A document as an owner, or as something owned; `type` is the body's field of that name, if it is text."""
+
+    parent: str | None
+    type: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """Which documents of a kind, and in which order. `labels`: key to value, None for "has the key"."""
 
@@ -77,12 +85,13 @@ class Documents:
         row = (await self.connection.execute(select(resource).where(self._kind(kind), R.key == key))).one_or_none()
         return self._stored(row) if row else None
 
-    async def parents(self, *wanted: tuple[str, str]) -> Mapping[tuple[str, str], str | None]:
-        """Those of the (kind, key) that exist, each with its parent; one round trip."""
+    async def kin(self, *wanted: tuple[str, str]) -> Mapping[tuple[str, str], Kin]:
+        """Those of the (kind, key) that exist, each with what its relatives must know of it; one round trip."""
+        columns = (R.kind, R.key, R.parent, R.body["type"].astext.label("type"))
         rows = await self.connection.execute(
-            select(R.kind, R.key, R.parent).where(R.group_id == self.group_id, tuple_(R.kind, R.key).in_(wanted))
+            select(*columns).where(R.group_id == self.group_id, tuple_(R.kind, R.key).in_(wanted))
         )
-        return {(row.kind, row.key): row.parent for row in rows}
+        return {(row.kind, row.key): Kin(row.parent, row.type) for row in rows}
 
     async def list(self, kind: str, query: Query = EVERYTHING) -> tuple[Sequence[Stored], int]:
         """The page asked for, and how many documents there are in all pages."""
