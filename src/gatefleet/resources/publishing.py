@@ -5,7 +5,7 @@ runtime configuration, is never versioned and survives every publication: hosts,
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gatefleet.resources.published import Document
@@ -33,6 +33,12 @@ class Outcome:
     deletes: tuple[tuple[str, str], ...]
 
 
+def documents_of(service_id: str, content: Content) -> tuple[Document, ...]:
+    """A version as documents, without what a group adds; `diff` of two tells what a version changes."""
+    routes = tuple(Document("routes", key, service_id, body) for key, body in sorted(content.routes.items()))
+    return (Document("services", service_id, None, content.service), *routes)
+
+
 def content_of(service: Mapping[str, Any], routes: Mapping[str, Mapping[str, Any]]) -> Content:
     """The part of a service and its routes that a version holds."""
     return Content({key: part for key, part in service.items() if key not in RUNTIME}, routes)
@@ -57,10 +63,10 @@ def publish(
     """
     held = present.get(service_id)
     kept = runtime_of(held.body) if held else first_runtime
-    service = Document("services", service_id, None, {**content.service, "status": 1, **kept, **runtime})
-    routes = tuple(Document("routes", key, service_id, body) for key, body in sorted(content.routes.items()))
+    service, *routes = documents_of(service_id, content)
+    body = {**service.body, "status": 1, **kept, **runtime}
     gone = sorted(key for key in present if key != service_id and key not in content.routes)
-    return Outcome((service, *routes), tuple(("routes", key) for key in gone))
+    return Outcome((replace(service, body=body), *routes), tuple(("routes", key) for key in gone))
 
 
 def runs(content: Content, service: Mapping[str, Any], routes: Mapping[str, Mapping[str, Any]]) -> bool:
