@@ -84,7 +84,10 @@ class Logged:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 seen["status"] = message["status"]
-                message.setdefault("headers", []).append((b"x-request-id", request_id.encode()))
+                headers = message.setdefault("headers", [])
+                headers.append((b"x-request-id", request_id.encode()))
+                if "group_revision" in scope["state"]:
+                    headers.append((b"x-gateway-group-revision", str(scope["state"]["group_revision"]).encode()))
             elif message["type"] == "http.response.body":
                 seen["bytes"] += len(message.get("body", b""))
             await send(message)

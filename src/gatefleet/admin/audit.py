@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from fastapi import Request
@@ -40,19 +40,31 @@ def note(request: Request, kind: str, id: str, body: Mapping[str, Any] | None = 
 async def change_group(request: Request, group_id: str | None = None) -> AsyncGenerator[Documents]:
     """A change of the gateway group the request is about, with its audit row."""
     target = group_id or group_of(request)
-    author = Author(caller_of(request).name, request.state.request_id)
-    store = control(request).store
-    async with transact(request, target) as connection, changing(connection, store.cipher, target, author) as documents:
+    async with transact(request, target) as connection, in_group(request, connection, target) as documents:
         yield documents
 
 
 @asynccontextmanager
+async def in_group(request: Request, connection: AsyncConnection, group_id: str) -> AsyncGenerator[Documents]:
+    """A change of one gateway group within the request's transaction, which may change others too."""
+    author = Author(caller_of(request).name, request.state.request_id)
+    async with changing(connection, control(request).store.cipher, group_id, author) as documents:
+        yield documents
+    _changed(request).append(documents)
+
+
+@asynccontextmanager
 async def transact(request: Request, group_id: str | None = None) -> AsyncGenerator[AsyncConnection]:
-    """A change of what belongs to no group's configuration, with its audit row."""
+    """A change of what belongs to no group's configuration, with its audit row.
+
+    Once it is committed, the answer tells the revision of the one group it changed, in X-Gateway-Group-Revision.
+    """
     async with control(request).store.transaction() as connection:
         yield connection
         event = replace(_event(request), group_id=group_id or asked_group(request))
         await connection.execute(insert(audit_log).values(_row(request, event, 200, None)))
+    if len(changed := _changed(request)) == 1:
+        request.state.group_revision = changed[0].revision if changed[0].touched else changed[0].revision - 1
 
 
 async def refused(request: Request, status: int, message: str) -> None:
@@ -65,6 +77,13 @@ async def refused(request: Request, status: int, message: str) -> None:
             await connection.execute(insert(audit_log).values(_row(request, event, status, message)))
     except GatefleetError as error:
         log.warning("a refused request could not be recorded", error=str(error))
+
+
+def _changed(request: Request) -> list[Documents]:
+    """The gateway groups this request has changed so far."""
+    if not hasattr(request.state, "changed"):
+        request.state.changed = []
+    return cast("list[Documents]", request.state.changed)
 
 
 def _event(request: Request) -> Event:

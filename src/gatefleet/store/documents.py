@@ -1,22 +1,40 @@
 """The documents of one gateway group, within one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
 
-from sqlalchemy import ColumnElement, Row, Select, and_, delete, func, or_, select, true, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    column,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import JSONB, Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gatefleet.errors import Conflict
 from gatefleet.resources import KINDS, Document, Kind
-from gatefleet.resources.secrets import CLAIMING, Claim, claims, secret_paths
+from gatefleet.resources.secrets import secret_paths
+from gatefleet.store.claims import take
 from gatefleet.store.crypto import Cipher
 from gatefleet.store.sealing import seal, unseal
-from gatefleet.store.tables import claim, resource, write_order
+from gatefleet.store.tables import resource, resource_history, write_order
 
 Column = ColumnElement[Any]
 R: Final = resource.c
+H: Final = resource_history.c
+BATCH: Final = 500
+"""Documents written in one round trip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +76,11 @@ EVERYTHING: Final = Query()
 
 
 class Documents:
-    """Reads and writes of one group. What is written becomes revision `revision`, once the transaction commits."""
+    """Reads and writes of one group. What is written becomes revision `revision`, once the transaction commits.
+
+    Every form of a document is kept beside it as history. `action` and `note` say in the log of revisions what was done
+    and why.
+    """
 
     def __init__(
         self,
@@ -73,13 +95,24 @@ class Documents:
         self.connection = connection
         self.group_id = group_id
         self.revision = revision
-        self.upserts: list[tuple[str, str]] = []
-        self.deletes: list[tuple[str, str]] = []
+        self.action = "edit"
+        self.note = ""
+        self._there: dict[tuple[str, str], bool] = {}
         self._cipher = cipher
 
     @property
     def touched(self) -> bool:
-        return bool(self.upserts or self.deletes)
+        return bool(self._there)
+
+    @property
+    def upserts(self) -> Sequence[tuple[str, str]]:
+        """(kind, key) of what was written and is still there."""
+        return [name for name, there in self._there.items() if there]
+
+    @property
+    def deletes(self) -> Sequence[tuple[str, str]]:
+        """(kind, key) of what was deleted and did not come back."""
+        return [name for name, there in self._there.items() if not there]
 
     async def get(self, kind: str, key: str) -> Stored | None:
         row = (await self.connection.execute(select(resource).where(self._kind(kind), R.key == key))).one_or_none()
@@ -105,77 +138,60 @@ class Documents:
 
     async def put(self, document: Document) -> Stored:
         """Create or replace. Conflict if it holds what another document of the group already holds."""
-        paths = secret_paths(document.kind, document.id, document.body)
-        body, sealed = seal(self._cipher, self._place(document.kind, document.key), document.body, paths)
-        values = {"id": document.id, "parent": document.parent, "body": body, "sealed": sealed}
-        row = (
-            await self.connection.execute(
-                upsert(resource)
-                .values(group_id=self.group_id, kind=document.kind, key=document.key, revision=self.revision, **values)
-                .on_conflict_do_update(
-                    index_elements=[R.group_id, R.kind, R.key],
-                    set_=values
-                    | {
-                        "revision": self.revision,
-                        "updated_order": write_order.next_value(),
-                        "updated_at": func.clock_timestamp(),
-                    },
-                )
-                .returning(R.created_at, R.updated_at)
-            )
-        ).one()
-        await self._claim(document)
-        self.upserts.append((document.kind, document.key))
-        return Stored(document, _seconds(row.created_at), _seconds(row.updated_at), self.revision)
+        return (await self.put_all([document]))[0]
+
+    async def put_all(self, documents: Iterable[Document]) -> Sequence[Stored]:
+        """Create or replace all, in this order; a document named twice has its last form.
+
+        What only one document may hold can change hands among them. Conflict if one wants what a document that is not
+        among them holds, or two want the same.
+        """
+        wanted = {(document.kind, document.key): document for document in documents}
+        stored: list[Stored] = []
+        for batch in _batches(list(wanted.values())):
+            rows = await self.connection.execute(_WRITE, self._written([self._row(document) for document in batch]))
+            times = {(row.kind, row.key): row for row in rows}
+            for document in batch:
+                row = times[document.kind, document.key]
+                stored.append(Stored(document, _seconds(row.created_at), _seconds(row.updated_at), self.revision))
+        await take(self.connection, self._cipher, self.group_id, list(wanted.values()))
+        self._there.update(dict.fromkeys(wanted, True))
+        return stored
 
     async def delete(self, kind: str, key: str) -> Sequence[Document]:
         """Delete a document and all it owns; returns what is gone (secrets sealed), nothing if it was not there."""
-        row = (
-            await self.connection.execute(
-                delete(resource).where(self._kind(kind), R.key == key).returning(R.id, R.parent, R.body)
-            )
-        ).one_or_none()
-        if row is None:
-            return []
-        self.deletes.append((kind, key))
-        gone = [Document(kind, row.id, row.parent, row.body)]
-        for owned in KINDS.values():
-            if owned.owner and owned.owner.kind == kind:
-                children = await self.connection.execute(
-                    select(R.key).where(self._kind(owned.path), R.parent == row.id).order_by(R.key)
-                )
-                for child in children.scalars().all():
-                    gone.extend(await self.delete(owned.path, child))
+        gone: list[Document] = []
+        doomed: Column | None = and_(R.kind == kind, R.key == key)
+        while doomed is not None:
+            level = await self._delete(doomed)
+            gone.extend(level)
+            doomed = _owned(level)
         return gone
 
-    async def _claim(self, document: Document) -> None:
-        if document.kind not in CLAIMING:
-            return
-        mine = and_(claim.c.group_id == self.group_id, claim.c.kind == document.kind, claim.c.key == document.key)
-        await self.connection.execute(delete(claim).where(mine))
-        wanted = {(c.space, self._cipher.token(c.space, c.text)): c for c in claims(document.kind, document.body)}
-        if not wanted:
-            return
-        rows = [
-            {"group_id": self.group_id, "space": space, "token": token, "kind": document.kind, "key": document.key}
-            for space, token in wanted
-        ]
-        had = await self.connection.execute(
-            upsert(claim).values(rows).on_conflict_do_nothing().returning(claim.c.space, claim.c.token)
+    async def _delete(self, condition: Column) -> Sequence[Document]:
+        """Delete what meets the condition, and remember that it was deleted now."""
+        gone = delete(resource).where(R.group_id == self.group_id, condition).returning(resource).cte("gone")
+        tombstones = select(
+            gone.c.group_id, gone.c.kind, gone.c.key, literal(self.revision, R.revision.type), gone.c.id, gone.c.parent
         )
-        missing = wanted.keys() - {(row.space, row.token) for row in had}
-        if missing:
-            raise Conflict(await self._holder(wanted[min(missing)], min(missing)[1]))
+        kept = _kept(["group_id", "kind", "key", "revision", "id", "parent"], tombstones)
+        rows = await self.connection.execute(
+            select(gone.c.kind, gone.c.key, gone.c.id, gone.c.parent, gone.c.body)
+            .order_by(gone.c.kind, gone.c.key)
+            .add_cte(kept.cte("kept"))
+        )
+        level = [Document(row.kind, row.id, row.parent, row.body) for row in rows]
+        self._there.update({(document.kind, document.key): False for document in level})
+        return level
 
-    async def _holder(self, wanted: Claim, token: str) -> str:
-        row = (
-            await self.connection.execute(
-                select(claim.c.kind, claim.c.key).where(
-                    claim.c.group_id == self.group_id, claim.c.space == wanted.space, claim.c.token == token
-                )
-            )
-        ).one()
-        return f"{wanted.said} is already used by {KINDS[row.kind].singular} [{row.key}]"
+    def _row(self, document: Document) -> dict[str, Any]:
+        paths = secret_paths(document.kind, document.id, document.body)
+        body, sealed = seal(self._cipher, self._place(document.kind, document.key), document.body, paths)
+        names = {"kind": document.kind, "key": document.key, "id": document.id, "parent": document.parent}
+        return {**names, "body": body, "sealed": sealed}
+
+    def _written(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        return {"rows": rows, "group": self.group_id, "as_revision": self.revision}
 
     def _kind(self, kind: str) -> Column:
         return and_(R.group_id == self.group_id, R.kind == kind)
@@ -186,6 +202,38 @@ class Documents:
     def _stored(self, row: Row[Any]) -> Stored:
         document = opened(self._cipher, row)
         return Stored(document, _seconds(row.created_at), _seconds(row.updated_at), row.revision)
+
+
+def _write() -> Select[Any]:
+    """One statement that writes the documents of the parameter `rows`, and keeps their form as history."""
+    given = func.jsonb_to_recordset(bindparam("rows", type_=JSONB)).table_valued(
+        *(column(name, R[name].type) for name in ("kind", "key", "id", "parent", "body", "sealed")), name="given"
+    )
+    rows = given.render_derived(with_types=True)
+    group, revision = bindparam("group", type_=R.group_id.type), bindparam("as_revision", type_=R.revision.type)
+    fields = [R.group_id, R.kind, R.key, R.id, R.parent, R.body, R.sealed, R.revision]
+    source = select(group, rows.c.kind, rows.c.key, rows.c.id, rows.c.parent, rows.c.body, rows.c.sealed, revision)
+    put = upsert(resource).from_select([each.name for each in fields], source)
+    replaced = {name: put.excluded[name] for name in ("id", "parent", "body", "sealed", "revision")}
+    fresh = {"updated_order": write_order.next_value(), "updated_at": func.clock_timestamp()}
+    written = (
+        put.on_conflict_do_update(index_elements=[R.group_id, R.kind, R.key], set_=replaced | fresh)
+        .returning(*fields, R.created_at, R.updated_at)
+        .cte("written")
+    )
+    kept = _kept([each.name for each in fields], select(*(written.c[each.name] for each in fields)))
+    times = select(written.c.kind, written.c.key, written.c.created_at, written.c.updated_at)
+    return times.add_cte(kept.cte("kept"))
+
+
+def _kept(names: Sequence[str], source: Select[Any]) -> Insert:
+    """Write history; a document written twice in one revision keeps its last form there."""
+    put = upsert(resource_history).from_select(list(names), source)
+    last = {name: put.excluded[name] for name in ("id", "parent", "body", "sealed")}
+    return put.on_conflict_do_update(index_elements=[H.group_id, H.kind, H.key, H.revision], set_=last)
+
+
+_WRITE: Final = _write()
 
 
 def opened(cipher: Cipher, row: Row[Any]) -> Document:
@@ -228,6 +276,23 @@ def _paged(statement: Select[Any], query: Query) -> Select[Any]:
 
 def _literal(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _owned(owners: Sequence[Document]) -> Column | None:
+    """What belongs to these documents; None if nothing can."""
+    ids: dict[str, list[str]] = {}
+    for document in owners:
+        ids.setdefault(document.kind, []).append(document.id)
+    owned = [
+        and_(R.kind == kind.path, R.parent.in_(ids[kind.owner.kind]))
+        for kind in KINDS.values()
+        if kind.owner and kind.owner.kind in ids
+    ]
+    return or_(*owned) if owned else None
+
+
+def _batches(documents: Sequence[Document]) -> Iterator[Sequence[Document]]:
+    return (documents[start : start + BATCH] for start in range(0, len(documents), BATCH))
 
 
 def _seconds(moment: Any) -> int:

@@ -1,21 +1,24 @@
 """The store: changes of a group in one transaction each, and what the compiler's side reads of them."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from sqlalchemy import func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gatefleet.errors import NotFound
-from gatefleet.resources import Document
+from gatefleet.resources import KINDS, Document
 from gatefleet.store.crypto import Cipher, new_key, unwrap, wrap
 from gatefleet.store.database import autocommit, connect, snapshot, transaction
 from gatefleet.store.documents import Documents, opened
 from gatefleet.store.listen import CHANNEL
 from gatefleet.store.migrate import LOCK
-from gatefleet.store.tables import data_key, gateway_group, resource, revision_log
+from gatefleet.store.tables import data_key, gateway_group, resource, resource_history, revision_log
+
+H: Final = resource_history.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class Store:
     async def read(self, group_id: str) -> AsyncGenerator[Documents]:
         """The group's documents as they are; do not write through it. NotFound if there is no such group."""
         async with autocommit(self.engine) as connection:
-            revision = await _revision(connection, group_id)
+            revision, _ = await _revision(connection, group_id)
             yield Documents(connection, self.cipher, group_id, revision)
 
     async def revisions(self) -> Mapping[str, int]:
@@ -90,12 +93,12 @@ class Store:
     async def read_changes(self, group_id: str, since: int) -> Changes:
         """What changed after revision `since`, read at one moment, secrets in clear.
 
-        0, or a revision this database has not reached (it was restored from a backup), reads everything.
-        NotFound if there is no such group.
+        0, a revision this database has not reached (it was restored from a backup), or one from before the history that
+        is kept reads everything. NotFound if there is no such group.
         """
         async with snapshot(self.engine) as connection:
-            revision = await _revision(connection, group_id)
-            full = since == 0 or since > revision
+            revision, oldest = await _revision(connection, group_id)
+            full = since == 0 or since > revision or since < oldest
             if since == revision:
                 return Changes(revision, (), (), full=full)
             mine = resource.c.group_id == group_id
@@ -104,6 +107,11 @@ class Store:
             upserts = tuple(opened(self.cipher, row) for row in rows)
             deletes = () if full else await _deletes(connection, group_id, since, upserts)
             return Changes(revision, upserts, deletes, full=full)
+
+    async def read_at(self, group_id: str, revision: int) -> Sequence[Document]:
+        """The group's documents as of a revision, secrets in clear, owners first; NotFound if it is not kept."""
+        async with snapshot(self.engine) as connection:
+            return await as_of(connection, self.cipher, group_id, revision)
 
 
 @asynccontextmanager
@@ -122,6 +130,21 @@ async def changing(
     yield documents
     if documents.touched:
         await _record(documents, author)
+
+
+async def as_of(connection: AsyncConnection, cipher: Cipher, group_id: str, revision: int) -> Sequence[Document]:
+    """The group's documents as of a revision, within a transaction; see Store.read_at."""
+    newest, oldest = await _revision(connection, group_id)
+    if not oldest <= revision <= newest:
+        raise NotFound(
+            f"revision [{revision}] of gateway group [{group_id}] is not kept; there are {oldest} to {newest}"
+        )
+    mine = (H.group_id == group_id) & (H.revision <= revision)
+    newest_first = select(resource_history).where(mine).order_by(H.kind, H.key, H.revision.desc())
+    rows = await connection.execute(newest_first.ext(distinct_on(H.kind, H.key)))
+    kinds = {kind: place for place, kind in enumerate(KINDS)}
+    found = [opened(cipher, row) for row in rows if row.body is not None]
+    return sorted(found, key=lambda document: (kinds[document.kind], document.key))
 
 
 async def load_cipher(engine: AsyncEngine, master_key: bytes) -> Cipher:
@@ -151,17 +174,20 @@ async def _record(documents: Documents, author: Author) -> None:
         request_id=author.request_id,
         upserts=documents.upserts,
         deletes=documents.deletes,
+        action=documents.action,
+        note=documents.note,
     )
     notified = select(func.pg_notify(CHANNEL, documents.group_id))
     await documents.connection.execute(notified.add_cte(raised.cte("raised"), logged.cte("logged")))
 
 
-async def _revision(connection: AsyncConnection, group_id: str) -> int:
-    found = await connection.execute(select(gateway_group.c.revision).where(gateway_group.c.id == group_id))
-    revision = found.scalar_one_or_none()
-    if revision is None:
+async def _revision(connection: AsyncConnection, group_id: str) -> tuple[int, int]:
+    """The revision the group is at, and the oldest that is kept."""
+    columns = select(gateway_group.c.revision, gateway_group.c.history_from)
+    row = (await connection.execute(columns.where(gateway_group.c.id == group_id))).one_or_none()
+    if row is None:
         raise NotFound(f"gateway group [{group_id}] not found")
-    return revision
+    return row.revision, row.history_from
 
 
 async def _deletes(

@@ -52,11 +52,13 @@ gateway_group: Final = Table(
     Column("enforce_service_publishing", Boolean, nullable=False, server_default=text("false")),
     Column("image_tag", Text),
     Column("revision", BigInteger, nullable=False, server_default=text("0")),
+    Column("history_from", BigInteger, nullable=False, server_default=text("0")),
     Column("created_order", BigInteger, nullable=False, server_default=write_order.next_value()),
     Column("updated_order", BigInteger, nullable=False, server_default=write_order.next_value()),
     _when("created_at"),
     _when("updated_at"),
 )
+"""`history_from` is the oldest revision that is kept: what the group held then, and since, can be read again."""
 
 resource: Final = Table(
     "resource",

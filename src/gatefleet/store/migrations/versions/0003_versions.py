@@ -20,6 +20,8 @@ create table resource_history (
 create index resource_history_group_id_revision_idx on resource_history (group_id, revision);
 insert into resource_history (group_id, kind, key, revision, id, parent, body, sealed)
   select group_id, kind, key, revision, id, parent, body, sealed from resource;
+alter table gateway_group add column history_from bigint not null default 0;
+update gateway_group set history_from = revision;
 
 alter table revision_log add column action text not null default 'edit';
 alter table revision_log add column note text not null default '';
@@ -34,6 +36,8 @@ alter table publication_history add column note text not null default '';
 alter table publication_history add column source_group_id text;
 
 alter table instance add column labels jsonb not null default '{}';
+alter table instance add column proven_revision bigint;
+alter table instance add column pending text not null default '';
 
 create table receipt (
   group_id text not null references gateway_group (id) on delete cascade,
