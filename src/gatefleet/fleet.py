@@ -13,6 +13,7 @@ from msgspec import Meta
 Text = Annotated[str, Meta(max_length=255, pattern=r"^[^\x00]*$")]
 Count = Annotated[int, Meta(ge=0, le=1_000_000)]
 Large = Annotated[int, Meta(ge=0, lt=1 << 62)]
+Labels = Annotated[Mapping[Text, Text], Meta(max_length=64)]
 
 SERVICE: Final = "gatefleet.Fleet"
 ENROLL: Final = f"/{SERVICE}/Enroll"
@@ -34,6 +35,8 @@ class Machine(msgspec.Struct, frozen=True, omit_defaults=True):
     """Gatefleet's version, such as 0.1.0; the DP Manager refuses newer ones than its own."""
     ports: tuple[Count, ...] = ()
     cores: Count = 0
+    labels: Labels = {}
+    """What its owner calls it, such as zone to a; rings choose nodes by these."""
 
 
 class Enroll(msgspec.Struct, frozen=True):

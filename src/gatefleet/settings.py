@@ -1,15 +1,33 @@
 """The settings of every role: one frozen class each, read once from the environment and passed as an argument."""
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar, Final
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+LABEL: Final = re.compile(r"[\w./-]{1,64}", re.ASCII)
+"""A key or a value of a node's labels."""
 
 
 def config(role: str) -> SettingsConfigDict:
     """The model configuration of a role's settings: each field is the variable GATEFLEET_<ROLE>_<FIELD>."""
     return SettingsConfigDict(env_prefix=f"GATEFLEET_{role.upper()}_", frozen=True, extra="ignore")
+
+
+def labels_of(given: object) -> object:
+    """`env=canary,zone=a` as a mapping; ValueError for what is not written so. Anything but text is left as it is."""
+    if not isinstance(given, str):
+        return given
+    pairs = [pair.partition("=") for pair in given.split(",") if pair]
+    for key, equals, value in pairs:
+        if not equals or not LABEL.fullmatch(key) or not LABEL.fullmatch(value):
+            raise ValueError(
+                f"[{key}{equals}{value}] is no label: write key=value,key=value, of letters and digits _./-"
+            )
+    return {key: value for key, _, value in pairs}
 
 
 class AdminSettings(BaseSettings):
@@ -78,6 +96,9 @@ class NodeSettings(BaseSettings):
     status_bind: str | None = Field(None, description="Address of status and metrics; unset: as --bind")
     status_port: int = Field(7085, ge=1, le=65535, description="Port of /status and /status/ready, before the offset")
     metrics_port: int = Field(9091, ge=1, le=65535, description="Port of the metrics, before the offset")
+    labels: Annotated[Mapping[str, str] | None, NoDecode, BeforeValidator(labels_of)] = Field(
+        None, description="What to call this node, for example env=canary,zone=a; rings choose nodes by labels"
+    )
     drain_timeout: float = Field(10, ge=0, description="Seconds that connections get to finish when asked to stop")
     envoy_concurrency: int = Field(0, ge=0, description="Worker threads of Envoy; 0: one per core")
     envoy_log_level: str = Field("error", description="How much Envoy says: info, warning, error, off")

@@ -1,7 +1,13 @@
 """Gateway groups, and what nodes are let in with."""
 
+from urllib.parse import quote
+
 import pytest
 from admin_api import Api
+
+from gatefleet.fleet import Heartbeat, Machine
+from gatefleet.pki import Identity
+from gatefleet.store import fleet
 
 pytestmark = pytest.mark.anyio
 
@@ -62,3 +68,19 @@ async def test_nodes_get_tokens_and_certificates(api: Api) -> None:
         assert "not found" in await api.refused("POST", f"/api/gateway_groups/nope/{path}", {}, status=404)
     assert await api.call("GET", "/api/gateway_groups/default/instances") == {"list": [], "total": 0}
     assert "https://" in await api.refused("PUT", "/api/system_settings", {"dp_manager_address": ["http://x"]})
+
+
+async def test_instances_are_found_by_their_labels(api: Api) -> None:
+    async with api.store.transaction() as connection:
+        for name, labels in (("a", {"env": "canary", "zone": "1"}), ("b", {"env": "prod"}), ("c", {})):
+            beat = Heartbeat(Machine(name, "10.0.0.1", "0.1.0", labels=labels))
+            await fleet.beat(connection, Identity("default", name), beat)
+
+    async def found(query: str) -> dict[str, dict[str, str]]:
+        listed = await api.call("GET", f"/api/gateway_groups/default/instances?{query}")
+        return {instance["id"]: instance["labels"] for instance in listed["list"]}
+
+    assert await found("") == {"a": {"env": "canary", "zone": "1"}, "b": {"env": "prod"}, "c": {}}
+    assert set(await found(f"{quote('labels[env]')}=canary")) == {"a"}
+    assert set(await found("label=env")) == {"a", "b"}
+    assert not await found(f"{quote('labels[env]')}=canary&label=nothing")

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from gatefleet import pki
 from gatefleet.compile.emit.listeners import compile_listeners
@@ -117,3 +118,13 @@ def test_an_address_that_is_none_is_refused(address: str) -> None:
 )
 def test_where_an_address_leads(address: str, target: str) -> None:
     assert identity.target(address) == target
+
+
+def test_labels_are_written_as_pairs_and_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert options().labels is None
+    assert options(labels="env=canary,zone=eu/a").labels == {"env": "canary", "zone": "eu/a"}
+    monkeypatch.setenv("GATEFLEET_NODE_LABELS", "env=prod")
+    assert options().labels == {"env": "prod"}
+    for wrong in ("env", "env=", "=a", "env=a b"):
+        with pytest.raises(ValidationError, match="is no label: write key=value,key=value"):
+            options(labels=wrong)

@@ -1,7 +1,7 @@
 """Gateway groups: the units of configuration; their keys, join tokens and client certificates; their nodes."""
 
 import secrets
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 from uuid import uuid4
@@ -187,9 +187,13 @@ async def _all_instances(request: Request) -> Response:
 
 def _instance_list(request: Request, found: Sequence[fleet.Instance]) -> Response:
     query, status = read_query(request), request.query_params.get("status")
-    items = [instance for instance in found if status in {None, "", instance.status}]
+    items = [i for i in found if status in {None, "", i.status} and _labelled(i.labels, query.labels)]
     size = query.page_size or len(items)
     return listing([_instance(i) for i in items[(query.page - 1) * size : query.page * size]], len(items))
+
+
+def _labelled(labels: Mapping[str, str], wanted: Mapping[str, str | None]) -> bool:
+    return all(labels.get(key) == value if value is not None else key in labels for key, value in wanted.items())
 
 
 def _instance(node: fleet.Instance) -> dict[str, Any]:
@@ -202,6 +206,7 @@ def _instance(node: fleet.Instance) -> dict[str, Any]:
         "version": node.version,
         "ports": node.ports,
         "cores": node.cores,
+        "labels": node.labels,
         "status": node.status,
         "conf_server_revision": node.applied_revision,
         "problems": node.problems,

@@ -175,6 +175,7 @@ def _machine(settings: NodeSettings, address: str) -> Machine:
         version=VERSION,
         ports=tuple(port + settings.port_offset for port in TRAFFIC_PORTS),
         cores=len(os.sched_getaffinity(0)),
+        labels=settings.labels or {},
     )
 
 

@@ -61,6 +61,7 @@ class Instance:
     created_at: datetime
     last_heartbeat_at: datetime
     certificate_expires_at: datetime | None
+    labels: Mapping[str, str]
     to_be_deleted_at: datetime | None
     """Set while it is offline."""
 
@@ -213,6 +214,7 @@ async def beat(connection: AsyncConnection, identity: Identity, heard: Heartbeat
         "version": heard.machine.version,
         "ports": list(heard.machine.ports),
         "cores": heard.machine.cores,
+        "labels": dict(heard.machine.labels),
         "applied_revision": heard.applied_revision,
         "envoy": heard.envoy,
         "problems": dict(heard.problems),
@@ -348,6 +350,7 @@ def _instance(row: Row[Any]) -> Instance:
         created_at=row.created_at,
         last_heartbeat_at=row.last_heartbeat_at,
         certificate_expires_at=row.certificate_expires_at,
+        labels=row.labels,
         to_be_deleted_at=row.last_heartbeat_at + REMOVED_AFTER if status == "Offline" else None,
     )
 

@@ -89,9 +89,12 @@ instance: Final = Table(
     _when("last_heartbeat_at"),
     _when("left_at", nullable=True),
     Column("labels", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("proven_revision", BigInteger),
+    Column("pending", Text, nullable=False, server_default=""),
     PrimaryKeyConstraint("group_id", "id"),
 )
-"""`problems`: resources this node's Envoy refuses, to the reason."""
+"""`problems`: resources this node's Envoy refuses, to the reason. `proven_revision`: the newest one that it saw served
+by its Envoy, null if it is too old to look; `pending`: why a newer one is not."""
 
 group_status: Final = Table(
     "group_status",
