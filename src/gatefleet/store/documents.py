@@ -8,6 +8,7 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     Select,
+    SelectBase,
     and_,
     bindparam,
     column,
@@ -204,7 +205,7 @@ class Documents:
         return Stored(document, _seconds(row.created_at), _seconds(row.updated_at), row.revision)
 
 
-def _write() -> Select[Any]:
+def _write() -> SelectBase:
     """One statement that writes the documents of the parameter `rows`, and keeps their form as history."""
     given = func.jsonb_to_recordset(bindparam("rows", type_=JSONB)).table_valued(
         *(column(name, R[name].type) for name in ("kind", "key", "id", "parent", "body", "sealed")), name="given"
@@ -226,7 +227,7 @@ def _write() -> Select[Any]:
     return times.add_cte(kept.cte("kept"))
 
 
-def _kept(names: Sequence[str], source: Select[Any]) -> Insert:
+def _kept(names: Sequence[str], source: SelectBase) -> Insert:
     """Write history; a document written twice in one revision keeps its last form there."""
     put = upsert(resource_history).from_select(list(names), source)
     last = {name: put.excluded[name] for name in ("id", "parent", "body", "sealed")}
