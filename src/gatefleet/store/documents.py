@@ -205,7 +205,7 @@ class Documents:
         return Stored(document, _seconds(row.created_at), _seconds(row.updated_at), row.revision)
 
 
-def _write() -> SelectBase:
+def _write() -> Select[Any, Any, Any, Any]:
     """One statement that writes the documents of the parameter `rows`, and keeps their form as history."""
     given = func.jsonb_to_recordset(bindparam("rows", type_=JSONB)).table_valued(
         *(column(name, R[name].type) for name in ("kind", "key", "id", "parent", "body", "sealed")), name="given"
