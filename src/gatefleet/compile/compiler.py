@@ -5,7 +5,7 @@ that cannot be carried is named in `problems` and keeps its last good form; the 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -75,6 +75,10 @@ class Compiler:
             Snapshot({type_url: entries for type_url, entries in self._entries.items() if entries}),
             dict(sorted(self._problems.items())),
         )
+
+    def documents(self) -> Iterator[Document]:
+        """The documents the group has now."""
+        return (document for held in self._documents.values() for document in held.values())
 
     def _take(self, upserts: list[Document], deletes: list[tuple[str, str]]) -> Touched:
         touched: dict[str, set[str]] = {}

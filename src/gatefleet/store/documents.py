@@ -24,6 +24,7 @@ from sqlalchemy.dialects.postgresql import JSONB, Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gatefleet.errors import Conflict
 from gatefleet.resources import KINDS, Document, Kind
 from gatefleet.resources.secrets import secret_paths
 from gatefleet.store.claims import take
@@ -34,6 +35,7 @@ from gatefleet.store.tables import resource, resource_history, write_order
 Column = ColumnElement[Any]
 R: Final = resource.c
 H: Final = resource_history.c
+NO_RING: Final[Mapping[str, str]] = {}
 BATCH: Final = 500
 """Documents written in one round trip."""
 
@@ -91,8 +93,13 @@ class Documents:
         revision: int,
         *,
         publishing_only: bool = False,
+        ringed: Mapping[str, str] = NO_RING,
     ) -> None:
         self.publishing_only = publishing_only
+        self.ringed = ringed
+        """The services of the ring that runs, to the ring's id: only the ring's end may change them."""
+        self.raised = False
+        """A revision is made although no document is written."""
         self.connection = connection
         self.group_id = group_id
         self.revision = revision
@@ -103,7 +110,7 @@ class Documents:
 
     @property
     def touched(self) -> bool:
-        return bool(self._there)
+        return self.raised or bool(self._there)
 
     @property
     def upserts(self) -> Sequence[tuple[str, str]]:
@@ -148,6 +155,7 @@ class Documents:
         among them holds, or two want the same.
         """
         wanted = {(document.kind, document.key): document for document in documents}
+        self._check_free(wanted.values())
         stored: list[Stored] = []
         for batch in _batches(list(wanted.values())):
             rows = await self.connection.execute(_WRITE, self._written([self._row(document) for document in batch]))
@@ -183,7 +191,20 @@ class Documents:
         )
         level = [Document(row.kind, row.id, row.parent, row.body) for row in rows]
         self._there.update({(document.kind, document.key): False for document in level})
+        self._check_free(level)
         return level
+
+    def _check_free(self, documents: Iterable[Document]) -> None:
+        """Conflict if one of them belongs to a service that a ring is trying."""
+        for document in documents:
+            owner = KINDS[document.kind].owner
+            service = document.id if document.kind == "services" else document.parent
+            of_service = document.kind == "services" or (owner is not None and owner.kind == "services")
+            if of_service and service in self.ringed:
+                raise Conflict(
+                    f"service [{service}] is in ring [{self.ringed[service]}] of gateway group [{self.group_id}]: "
+                    "promote the ring or roll it back first"
+                )
 
     def _row(self, document: Document) -> dict[str, Any]:
         paths = secret_paths(document.kind, document.id, document.body)

@@ -16,6 +16,7 @@ from gatefleet.store.database import autocommit, connect, snapshot, transaction
 from gatefleet.store.documents import Documents, opened
 from gatefleet.store.listen import CHANNEL
 from gatefleet.store.migrate import LOCK
+from gatefleet.store.rings import ringed
 from gatefleet.store.tables import data_key, gateway_group, resource, resource_history, revision_log
 
 H: Final = resource_history.c
@@ -37,6 +38,8 @@ class Changes:
     upserts: tuple[Document, ...]
     deletes: tuple[tuple[str, str], ...]
     full: bool
+    ring_id: str | None = None
+    """The ring that runs in the group at that revision."""
 
 
 class Store:
@@ -81,7 +84,7 @@ class Store:
     async def read(self, group_id: str) -> AsyncGenerator[Documents]:
         """The group's documents as they are; do not write through it. NotFound if there is no such group."""
         async with autocommit(self.engine) as connection:
-            revision, _ = await _revision(connection, group_id)
+            revision, _, _ = await _revision(connection, group_id)
             yield Documents(connection, self.cipher, group_id, revision)
 
     async def revisions(self) -> Mapping[str, int]:
@@ -97,16 +100,16 @@ class Store:
         is kept reads everything. NotFound if there is no such group.
         """
         async with snapshot(self.engine) as connection:
-            revision, oldest = await _revision(connection, group_id)
+            revision, oldest, ring_id = await _revision(connection, group_id)
             full = since == 0 or since > revision or since < oldest
             if since == revision:
-                return Changes(revision, (), (), full=full)
+                return Changes(revision, (), (), full=full, ring_id=ring_id)
             mine = resource.c.group_id == group_id
             condition = mine if full else mine & (resource.c.revision > since)
             rows = (await connection.execute(select(resource).where(condition))).all()
             upserts = tuple(opened(self.cipher, row) for row in rows)
             deletes = () if full else await _deletes(connection, group_id, since, upserts)
-            return Changes(revision, upserts, deletes, full=full)
+            return Changes(revision, upserts, deletes, full=full, ring_id=ring_id)
 
     async def read_at(self, group_id: str, revision: int) -> Sequence[Document]:
         """The group's documents as of a revision, secrets in clear, owners first; NotFound if it is not kept."""
@@ -119,13 +122,19 @@ async def changing(
     connection: AsyncConnection, cipher: Cipher, group_id: str, author: Author
 ) -> AsyncGenerator[Documents]:
     """A change of one group within a transaction that may hold more; see Store.change."""
-    statement = select(gateway_group.c.revision, gateway_group.c.enforce_service_publishing)
+    columns = (gateway_group.c.revision, gateway_group.c.enforce_service_publishing, gateway_group.c.ring_id)
+    statement = select(*columns)
     locked = statement.where(gateway_group.c.id == group_id).with_for_update(key_share=True)
     row = (await connection.execute(locked)).one_or_none()
     if row is None:
         raise NotFound(f"gateway group [{group_id}] not found")
     documents = Documents(
-        connection, cipher, group_id, row.revision + 1, publishing_only=row.enforce_service_publishing
+        connection,
+        cipher,
+        group_id,
+        row.revision + 1,
+        publishing_only=row.enforce_service_publishing,
+        ringed=await ringed(connection, row.ring_id) if row.ring_id else {},
     )
     yield documents
     if documents.touched:
@@ -134,7 +143,7 @@ async def changing(
 
 async def as_of(connection: AsyncConnection, cipher: Cipher, group_id: str, revision: int) -> Sequence[Document]:
     """The group's documents as of a revision, within a transaction; see Store.read_at."""
-    newest, oldest = await _revision(connection, group_id)
+    newest, oldest, _ = await _revision(connection, group_id)
     if not oldest <= revision <= newest:
         raise NotFound(
             f"revision [{revision}] of gateway group [{group_id}] is not kept; there are {oldest} to {newest}"
@@ -181,13 +190,13 @@ async def _record(documents: Documents, author: Author) -> None:
     await documents.connection.execute(notified.add_cte(raised.cte("raised"), logged.cte("logged")))
 
 
-async def _revision(connection: AsyncConnection, group_id: str) -> tuple[int, int]:
-    """The revision the group is at, and the oldest that is kept."""
-    columns = select(gateway_group.c.revision, gateway_group.c.history_from)
+async def _revision(connection: AsyncConnection, group_id: str) -> tuple[int, int, str | None]:
+    """The revision the group is at, the oldest that is kept, and the ring that runs."""
+    columns = select(gateway_group.c.revision, gateway_group.c.history_from, gateway_group.c.ring_id)
     row = (await connection.execute(columns.where(gateway_group.c.id == group_id))).one_or_none()
     if row is None:
         raise NotFound(f"gateway group [{group_id}] not found")
-    return row.revision, row.history_from
+    return row.revision, row.history_from, row.ring_id
 
 
 async def _deletes(

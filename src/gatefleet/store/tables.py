@@ -52,13 +52,17 @@ gateway_group: Final = Table(
     Column("enforce_service_publishing", Boolean, nullable=False, server_default=text("false")),
     Column("image_tag", Text),
     Column("revision", BigInteger, nullable=False, server_default=text("0")),
+    Column("ring_id", Text),
     Column("history_from", BigInteger, nullable=False, server_default=text("0")),
     Column("created_order", BigInteger, nullable=False, server_default=write_order.next_value()),
     Column("updated_order", BigInteger, nullable=False, server_default=write_order.next_value()),
     _when("created_at"),
     _when("updated_at"),
 )
-"""`history_from` is the oldest revision that is kept: what the group held then, and since, can be read again."""
+"""`history_from` is the oldest revision that is kept: what the group held then, and since, can be read again.
+
+`ring_id` is the ring that runs: writers of the group lock this row, so they know of it without asking again.
+"""
 
 resource: Final = Table(
     "resource",

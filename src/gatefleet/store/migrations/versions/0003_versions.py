@@ -22,6 +22,7 @@ insert into resource_history (group_id, kind, key, revision, id, parent, body, s
   select group_id, kind, key, revision, id, parent, body, sealed from resource;
 alter table gateway_group add column history_from bigint not null default 0;
 update gateway_group set history_from = revision;
+alter table gateway_group add column ring_id text;
 
 alter table revision_log add column action text not null default 'edit';
 alter table revision_log add column note text not null default '';
