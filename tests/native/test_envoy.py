@@ -278,5 +278,5 @@ def test_envoys_code_stands_in_huge_pages_when_wanted_and_offered(
 
 
 def _size(line: str) -> int:
-    first, _, last = line.split()[0].partition("-")
+    first, _, last = line.split(maxsplit=1)[0].partition("-")
     return int(last, 16) - int(first, 16)
