@@ -58,6 +58,24 @@ RESOURCES: dict[str, Resource] = {
         {"id": "ssl-1", "cert": CERT, "key": KEY, "snis": ["a.example.com"]},
         {"cert": CERT, "key": KEY, "snis": ["b.example.com"], "type": "server", "status": 1},
     ),
+    "proto": (
+        "protos",
+        "proto-1",
+        {"id": "proto-1", "content": 'syntax = "proto3";', "labels": {"team": "a"}},
+        {"content": 'syntax = "proto3"; package two;', "desc": "two"},
+    ),
+    "certificate": (
+        "certificates",
+        "cert-1",
+        {"id": "cert-1", "name": "one", "cert": CERT, "key": KEY},
+        {"cert": CERT, "key": KEY},
+    ),
+    "certificate of an authority": (
+        "ca_certificates",
+        "ca-1",
+        {"id": "ca-1", "name": "one", "cert": CERT},
+        {"cert": CERT},
+    ),
     "global rule": (
         "global_rules",
         "prometheus",
@@ -98,7 +116,8 @@ NOWHERE: list[Call] = [
         Call(method, f"{path}/nonexistent-12345", status=404, shape=error())
         for method in ("GET", "DELETE")
         for path in (
-            *("services", "routes", "consumers", "ssls", "global_rules", "plugin_metadata"),
+            *("services", "routes", "stream_routes", "consumers", "ssls", "global_rules", "plugin_metadata"),
+            *("protos", "secret_providers/vault", "certificates", "ca_certificates", "snis"),
             *("/api/services/template", "/api/gateway_groups"),
         )
     ),

@@ -101,7 +101,6 @@ def test_secrets_are_found(kind: str, id_: str, body: dict[str, Any], paths: set
         ({"key": certificate("b.test").key}, "does not belong"),
         ({"key": "x" * 200}, "not a valid unencrypted PEM"),
         ({"cert": "x" * 200}, "not valid PEM"),
-        ({"client": {"ca": PAIR.certificate}}, "/client"),
         ({"snis": []}, "snis"),
         ({"key": None}, "every certificate needs its key"),
     ],

@@ -10,7 +10,18 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gatefleet.admin import audit, catalogue, engine, groups, identity, publish, system, templates, validate
+from gatefleet.admin import (
+    audit,
+    catalogue,
+    certificates,
+    engine,
+    groups,
+    identity,
+    publish,
+    system,
+    templates,
+    validate,
+)
 from gatefleet.admin.metrics import Metrics
 from gatefleet.admin.web import NUL, Control, failure
 from gatefleet.errors import GatefleetError
@@ -31,6 +42,7 @@ def create_api(control: Control) -> FastAPI:
         templates.router(),
         publish.router(),
         catalogue.router(),
+        certificates.router(),
         validate.router(),
         *engine.routers(),
     ):

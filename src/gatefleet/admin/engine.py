@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 
 from gatefleet.admin import audit
 from gatefleet.admin.access import group_of
+from gatefleet.admin.certificates import narrowed
 from gatefleet.admin.endpoint import add, group
 from gatefleet.admin.patch import patched
 from gatefleet.admin.present import default_upstream, shown
@@ -40,16 +41,17 @@ def _router(kind: Kind) -> APIRouter:
     router = APIRouter(prefix=f"/apisix/admin{_collection(kind)}", tags=[kind.path])
     name = "".join(word.capitalize() for word in kind.singular.split("_"))
     body = {"requestBody": {"content": {"application/json": {"schema": schema_of(kind.model)}}}}
+    one = f"/{kind.id_path}"
     listed = _list_metadata if kind.path == "plugin_metadata" else _list
     add(router, "GET", "", partial(listed, kind), group(f"List{name}"))
-    if kind.path != "plugin_metadata":
+    if kind.path != "plugin_metadata" and "/" not in kind.id_path:
         add(router, "POST", "", partial(_create, kind), group(f"Create{name}"), **body)
     if kind.key == "username":
         add(router, "PUT", "", partial(_put_by_body, kind), group(f"Update{name}"), **body)
-    add(router, "GET", "/{id}", partial(_get, kind), group(f"Get{name}"))
-    add(router, "PUT", "/{id}", partial(_put, kind), group(f"Update{name}"), **body)
-    add(router, "PATCH", "/{id}", partial(_patch, kind), group(f"Update{name}"))
-    add(router, "DELETE", "/{id}", partial(_delete, kind), group(f"Delete{name}"))
+    add(router, "GET", one, partial(_get, kind), group(f"Get{name}"))
+    add(router, "PUT", one, partial(_put, kind), group(f"Update{name}"), **body)
+    add(router, "PATCH", one, partial(_patch, kind), group(f"Update{name}"))
+    add(router, "DELETE", one, partial(_delete, kind), group(f"Delete{name}"))
     return router
 
 
@@ -63,9 +65,10 @@ async def _list(kind: Kind, request: Request) -> Response:
         parent = request.query_params.get(kind.owner.field)
     async with control(request).store.read(group_of(request)) as documents:
         default = await _default_upstream(kind, documents, parent)
-        found, total = await documents.list(kind.path, read_query(request, parent))
-    first = [default] if default else []
-    return listing([*first, *map(shown, found)], total + len(first))
+        query = read_query(request, parent)
+        found, total = await narrowed(documents, kind.path, request, query)
+    first = [default] if default and query.page == 1 else []
+    return listing([*first, *map(shown, found)], total + bool(default))
 
 
 async def _list_metadata(kind: Kind, request: Request) -> Response:
@@ -75,7 +78,7 @@ async def _list_metadata(kind: Kind, request: Request) -> Response:
 
 
 async def _get(kind: Kind, request: Request) -> Response:
-    id_, parent = request.path_params["id"], request.path_params.get("owner_id")
+    id_, parent = _id(request, kind), request.path_params.get("owner_id")
     async with control(request).store.read(group_of(request)) as documents:
         if kind.path == "upstreams" and id_ == parent:
             default = await _default_upstream(kind, documents, parent)
@@ -92,9 +95,9 @@ async def _create(kind: Kind, request: Request) -> Response:
 async def _put(kind: Kind, request: Request) -> Response:
     body = await read_object(request)
     named = _key_of_body(kind, body) if kind.key == "username" and "username" in body else None
-    if named not in {None, request.path_params["id"]}:
+    if named not in {None, _id(request, kind)}:
         raise Invalid('Error at "/username": value is not the username of the path')
-    return await _write(kind, request, request.path_params["id"], body)
+    return await _write(kind, request, _id(request, kind), body)
 
 
 async def _put_by_body(kind: Kind, request: Request) -> Response:
@@ -103,7 +106,7 @@ async def _put_by_body(kind: Kind, request: Request) -> Response:
 
 
 async def _write(kind: Kind, request: Request, id_: str, body: Mapping[str, Any], *, new: bool = False) -> Response:
-    _check_id(id_)
+    _check_id(id_, kind)
     document = _accepted(kind, request, id_, body)
     if kind.path == "upstreams" and id_ == document.parent:
         raise Invalid(f"upstream [{id_}] is the service's own: change it with PUT /apisix/admin/services/{id_}")
@@ -113,7 +116,7 @@ async def _write(kind: Kind, request: Request, id_: str, body: Mapping[str, Any]
 
 async def _patch(kind: Kind, request: Request) -> Response:
     patch = await read_json(request)
-    id_, owner = request.path_params["id"], request.path_params.get("owner_id")
+    id_, owner = _id(request, kind), request.path_params.get("owner_id")
     if "dry-run" in request.query_params or "dry_run" in request.query_params:
         async with control(request).store.read(group_of(request)) as documents:
             stored = await _existing(documents, kind, id_, owner)
@@ -126,7 +129,7 @@ async def _patch(kind: Kind, request: Request) -> Response:
 
 
 async def _delete(kind: Kind, request: Request) -> Response:
-    id_, owner = request.path_params["id"], request.path_params.get("owner_id")
+    id_, owner = _id(request, kind), request.path_params.get("owner_id")
     async with audit.change_group(request) as documents:
         stored = await _existing(documents, kind, id_, owner)
         guard(documents, kind)
@@ -195,6 +198,11 @@ def _key_of_body(kind: Kind, body: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _check_id(id_: str) -> None:
-    if not ID.match(id_) or len(id_) > MAX_ID:
+def _id(request: Request, kind: Kind) -> str:
+    return kind.id_path.format_map(request.path_params)
+
+
+def _check_id(id_: str, kind: Kind) -> None:
+    parts = id_.split("/", kind.id_path.count("/"))
+    if not all(map(ID.match, parts)) or len(id_) > MAX_ID:
         raise Invalid(f'Error at "/id": string doesn\'t match the regular expression "{ID_PATTERN}" (1 to {MAX_ID})')

@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gatefleet.resources import KINDS
+from gatefleet.resources.certificate import described
 from gatefleet.store import Stored
 
-UNREADABLE: Final = frozenset({"key", "keys"})
-"""What an SSL object keeps to itself."""
+UNREADABLE: Final = {"ssls": frozenset({"key", "keys"}), "certificates": frozenset({"key"})}
+"""What documents keep to themselves, by kind."""
+CERTIFICATES: Final = frozenset({"certificates", "ca_certificates"})
+"""Kinds whose answers also say what the certificate says of itself."""
 
 
 def shown(stored: Stored) -> dict[str, Any]:
@@ -15,10 +18,11 @@ def shown(stored: Stored) -> dict[str, Any]:
     document = stored.document
     if document.kind == "plugin_metadata":
         return dict(document.body)
-    hidden = UNREADABLE if document.kind == "ssls" else frozenset[str]()
+    hidden = UNREADABLE.get(document.kind, frozenset[str]())
     body = {key: part for key, part in document.body.items() if key not in hidden}
     own = {} if KINDS[document.kind].key == "username" else {"id": document.id}
-    return {**own, **body, "created_at": stored.created_at, "updated_at": stored.updated_at}
+    said = described(document.body["cert"]) if document.kind in CERTIFICATES else {}
+    return {**own, **body, **said, "created_at": stored.created_at, "updated_at": stored.updated_at}
 
 
 def default_upstream(service_id: str, body: Mapping[str, Any], service: Stored) -> dict[str, Any] | None:

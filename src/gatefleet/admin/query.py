@@ -10,6 +10,7 @@ from gatefleet.store import Query
 
 LABEL: Final = re.compile(r"labels\[(.+)\]")
 MAX_PAGE_SIZE: Final = 10_000
+DIGITS: Final = 18
 
 
 def read_query(request: Request, parent: str | None = None) -> Query:
@@ -32,8 +33,8 @@ def read_query(request: Request, parent: str | None = None) -> Query:
         host=params.get("hosts"),
         order_by=cast('Literal["created_at", "updated_at"]', order_by),
         descending=direction == "desc",
-        page=_number("page", params.get("page") or "1"),
-        page_size=None if not page_size else min(_number("page_size", page_size), MAX_PAGE_SIZE),
+        page=number("page", params.get("page") or "1"),
+        page_size=None if not page_size else min(number("page_size", page_size), MAX_PAGE_SIZE),
     )
 
 
@@ -47,7 +48,8 @@ def _labels(request: Request) -> dict[str, str | None]:
     return labels
 
 
-def _number(name: str, text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 2**31:
+def number(name: str, text: str, largest: int = 2**31) -> int:
+    """A query parameter's whole number from 1; Invalid, naming the parameter, for anything else."""
+    if not text.isascii() or not text.isdigit() or len(text) > DIGITS or not 1 <= int(text) <= largest:
         raise Invalid(f"{name} must be a whole number from 1")
     return int(text)

@@ -4,12 +4,14 @@ from pydantic import ValidationError
 
 from gatefleet.compile.check import check
 from gatefleet.errors import Invalid
-from gatefleet.resources import Document
+from gatefleet.resources import KINDS, Document
 from gatefleet.resources.messages import sentences
 
 
 def check_servable(document: Document) -> None:
     """Invalid, naming the field, for what no node could serve."""
+    if not KINDS[document.kind].carried:
+        return
     try:
         check(document)
     except ValidationError as error:

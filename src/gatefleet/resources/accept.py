@@ -8,14 +8,13 @@ from pydantic import ConfigDict, ValidationError
 from gatefleet.errors import Invalid
 from gatefleet.plugin import Plugin, Scope
 from gatefleet.plugins import registry
-from gatefleet.resources.certificate import pair_problem
 from gatefleet.resources.kinds import KINDS, Kind
 from gatefleet.resources.messages import error_at, sentences
 from gatefleet.resources.schema import with_defaults
 from gatefleet.resources.secrets import conf_model, without_meta
 from gatefleet.resources.shape import Shape
-from gatefleet.resources.ssl import Ssl
-from gatefleet.resources.upstream import StreamUpstream, Upstream, node_list
+from gatefleet.resources.sound import flaws
+from gatefleet.resources.upstream import node_list
 
 At = tuple[str | int, ...]
 SERVER_OWNED: Final = frozenset({"id", "created_at", "updated_at"})
@@ -45,10 +44,13 @@ def prepare(kind: Kind, id: str, body: Mapping[str, Any]) -> dict[str, Any]:  # 
     """The body without what only the server says, with its key, and with nodes as a list."""
     if kind.path == "plugin_metadata":
         return dict(body)
-    left_out = SERVER_OWNED | {name for name in (kind.alias, "plugin" if kind.key == "plugin" else None) if name}
+    own_name = {name for name in (kind.alias, "plugin" if kind.key == "plugin" else None) if name}
+    left_out = SERVER_OWNED | kind.derived | own_name
     prepared = {key: value for key, value in body.items() if key not in left_out}
     if kind.key == "username":
         prepared["username"] = id
+    if kind.path == "secret_providers":
+        prepared["manager"] = id.partition("/")[0]
     if kind.path == "upstreams":
         return _with_node_list(prepared)
     if isinstance(prepared.get("upstream"), Mapping):
@@ -66,7 +68,7 @@ def problems(kind: str, id: str, body: Mapping[str, Any]) -> Iterator[str]:  # n
     except ValidationError as error:
         yield from sentences(error)
     else:
-        yield from _not_served(shaped)
+        yield from flaws(shaped)
     plugins = cast("dict[str, Any]", body["plugins"]) if isinstance(body.get("plugins"), dict) else {}
     if kind == "global_rules" and list(plugins) != [id]:
         yield error_at(("plugins",), f"a global rule holds exactly the plugin it is named after, [{id}]")
@@ -133,34 +135,3 @@ def _translation_problem(plugin: Plugin, conf: Mapping[str, Any], at: At) -> Ite
             pass
     except Invalid as error:
         yield error_at(at, str(error))
-
-
-def _not_served(shaped: Shape) -> Iterator[str]:
-    if isinstance(shaped, Ssl):
-        yield from _ssl_problems(shaped)
-    upstream = shaped if isinstance(shaped, Upstream | StreamUpstream) else getattr(shaped, "upstream", None)
-    if isinstance(upstream, Upstream | StreamUpstream):
-        yield from _upstream_problems(upstream, () if upstream is shaped else ("upstream",))
-
-
-def _ssl_problems(ssl: Ssl) -> Iterator[str]:
-    if ssl.client is not None or ssl.type == "client":
-        at = ("client",) if ssl.client is not None else ("type",)
-        yield error_at(at, "certificates of clients (mTLS) are not supported yet")
-    offset = len(ssl.pairs()) - len(ssl.certs)
-    for number, (certificate, key) in enumerate(ssl.pairs()):
-        problem = pair_problem(certificate, key.get_secret_value())
-        if problem:
-            yield error_at(("cert",) if number < offset else ("certs", number - offset), problem)
-
-
-def _upstream_problems(upstream: Upstream | StreamUpstream, at: At) -> Iterator[str]:
-    for field in ("service_name", "discovery_type"):
-        if getattr(upstream, field) is not None:
-            yield error_at((*at, field), "service discovery is not supported yet; give nodes")
-    tls = upstream.tls
-    if tls and (tls.client_cert is not None or tls.client_key is not None):
-        key = tls.client_key.get_secret_value() if tls.client_key else ""
-        problem = pair_problem(tls.client_cert or "", key)
-        if problem:
-            yield error_at((*at, "tls", "client_cert"), problem)

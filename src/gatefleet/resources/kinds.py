@@ -7,11 +7,13 @@ from typing import Any, Final
 
 from gatefleet.resources.consumer import Consumer, Credential
 from gatefleet.resources.plugin_use import GlobalRule, PluginMetadata
+from gatefleet.resources.reference_data import AwsProvider, KubernetesProvider, Proto, VaultProvider
 from gatefleet.resources.route import Route
 from gatefleet.resources.service import Service, StreamService
 from gatefleet.resources.shape import Shape
 from gatefleet.resources.ssl import Ssl
 from gatefleet.resources.stream_route import StreamRoute
+from gatefleet.resources.tls import CaCertificate, Certificate, Sni
 from gatefleet.resources.upstream import StreamUpstream, Upstream
 
 
@@ -54,6 +56,12 @@ class Kind:
     variants: Mapping[tuple[str, str], type[Shape]] = field(default_factory=dict[tuple[str, str], type[Shape]])
     """Other shapes of the kind, by a field of the body and its value."""
     refers: tuple[Refers, ...] = ()
+    id_path: str = "{id}"
+    """How an id stands in its URL; with a slash in it the id has one, too."""
+    carried: bool = True
+    """Whether the data plane has it for itself; what is not carried only others refer to."""
+    derived: frozenset[str] = frozenset()
+    """What answers add to the body, and requests may repeat without effect."""
 
     def shape_of(self, body: Mapping[str, Any]) -> type[Shape]:
         """The shape this body must have: the kind's model, or the variant it names."""
@@ -66,17 +74,52 @@ class Kind:
         return self.owner is not None and self.owner.field is None
 
 
+PARSED: Final = frozenset({"subject", "issuer", "serial_number", "snis", "not_before", "not_after", "sha256"})
+"""What a certificate says of itself."""
+OF_UPSTREAMS: Final = (
+    Refers(("client_certificate",), "certificates"),
+    Refers(("ca_certificates", None), "ca_certificates"),
+)
+
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
         kind.path: kind
         for kind in (
-            Kind("services", Service, "service", alias="service_id", variants={("type", "stream"): StreamService}),
+            Kind("certificates", Certificate, "certificate", carried=False, derived=PARSED),
+            Kind("ca_certificates", CaCertificate, "ca_certificate", carried=False, derived=PARSED),
+            Kind(
+                "snis",
+                Sni,
+                "sni",
+                refers=(
+                    Refers(("certificates", None), "certificates"),
+                    Refers(("mtls", "ca_certificates", None), "ca_certificates"),
+                ),
+            ),
+            Kind("protos", Proto, "proto", carried=False),
+            Kind(
+                "secret_providers",
+                VaultProvider,
+                "secret_provider",
+                id_path="{manager}/{id}",
+                carried=False,
+                variants={("manager", "aws"): AwsProvider, ("manager", "kubernetes"): KubernetesProvider},
+            ),
+            Kind(
+                "services",
+                Service,
+                "service",
+                alias="service_id",
+                variants={("type", "stream"): StreamService},
+                refers=tuple(Refers(("upstream", *refers.path), refers.kind) for refers in OF_UPSTREAMS),
+            ),
             Kind(
                 "upstreams",
                 Upstream,
                 "upstream",
                 owner=Owner("services"),
                 variants={("scheme", scheme): StreamUpstream for scheme in ("tcp", "udp", "tls")},
+                refers=OF_UPSTREAMS,
             ),
             Kind("routes", Route, "route", owner=Owner("services", "service_id"), alias="route_id"),
             Kind(

@@ -11,7 +11,7 @@ from gatefleet.plugins import registry
 from gatefleet.resources.kinds import KINDS
 
 Path = tuple[str | int, ...]
-CLAIMING: Final = frozenset({"ssls", "consumers", "credentials"})
+CLAIMING: Final = frozenset({"ssls", "snis", "consumers", "credentials"})
 """Kinds whose documents may hold something alone."""
 
 
@@ -57,9 +57,9 @@ def value_at(body: Mapping[str, Any], path: Path) -> Any:
 
 
 def claims(kind: str, body: Mapping[str, Any]) -> tuple[Claim, ...]:
-    """Server names of an SSL object; credentials of a consumer."""
-    if kind == "ssls":
-        names = cast("list[str]", body.get("snis") or [])
+    """Server names of an SSL object or SNI; credentials of a consumer."""
+    if kind in {"ssls", "snis"}:
+        names = cast("list[str]", body.get("snis") or []) if kind == "ssls" else [str(body["domain"])]
         return tuple(Claim("sni", name.lower(), f"server name [{name}]") for name in dict.fromkeys(names))
     return tuple(_credential_claims(body)) if kind in CLAIMING else ()
 

@@ -1,0 +1,63 @@
+"""What must be right in a document beyond its shape: keys fit certificates, and nothing is asked that nobody does."""
+
+from collections.abc import Iterator
+
+from gatefleet.resources.certificate import authorities_problem, pair_problem
+from gatefleet.resources.messages import error_at
+from gatefleet.resources.service import Service, StreamService
+from gatefleet.resources.shape import Shape
+from gatefleet.resources.ssl import Ssl
+from gatefleet.resources.tls import CaCertificate, Certificate, Sni
+from gatefleet.resources.upstream import StreamUpstream, Tls, Upstream
+
+At = tuple[str | int, ...]
+
+
+def flaws(shaped: Shape) -> Iterator[str]:
+    """Every such problem of a document, as sentences that name the field."""
+    match shaped:
+        case Ssl():
+            yield from _ssl(shaped)
+        case Certificate():
+            if problem := pair_problem(shaped.cert, shaped.key.get_secret_value()):
+                yield error_at(("cert",), problem)
+        case CaCertificate():
+            if problem := authorities_problem(shaped.cert):
+                yield error_at(("cert",), problem)
+        case Sni(plugins=plugins) if plugins:
+            yield error_at(("plugins",), "plugins of an SNI are not supported; put them on services or routes")
+        case Upstream() | StreamUpstream():
+            yield from _upstream(shaped, ())
+        case Service(upstream=upstream) | StreamService(upstream=upstream) if upstream:
+            yield from _upstream(upstream, ("upstream",))
+        case _:
+            pass
+
+
+def _ssl(ssl: Ssl) -> Iterator[str]:
+    if ssl.type == "client":
+        yield error_at(("type",), "certificates of clients belong into upstream.tls or certificates")
+    offset = len(ssl.pairs()) - len(ssl.certs)
+    for number, (certificate, key) in enumerate(ssl.pairs()):
+        problem = pair_problem(certificate, key.get_secret_value())
+        if problem:
+            yield error_at(("cert",) if number < offset else ("certs", number - offset), problem)
+    if ssl.client and (problem := authorities_problem(ssl.client.ca)):
+        yield error_at(("client", "ca"), problem)
+
+
+def _upstream(upstream: Upstream | StreamUpstream, at: At) -> Iterator[str]:
+    for field in ("service_name", "discovery_type"):
+        if getattr(upstream, field) is not None:
+            yield error_at((*at, field), "service discovery is not supported yet; give nodes")
+    if upstream.tls:
+        yield from _client_pair(upstream.tls, (*at, "tls"))
+
+
+def _client_pair(tls: Tls, at: At) -> Iterator[str]:
+    if tls.client_cert_id is not None:
+        yield error_at((*at, "client_cert_id"), "use client_certificate of the upstream, with the id of a certificate")
+    if tls.client_cert is not None or tls.client_key is not None:
+        problem = pair_problem(tls.client_cert or "", tls.client_key.get_secret_value() if tls.client_key else "")
+        if problem:
+            yield error_at((*at, "client_cert"), problem)
