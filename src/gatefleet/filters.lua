@@ -66,8 +66,24 @@ local function path_escape(text)
   return (gsub(text, '[%z\1-\32"#%%<>%?\\%^`{|}\127-\255]', escape))
 end
 
+-- An answer of the gateway's own, typed as APISIX types it.
+local function refuse(handle, status, body, headers)
+  headers = headers or {}
+  headers[":status"] = status
+  if body ~= "" then
+    headers["content-type"] = headers["content-type"] or "text/plain; charset=utf-8"
+  end
+  handle:respond(headers, body)
+end
+
 local function header(handle, name)
   return (handle:headers():get(name))
+end
+
+-- Whether find_any's filter found one of its patterns.
+local function pattern_found(handle, namespace)
+  local left = handle:streamInfo():dynamicMetadata():get(namespace)
+  return left ~= nil and left.found == "\1"
 end
 
 local function target(handle)

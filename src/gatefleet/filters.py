@@ -4,29 +4,40 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from importlib import resources
-from typing import Annotated, Any, Final, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import re2
 from pydantic import Field
 
 from gatefleet.errors import Invalid
+from gatefleet.native.config import answer
 from gatefleet.plugin import Conf, Filter, Phase, Plugin, Script
 from gatefleet.protos import pack
 from gatefleet.protos.envoy.config.common.mutation_rules import v3 as mutation_rules
 from gatefleet.protos.envoy.config.core import v3 as core
 from gatefleet.protos.envoy.extensions.dynamic_modules import v3 as dynamic_modules
+from gatefleet.protos.envoy.extensions.filters.common.fault import v3 as common_fault
+from gatefleet.protos.envoy.extensions.filters.http.compressor import v3 as compressor
 from gatefleet.protos.envoy.extensions.filters.http.dynamic_modules import v3 as module_filter
+from gatefleet.protos.envoy.extensions.filters.http.fault import v3 as fault
 from gatefleet.protos.envoy.extensions.filters.http.header_mutation import v3 as header_mutation
 from gatefleet.protos.envoy.extensions.filters.http.header_to_metadata import v3 as header_to_metadata
 from gatefleet.protos.envoy.extensions.filters.http.lua import v3 as lua_filter
 from gatefleet.protos.envoy.extensions.filters.http.set_metadata import v3 as set_metadata
+from gatefleet.protos.envoy.type import v3 as envoy_type
 from gatefleet.protos.envoy.type.matcher import v3 as matcher
 from gatefleet.protos.google import protobuf as wkt
 from gatefleet.templates import Format, capture_key, lua_parts
 
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
 MODULE: Final = "gatefleet"
 SHARED_VM: Final = "gatefleet"
+MATCHED: Final = "\x01"
+"""What `find_any` leaves where a pattern matched: no header can hold it, so nobody can send it."""
 VALUE_MAX: Final = 16384
 """Envoy's bound for the format of a header value, in bytes."""
 
@@ -55,7 +66,10 @@ def chain_position(plugin: Plugin) -> tuple[int, int]:
     Requests pass the chain from the front, responses from the back. What works on responses, or has to note that
     there was a request at all, stands in front: it sees the answers of all others too, and has the last word as in
     APISIX. Among them the one of the lower priority stands first, so that responses meet the higher one before.
+    What changes how finished responses are written down, compression, stands in front of all.
     """
+    if plugin.phase is Phase.OUTPUT:
+        return (-2, plugin.priority)
     if plugin.phase in (Phase.RESPONSE, Phase.LOG):
         return (-1, plugin.priority)
     return (plugin.phase, -plugin.priority)
@@ -72,13 +86,13 @@ def native(filter_name: str, config: bytes) -> Filter:
     )
 
 
-def lua(plugin: str, source: str, context: Mapping[str, Any]) -> tuple[Filter, Script]:
+def lua(plugin: str, source: str, context: Mapping[str, Any], libraries: Iterable[str] = ()) -> tuple[Filter, Script]:
     """A filter that runs `source`, and the script file it names; `context` is what `conf` is in the script.
 
     `source` assigns `on.request(handle, conf)`, `on.response(handle, conf)` or both, and may use what `filters.lua`
-    defines. An error in it answers 500.
+    and the `libraries`, files of `gatefleet/lua`, define. An error in it answers 500.
     """
-    whole = f"{_PRELUDE}\n{source}\n{_RUN}"
+    whole = "\n".join((_PRELUDE, *map(_library, libraries), source, _RUN))
     script = Script(f"{plugin}-{hashlib.sha256(whole.encode()).hexdigest()[:12]}.lua", whole)
     identity = json.dumps([script.name, context], sort_keys=True, separators=(",", ":"))
     config = lua_filter.Lua(
@@ -95,6 +109,11 @@ def lua(plugin: str, source: str, context: Mapping[str, Any]) -> tuple[Filter, S
 def lua_source(package: str, name: str = "filter.lua") -> str:
     """The text of a Lua file beside the plugin's module."""
     return (resources.files(package) / name).read_text()
+
+
+@cache
+def _library(name: str) -> str:
+    return (resources.files("gatefleet") / "lua" / f"{name}.lua").read_text()
 
 
 def captures(plugin: str, formats: Iterable[Format]) -> Iterable[Filter | Script]:
@@ -162,6 +181,20 @@ def remember_matches(namespace: str, header: str, rules: Mapping[str, tuple[str,
     )
 
 
+def find_any(
+    plugin: str, header: str, rules: Sequence[str], field: str, *, any_case: bool = False
+) -> tuple[Filter, str]:
+    """A filter that looks for any of the patterns in a request header, and where it leaves MATCHED, under `found`.
+
+    Raises Invalid, naming `field`, for what RE2 cannot do.
+    """
+    for rule in rules:
+        groups(rule, field)
+    regex = f"(?s)^.*(?{'i' if any_case else ''}:{'|'.join(rules)}).*$"
+    namespace = f"gf.{plugin}.{hashlib.sha256(regex.encode()).hexdigest()[:8]}"
+    return remember_matches(namespace, header, {"found": (regex, MATCHED)}), namespace
+
+
 def substitute(regex: str, substitution: str) -> matcher.RegexMatchAndSubstitute:
     return matcher.RegexMatchAndSubstitute(pattern=matcher.RegexMatcher(regex=regex), substitution=substitution)
 
@@ -218,6 +251,37 @@ def _substitution(template: str, count: int, shift: int, field: str) -> str:
     return re.sub(r"\$(?:(\d+)|\{(\d+)\}|\$)?", one, template.replace("\\", "\\\\"))
 
 
+def pause(seconds: float, percentage: int = 100) -> Filter:
+    """A filter that holds a share of the requests back for so long."""
+    nanoseconds = max(round(seconds * 1e9), 1)
+    return Filter(
+        fault.HTTPFault(
+            delay=common_fault.FaultDelay(
+                fixed_delay=wkt.Duration(seconds=nanoseconds // 10**9, nanos=nanoseconds % 10**9),
+                percentage=envoy_type.FractionalPercent(numerator=percentage),
+            )
+        )
+    )
+
+
+def compress(name: str, library: "Message", types: Sequence[str] | str, min_length: int, *, preferred: bool) -> Filter:
+    """A filter that compresses responses of these MIME types (`*` for all); `preferred` over others clients accept."""
+    common = compressor.Compressor.CommonDirectionConfig(min_content_length=wkt.UInt32Value(value=min_length))
+    if types == "*":
+        common.content_type_matcher.add(safe_regex=matcher.RegexMatcher(regex="(?s).*"))
+    else:
+        common.content_type.extend(types)
+    return Filter(
+        compressor.Compressor(
+            compressor_library=core.TypedExtensionConfig(name=name, typed_config=pack(library)),
+            response_direction_config=compressor.Compressor.ResponseDirectionConfig(
+                common_config=common, weaken_etag_on_compress=True
+            ),
+            choose_first=preferred,
+        )
+    )
+
+
 def metadata(namespace: str, values: Mapping[str, Any]) -> Filter:
     """A filter that notes `values` in the request's dynamic metadata; a later one for the same namespace wins."""
     entry = set_metadata.Metadata(metadata_namespace=namespace, allow_overwrite=True, value=_struct(values))
@@ -229,6 +293,11 @@ def refused_body(conf: Conf, body: object) -> object:
     meta: Any = (conf.model_extra or {}).get("_meta")
     own: object = cast("dict[str, Any]", meta).get("error_response") if isinstance(meta, dict) else None
     return body if own is None else own
+
+
+def refusal(conf: Conf, body: object) -> str:
+    """`refused_body` as it is sent."""
+    return answer(refused_body(conf, body)).decode()
 
 
 def text_of(value: str | float) -> str:

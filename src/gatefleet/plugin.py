@@ -27,6 +27,8 @@ class Phase(enum.IntEnum):
     ACCESS = 1
     RESPONSE = 2
     LOG = 3
+    OUTPUT = 4
+    """What nginx itself does to responses when all plugins are through with them: compression."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,8 @@ from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from gatefleet.filters import HeaderName, HeaderValue, lua, lua_source, text_of
-from gatefleet.plugin import Conf, Effect, Filter, Phase, Plugin, Scope
-from gatefleet.protos.envoy.extensions.filters.common.fault import v3 as common_fault
-from gatefleet.protos.envoy.extensions.filters.http.fault import v3 as fault
-from gatefleet.protos.envoy.type import v3 as envoy_type
-from gatefleet.protos.google import protobuf as wkt
+from gatefleet.filters import HeaderName, HeaderValue, lua, lua_source, pause, text_of
+from gatefleet.plugin import Conf, Effect, Phase, Plugin, Scope
 from gatefleet.templates import lua_parts, parse
 
 SOURCE = lua_source(__name__)
@@ -62,23 +58,9 @@ class FaultInjection(Conf):
 
 def translate(conf: FaultInjection, scope: Scope) -> Iterator[Effect]:
     if conf.delay and conf.delay.duration > 0:
-        yield _pause(conf.delay)
+        yield pause(conf.delay.duration, 100 if conf.delay.percentage is None else conf.delay.percentage)
     if conf.abort:
         yield from _answer(conf.abort, scope)
-
-
-def _pause(delay: Delay) -> Filter:
-    nanoseconds = max(round(delay.duration * 1e9), 1)
-    return Filter(
-        fault.HTTPFault(
-            delay=common_fault.FaultDelay(
-                fixed_delay=wkt.Duration(seconds=nanoseconds // 10**9, nanos=nanoseconds % 10**9),
-                percentage=envoy_type.FractionalPercent(
-                    numerator=100 if delay.percentage is None else delay.percentage
-                ),
-            )
-        )
-    )
 
 
 def _answer(abort: Abort, scope: Scope) -> Iterator[Effect]:
