@@ -13,6 +13,7 @@ from msgspec import Meta
 Text = Annotated[str, Meta(max_length=255, pattern=r"^[^\x00]*$")]
 Count = Annotated[int, Meta(ge=0, le=1_000_000)]
 Large = Annotated[int, Meta(ge=0, lt=1 << 62)]
+Counts = Annotated[Mapping[Text, Large], Meta(max_length=64)]
 Labels = Annotated[Mapping[Text, Text], Meta(max_length=64)]
 
 SERVICE: Final = "gatefleet.Fleet"
@@ -69,6 +70,19 @@ class Renew(msgspec.Struct, frozen=True, omit_defaults=True):
     """The node's own id; counts when the present certificate came in a bundle, which many nodes may share."""
 
 
+class Proof(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a node knows that what changed is live: seen in its Envoy, said by it, or written where it looks."""
+
+    probed: Large = 0
+    """Route scopes that every worker of Envoy was seen to serve in their new version."""
+    scopes: Large = 0
+    """Route scopes that changed; of very many, those that were probed stand for the rest."""
+    acknowledged: Counts = {}
+    """Other resources that Envoy acknowledged, by type: Cluster, Secret, Listener ..."""
+    written: Counts = {}
+    """Hosts and consumers in the tables that are looked up anew for each request, by table."""
+
+
 class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
     """How a node is; every `HEARTBEAT_SECONDS` and after each revision it took."""
 
@@ -84,9 +98,20 @@ class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
     """Resources this node's Envoy refuses, "<type URL>/<name>" to the reason; the first hundred are recorded."""
     leaving: bool = False
     """The node is shutting down."""
+    proven_revision: Large | None = None
+    """The newest revision whose changes Envoy was seen to serve, or refuses; None from nodes too old to look."""
+    proven_ms_ago: Large = 0
+    """How long ago that was seen."""
+    proof: Proof = Proof()
+    rejected: Mapping[str, str] = {}
+    """What changed up to that revision and Envoy refuses, to the reason; all else of it is live."""
+    pending: str = ""
+    """Why a newer revision is not proven."""
 
 
 class Heard(msgspec.Struct, frozen=True):
     """The answer to a heartbeat."""
 
     newest_revision: int
+    recorded_revision: int = 0
+    """The newest revision of which the node's report is on record."""

@@ -87,8 +87,9 @@ class Twin:
         )
 
     async def _heartbeat(self, body: bytes, _: Context) -> bytes:
-        self.beats.append(msgspec.msgpack.decode(body, type=Heartbeat))
-        return msgspec.msgpack.encode(Heard(newest_revision=0))
+        beat = msgspec.msgpack.decode(body, type=Heartbeat)
+        self.beats.append(beat)
+        return msgspec.msgpack.encode(Heard(newest_revision=0, recorded_revision=beat.proven_revision or 0))
 
 
 async def _group(context: Context) -> str:

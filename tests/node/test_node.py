@@ -13,7 +13,8 @@ import pytest
 
 from gatefleet import pki, rundir, sealed, snapshot
 from gatefleet.node.identity import IdentityStore
-from gatefleet.snapshot import LISTENER, ROUTES, Seal, Snapshot, entry
+from gatefleet.snapshot import HOST as HOSTS
+from gatefleet.snapshot import LISTENER, ROUTES, SCOPED_ROUTES, Seal, Snapshot, entry
 from tests.e2e import kit
 from tests.node.conftest import HOST, Node, content, holds, running
 from tests.node.manager_twin import Twin
@@ -25,6 +26,10 @@ def envoy_of(node: Node) -> psutil.Process:
     """The Envoy of a node, whoever its parent is."""
     config = f"{rundir.find('node', node.directory)}/bootstrap.pb"
     return next(p for p in psutil.process_iter(["cmdline"]) if any(config in part for part in p.info["cmdline"] or ()))
+
+
+async def proven(twin: Twin, revision: int) -> bool:
+    return twin.beats[-1].proven_revision == revision
 
 
 def gone(process: psutil.Process) -> bool:
@@ -145,17 +150,55 @@ async def test_a_resource_envoy_refuses_keeps_its_last_good_version(twin: Twin, 
     twin.publish(good, 1)
     async with running(directory, "--bundle", f"{directory.parent}/bundle.json") as node:
         await node.until("/a", 200)
+        assert await holds(lambda: proven(twin, 1))
         newer = content(slow, "/a", "/b", hosts=(HOST, "other.test"))
         routes = {**newer.of(ROUTES), f"scope:{HOST}": entry(b"\x0a\x0escope:node.test\x12\x02\x0a\x00")}
         twin.publish(Snapshot({**newer.entries, ROUTES: routes}), 2)
         await node.until("/b", 200, host="other.test")
         assert (await node.get("/a")).status_code == 200
-        await asyncio.sleep(0.3)
-        assert [name for name in twin.beats[-1].problems if HOST in name]
+        assert await holds(lambda: proven(twin, 2))
+        beat = twin.beats[-1]
+        assert [name.rpartition("/")[2] for name in beat.problems] == [f"scope:{HOST}"]
+        assert beat.rejected == beat.problems
+        assert (beat.proof.probed, beat.proof.scopes) == (1, 1)  # the other host's
         envoy_of(node).kill()
         await node.until("/a", 200, 5)
         twin.publish(newer, 3)
         await node.until("/b", 200)
+        assert await holds(lambda: proven(twin, 3))
+        assert (twin.beats[-1].problems, twin.beats[-1].rejected) == ({}, {})
+
+
+async def test_what_a_probe_does_not_see_is_not_reported_as_proven(twin: Twin, directory: Path, slow: int) -> None:
+    twin.publish(content(slow, "/a"), 1)
+    async with running(directory, "--bundle", f"{directory.parent}/bundle.json") as node:
+        await node.until("/a", 200)
+        assert await holds(lambda: proven(twin, 1))
+        beat = twin.beats[-1]
+        assert (beat.proof.probed, beat.proof.scopes, beat.pending) == (2, 2, "")  # the host's, and that of no host
+        assert beat.proof.acknowledged.keys() >= {"Cluster", "Listener", "ScopedRouteConfiguration"}
+        assert beat.proof.written == {"Host": 2}
+        whole = content(slow, "/a", "/b", hosts=(HOST, "other.test"))
+        known = {t: {n: e for n, e in whole.of(t).items() if "other" not in n} for t in (SCOPED_ROUTES, HOSTS)}
+        twin.publish(Snapshot({**whole.entries, **known}), 2)  # routes of a host that are used by no scope
+
+        async def taken() -> bool:
+            return twin.beats[-1].applied_revision == 2
+
+        assert await holds(taken, 10)  # the probe is patient
+        assert twin.beats[-1].proven_revision == 1
+        assert twin.beats[-1].pending == "1 route scopes do not show their new version yet: other.test"
+        twin.publish(whole, 3)
+        assert await holds(lambda: proven(twin, 3))
+        assert twin.beats[-1].pending == ""
+        envoy = envoy_of(node)
+        envoy.suspend()
+        try:
+            twin.publish(content(slow, "/a", "/c"), 4)
+            await asyncio.sleep(1)
+        finally:
+            envoy.resume()
+        assert await holds(lambda: proven(twin, 4), 10)
 
 
 async def test_what_is_not_sealed_right_is_not_taken(twin: Twin, directory: Path, slow: int) -> None:

@@ -19,6 +19,7 @@ from gatefleet.node import metrics
 from gatefleet.node.bootstrap import RunFiles, envoy_bootstrap
 from gatefleet.node.copies import DiskCopy, Revision, Running
 from gatefleet.node.judge import Copy, Seen, Source, Verdict, judge, sentence
+from gatefleet.node.ledger import Ledger, Step
 from gatefleet.node.manager import Manager
 from gatefleet.node.serving import Serving
 from gatefleet.node.status import JSON, Answer, Status
@@ -53,6 +54,7 @@ class Agent:
             workers=settings.envoy_concurrency or len(os.sched_getaffinity(0)),
         )
         self._envoy = EnvoyProcess(_options(settings, files))
+        self._ledger = Ledger()
         self._copies = DiskCopy(settings.data_dir)
         self._running = Running(files.running)
         self._disk: Revision | None = None
@@ -70,7 +72,7 @@ class Agent:
         await self._serving.start()
         await self._envoy.start()
         self._read_copy()
-        self._manager.start(self._disk, self._floor, self._heartbeat)
+        self._manager.start(self._disk, self._floor, self._heartbeat, self._ledger.recorded)
         self._run(self._manager.failed(), "manager")
         self._run(self._loop(), "turns")
         self._run(self._save_copies(), "copies")
@@ -153,23 +155,47 @@ class Agent:
 
     async def _act(self, verdict: Verdict) -> None:
         wanted = self._revision(verdict.serve)
-        if wanted is None or self._draining or _same(wanted, self.applied):
+        if wanted is None or self._draining:
             return
+        if _same(wanted, self.applied):
+            await self._prove_again()
+            return
+        revision = wanted.seal.revision
+        self._ledger.waits(f"revision {revision} is being given to Envoy")
         try:
             receipt = await self._serving.apply(wanted.snapshot)
         except OSError as error:
-            log.warning("a revision cannot be written down", revision=wanted.seal.revision, reason=str(error))
+            log.warning("a revision cannot be written down", revision=revision, reason=str(error))
+            self._ledger.waits(f"revision {revision} cannot be written down: {error}")
             return
-        for scope in receipt.unproven:
-            log.warning("a route scope does not show its new version", scope=scope, revision=wanted.seal.revision)
-        if receipt.acknowledged:
-            self.applied, self._floor = wanted, max(self._floor, wanted.seal.revision)
-            self._running.note(self._envoy.pid, wanted.seal.revision)
-            self._judge()
-            self._manager.report()
-            if wanted is not self._disk:
-                self._changed_at = time.monotonic()
-                self._dirty.set()
+        if not receipt.acknowledged:
+            self._ledger.waits(f"Envoy has not answered for revision {revision} yet")
+            return
+        self._taken(wanted)
+        self._ledger.took(Step(revision, receipt.proof, receipt.refused))
+        if not self._proven() and self._ledger.open:
+            log.warning("a revision is not proven yet", revision=revision, reason=self._ledger.pending)
+        self._manager.report()
+
+    def _taken(self, wanted: Revision) -> None:
+        """Envoy has answered for a revision: it is what we serve."""
+        self.applied, self._floor = wanted, max(self._floor, wanted.seal.revision)
+        self._running.note(self._envoy.pid, wanted.seal.revision)
+        self._judge()
+        if wanted is not self._disk:
+            self._changed_at = time.monotonic()
+            self._dirty.set()
+
+    async def _prove_again(self) -> None:
+        """Look once more for what Envoy did not show when a revision was taken."""
+        if self._ledger.open:
+            await self._serving.prove_again()
+            if self._proven():
+                log.info("the revision is proven now", revision=self._ledger.report.revision)
+                self._manager.report()
+
+    def _proven(self) -> bool:
+        return self._ledger.judge(self._serving.unproven, self._serving.problems, time.monotonic())
 
     def _revision(self, chosen: Copy | None) -> Revision | None:
         if chosen is None:
@@ -186,14 +212,21 @@ class Agent:
             log.warning(self._disk_problem)
 
     async def _heartbeat(self) -> Heartbeat:
+        envoy = await self._envoy.state()
+        report = self._ledger.report
         return Heartbeat(
             machine=self._machine,
             instance=self._manager.instance,
             applied_revision=self.applied.seal.revision if self.applied else 0,
-            envoy=await self._envoy.state(),
+            envoy=envoy,
             certificate_expires_at=int(pki.expiry(self._manager.identity.certificate).timestamp()),
             problems=self._serving.problems,
             leaving=self._draining,
+            proven_revision=report.revision,
+            proven_ms_ago=int((time.monotonic() - report.at) * 1000) if report.revision else 0,
+            proof=report.proof,
+            rejected=report.rejected,
+            pending=self._ledger.pending,
         )
 
     async def _save_copies(self) -> None:

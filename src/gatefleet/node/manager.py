@@ -68,14 +68,17 @@ class Manager:
         if not self.identity.verification_keys:
             await self._renew()
 
-    def start(self, held: Revision | None, floor: int, beat: Beat) -> None:
-        """Follow from what is held already; nothing below revision `floor` is taken. `beat` makes heartbeats."""
+    def start(self, held: Revision | None, floor: int, beat: Beat, recorded: Callable[[int], None]) -> None:
+        """Follow from what is held already; nothing below revision `floor` is taken.
+
+        `beat` makes heartbeats, `recorded` is told the newest revision whose report is on record.
+        """
         if held:
             # the seal is not said to be held, so it always comes, and with it the proof that all else is right
             self._pending = Snapshot({t: e for t, e in held.snapshot.entries.items() if t != SEAL})
         self._floor = floor
         self._run("follow", self._follow())
-        self._run("heartbeats", self._heartbeats(beat))
+        self._run("heartbeats", self._heartbeats(beat, recorded))
         self._run("renewals", self._renewals())
 
     async def stop(self, beat: Beat) -> None:
@@ -129,11 +132,11 @@ class Manager:
             self.newest, self._floor, self._refusal = Revision(self._pending, seal), seal.revision, ""
         self.changed.set()
 
-    async def _heartbeats(self, beat: Beat) -> None:
+    async def _heartbeats(self, beat: Beat, recorded: Callable[[int], None]) -> None:
         while True:
             sent = time.monotonic()
             with contextlib.suppress(GatefleetError):  # the stream says more about a lost connection
-                await self._link.heartbeat(await beat())
+                recorded((await self._link.heartbeat(await beat())).recorded_revision)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._beat_now.wait(), fleet.HEARTBEAT_SECONDS)
             self._beat_now.clear()

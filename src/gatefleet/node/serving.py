@@ -1,8 +1,9 @@
 """What Envoy serves: whole snapshots applied in an order that never refers to what is not there yet, with proof."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -10,13 +11,16 @@ import grpc.aio
 import structlog
 
 from gatefleet.files import write_private
+from gatefleet.fleet import Proof
 from gatefleet.node import certificates, probe
 from gatefleet.node.bootstrap import RunFiles
 from gatefleet.node.rebind import rebind
 from gatefleet.node.tables import NativeTables
 from gatefleet.snapshot import (
     CLUSTER,
+    CONSUMER,
     ENDPOINTS,
+    EXTENSION,
     HOST,
     LISTENER,
     ROUTES,
@@ -24,6 +28,8 @@ from gatefleet.snapshot import (
     SCOPED_ROUTES,
     SCRIPT,
     SECRET,
+    STREAM_LISTENER,
+    Delta,
     Entry,
     Snapshot,
     diff,
@@ -33,10 +39,12 @@ from gatefleet.xds.wire import UNLIMITED
 
 log = structlog.get_logger()
 
-ENVOY_TYPES: Final = (CLUSTER, ENDPOINTS, SECRET, LISTENER, SCOPED_ROUTES, ROUTES)
+ENVOY_TYPES: Final = (CLUSTER, ENDPOINTS, SECRET, EXTENSION, LISTENER, SCOPED_ROUTES, ROUTES)
 KEY: Final = "envoy"
 PATIENCE: Final = 5.0
 """Seconds that Envoy gets to answer a push before we go on without its answer."""
+PORT_PAUSE: Final = 5.0
+"""Seconds after which a port of stream routes that could not be opened is tried again, with the next revision."""
 MOST_PROBES: Final = 64
 """Scopes of one change that are asked for their version; of a bigger change these stand for the rest."""
 _SCRIPT_NAME: Final = re.compile(r"(?:lua/)?[\w-][\w.-]*")
@@ -47,12 +55,13 @@ Name = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What is proven about one applied snapshot."""
+    """What came of one applied snapshot."""
 
     acknowledged: bool
     """Envoy has answered everything that was sent."""
-    unproven: tuple[str, ...] = ()
-    """Scopes that were probed and did not serve their new version."""
+    proof: Proof
+    refused: frozenset[str]
+    """What of its changes Envoy refuses, "<type URL>/<name>"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +70,12 @@ class Refused:
 
     version: str
     reason: str
+    at: float = field(default_factory=time.monotonic)
+
+    def lasts(self, name: Name) -> bool:
+        """Whether there is no use in trying again: a port that was taken may be free by now."""
+        port = name[0] == LISTENER and name[1].startswith(STREAM_LISTENER)
+        return not port or time.monotonic() - self.at < PORT_PAUSE
 
 
 class Serving:
@@ -73,7 +88,10 @@ class Serving:
         self._tables = NativeTables(files.directory)
         self._prober = probe.Prober(files.directory / "probe.sock", workers)
         self._server = grpc.aio.server(options=UNLIMITED)
-        self._wanted = Snapshot()
+        self._wanted = self._answered = Snapshot()
+        """`_answered` is the newest wanted one that Envoy has answered for."""
+        self._unproven: dict[str, str] = {}
+        """Scopes that were probed and do not show their version yet."""
         self._held = Snapshot()
         """What Envoy holds, or is about to: the wanted resources, but the last good version of refused ones."""
 
@@ -98,10 +116,21 @@ class Serving:
 
     @property
     def blocked(self) -> str:
-        """Why Envoy does not open a port it should; empty when all are open."""
-        return "; ".join(
-            f"Envoy refuses the listener [{n}]: {f.reason}" for (t, n), f in self.refused.items() if t == LISTENER
-        )
+        """Why Envoy does not open a port of every node; empty when all are open. Stream routes' ports do not count."""
+        refused = {n: f for (t, n), f in self.refused.items() if t == LISTENER and not n.startswith(STREAM_LISTENER)}
+        return "; ".join(f"Envoy refuses the listener [{name}]: {found.reason}" for name, found in refused.items())
+
+    @property
+    def unproven(self) -> Collection[str]:
+        """Scopes that were probed and did not serve their new version so far."""
+        return self._unproven.keys()
+
+    async def prove_again(self) -> None:
+        """Probe once more what did not show its version; a bounded number of scopes."""
+        again = dict(list(self._unproven.items())[:MOST_PROBES])
+        missing = await self._prober.missing(again, 0.0)
+        for scope in again.keys() - set(missing):
+            del self._unproven[scope]
 
     async def apply(self, wanted: Snapshot) -> Receipt:
         """Bring Envoy to `wanted`; raises OSError for full disks.
@@ -110,6 +139,7 @@ class Serving:
         looked up, then their scopes go: a host that moves from one scope to another is served by one of them always.
         """
         delta = diff(self._wanted, wanted)
+        moved = delta if self._answered is self._wanted else diff(self._answered, wanted)
         self._write_scripts(delta.changed.get(SCRIPT, {}))
         self._tables.before(delta)
         self._wanted = wanted
@@ -119,22 +149,42 @@ class Serving:
             await self._push(early, [n for n in delta.changed.get(ROUTES, {}) if n not in self._held.of(ROUTES)])
             self._tables.widen(wanted)
         added = _joined(self._held, target)
-        receipt = await self._push(added, delta.changed.get(ROUTES, {}))
+        answered, probed = await self._push(added, moved.changed.get(ROUTES, {}))
         target = self._without_refused(target)
         self._tables.after(wanted)
         self._held = target
         if target.entries != added.entries:
             self._xds.publish(KEY, target)
         self._drop_scripts(wanted.of(SCRIPT))
-        return receipt
+        if answered:
+            self._answered = wanted
+        return Receipt(answered, *self._changes(moved, probed))
 
-    async def _push(self, added: Snapshot, changed: Iterable[str]) -> Receipt:
+    async def _push(self, added: Snapshot, changed: Iterable[str]) -> tuple[bool, int]:
+        """Whether Envoy answered, and how many of the changed scopes were probed; what they do not show is noted."""
         answered = await self._send(added)
-        served = [n for n in changed if (ROUTES, n) not in self.refused]
         routes = added.of(ROUTES)
-        versions = {n.removeprefix(ROUTES_OF): probe.expected(routes[n]) for n in served[:MOST_PROBES]}
-        unproven = await self._prober.missing(versions, PATIENCE if answered else 0.0)
-        return Receipt(answered, tuple(unproven))
+        served = [name for name in changed if (ROUTES, name) not in self.refused]
+        found = {n.removeprefix(ROUTES_OF): probe.expected(routes[n]) for n in _spread(served)}
+        versions = {scope: version for scope, version in found.items() if version}
+        missing = await self._prober.missing(versions, PATIENCE if answered else 0.0)
+        kept = self._wanted.of(ROUTES).keys() - set(changed)
+        before = {scope: version for scope, version in self._unproven.items() if ROUTES_OF + scope in kept}
+        self._unproven = before | {scope: versions[scope] for scope in missing}
+        return answered, len(versions)
+
+    def _changes(self, moved: Delta, probed: int) -> tuple[Proof, frozenset[str]]:
+        """How `moved` is proven, and what of it Envoy refuses."""
+        refused = {(t, n) for t, n in self.refused if n in moved.changed.get(t, {})}
+        taken = {t: sum((t, n) not in refused for n in moved.changed.get(t, {})) for t in ENVOY_TYPES if t != ROUTES}
+        tables = {t: len(moved.changed.get(t, {})) + len(moved.removed.get(t, ())) for t in (HOST, CONSUMER)}
+        proof = Proof(
+            probed=probed,
+            scopes=len(moved.changed.get(ROUTES, {})) - sum(t == ROUTES for t, _ in refused),
+            acknowledged={t.rpartition(".")[2]: count for t, count in taken.items() if count},
+            written={t.rpartition(".")[2]: count for t, count in tables.items() if count},
+        )
+        return proof, frozenset(f"{t}/{n}" for t, n in refused)
 
     async def _send(self, snapshot: Snapshot) -> bool:
         """Push `snapshot` and note what Envoy refuses of it; whether Envoy has answered everything."""
@@ -148,7 +198,8 @@ class Serving:
         entries = {t: wanted.of(t) for t in ENVOY_TYPES}
         entries[LISTENER] = {name: self._rebound(found) for name, found in wanted.of(LISTENER).items()}
         for type_url, name in list(self.refused):
-            if (found := entries[type_url].get(name)) is None or found.version != self.refused[type_url, name].version:
+            found, refused = entries[type_url].get(name), self.refused[type_url, name]
+            if found is None or found.version != refused.version or not refused.lasts((type_url, name)):
                 del self.refused[type_url, name]
         return self._without_refused(Snapshot(entries))
 
@@ -189,6 +240,12 @@ class Serving:
         if not _SCRIPT_NAME.fullmatch(name):
             raise ValueError(f"not a script name: {name!r}")
         return self._files.directory / "lua" / Path(name).name
+
+
+def _spread(names: Sequence[str]) -> Sequence[str]:
+    """At most MOST_PROBES of these, evenly spread, the last among them: Envoy hands them to its workers in order."""
+    step = max(1, -(-len(names) // MOST_PROBES))
+    return names[::-1][::step]
 
 
 def _joined(one: Snapshot, other: Snapshot, *, keeping: Collection[str] = ENVOY_TYPES) -> Snapshot:
