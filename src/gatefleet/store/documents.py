@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, TypeVar, cast
 
 from sqlalchemy import (
     ColumnElement,
@@ -32,6 +32,7 @@ from gatefleet.store.crypto import Cipher
 from gatefleet.store.sealing import seal, unseal
 from gatefleet.store.tables import resource, resource_history, write_order
 
+T = TypeVar("T")
 Column = ColumnElement[Any]
 R: Final = resource.c
 H: Final = resource_history.c
@@ -144,6 +145,19 @@ class Documents:
             total = counted.scalar_one()
         return [self._stored(row) for row in rows], total
 
+    async def family(self, kind: str, key: str) -> Sequence[Document]:
+        """A document and what it owns directly, by kind and key; nothing if it is not there."""
+        owned = [owned.path for owned in KINDS.values() if owned.owner and owned.owner.kind == kind]
+        condition = or_(and_(R.kind == kind, R.key == key), and_(R.kind.in_(owned), R.parent == key))
+        statement = select(resource).where(R.group_id == self.group_id, condition).order_by(R.kind, R.key)
+        found = [opened(self._cipher, row) for row in await self.connection.execute(statement)]
+        return found if any(document.kind == kind for document in found) else []
+
+    async def everything(self) -> Sequence[Document]:
+        """All documents of the group, secrets in clear, owners before what they own."""
+        rows = await self.connection.execute(select(resource).where(R.group_id == self.group_id))
+        return in_order(opened(self._cipher, row) for row in rows)
+
     async def put(self, document: Document) -> Stored:
         """Create or replace. Conflict if it holds what another document of the group already holds."""
         return (await self.put_all([document]))[0]
@@ -169,12 +183,17 @@ class Documents:
 
     async def delete(self, kind: str, key: str) -> Sequence[Document]:
         """Delete a document and all it owns; returns what is gone (secrets sealed), nothing if it was not there."""
+        return await self.delete_all([(kind, key)])
+
+    async def delete_all(self, names: Iterable[tuple[str, str]]) -> Sequence[Document]:
+        """Delete all of these (kind, key) that are there, and all they own; returns what is gone."""
         gone: list[Document] = []
-        doomed: Column | None = and_(R.kind == kind, R.key == key)
-        while doomed is not None:
-            level = await self._delete(doomed)
-            gone.extend(level)
-            doomed = _owned(level)
+        for batch in _batches(list(names)):
+            doomed: Column | None = tuple_(R.kind, R.key).in_(batch)
+            while doomed is not None:
+                level = await self._delete(doomed)
+                gone.extend(level)
+                doomed = _owned(level)
         return gone
 
     async def _delete(self, condition: Column) -> Sequence[Document]:
@@ -266,6 +285,12 @@ def opened(cipher: Cipher, row: Row[Any]) -> Document:
     return Document(row.kind, row.id, row.parent, body)
 
 
+def in_order(documents: Iterable[Document]) -> Sequence[Document]:
+    """By kind, owners before what they own, and by key."""
+    places = {kind: place for place, kind in enumerate(KINDS)}
+    return sorted(documents, key=lambda document: (places[document.kind], document.key))
+
+
 def _matches(kind: Kind, query: Query) -> Column:
     conditions: list[Column] = [true()]
     if query.parent is not None:
@@ -313,8 +338,8 @@ def _owned(owners: Sequence[Document]) -> Column | None:
     return or_(*owned) if owned else None
 
 
-def _batches(documents: Sequence[Document]) -> Iterator[Sequence[Document]]:
-    return (documents[start : start + BATCH] for start in range(0, len(documents), BATCH))
+def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[start : start + BATCH] for start in range(0, len(items), BATCH))
 
 
 def _seconds(moment: Any) -> int:

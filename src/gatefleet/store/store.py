@@ -1,19 +1,19 @@
 """The store: changes of a group in one transaction each, and what the compiler's side reads of them."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Self
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import func, insert, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gatefleet.errors import NotFound
-from gatefleet.resources import KINDS, Document
+from gatefleet.resources import Document
 from gatefleet.store.crypto import Cipher, new_key, unwrap, wrap
 from gatefleet.store.database import autocommit, connect, snapshot, transaction
-from gatefleet.store.documents import Documents, opened
+from gatefleet.store.documents import BATCH, Documents, in_order, opened
 from gatefleet.store.listen import CHANNEL
 from gatefleet.store.migrate import LOCK
 from gatefleet.store.rings import ringed
@@ -69,6 +69,10 @@ class Store:
     def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A connection for reads that each stand alone."""
         return autocommit(self.engine)
+
+    def moment(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A connection for reads that all see the same moment."""
+        return snapshot(self.engine)
 
     @asynccontextmanager
     async def change(self, group_id: str, author: Author) -> AsyncGenerator[Documents]:
@@ -141,19 +145,35 @@ async def changing(
         await _record(documents, author)
 
 
-async def as_of(connection: AsyncConnection, cipher: Cipher, group_id: str, revision: int) -> Sequence[Document]:
-    """The group's documents as of a revision, within a transaction; see Store.read_at."""
-    newest, oldest, _ = await _revision(connection, group_id)
+async def looking(connection: AsyncConnection, cipher: Cipher, group_id: str) -> Documents:
+    """The group's documents for who only reads, within a transaction; NotFound if there is no such group."""
+    revision, *_ = await _revision(connection, group_id)
+    return Documents(connection, cipher, group_id, revision)
+
+
+async def as_of(
+    connection: AsyncConnection,
+    cipher: Cipher,
+    group_id: str,
+    revision: int,
+    only: Collection[tuple[str, str]] | None = None,
+) -> Sequence[Document]:
+    """The group's documents as of a revision, or those of these (kind, key) only, within a transaction.
+
+    See Store.read_at.
+    """
+    newest, oldest, *_ = await _revision(connection, group_id)
     if not oldest <= revision <= newest:
         raise NotFound(
             f"revision [{revision}] of gateway group [{group_id}] is not kept; there are {oldest} to {newest}"
         )
     mine = (H.group_id == group_id) & (H.revision <= revision)
+    if only is not None and len(only) <= BATCH:
+        mine &= tuple_(H.kind, H.key).in_(list(only))
     newest_first = select(resource_history).where(mine).order_by(H.kind, H.key, H.revision.desc())
     rows = await connection.execute(newest_first.ext(distinct_on(H.kind, H.key)))
-    kinds = {kind: place for place, kind in enumerate(KINDS)}
-    found = [opened(cipher, row) for row in rows if row.body is not None]
-    return sorted(found, key=lambda document: (kinds[document.kind], document.key))
+    wanted = (row for row in rows if row.body is not None and (only is None or (row.kind, row.key) in only))
+    return in_order(opened(cipher, row) for row in wanted)
 
 
 async def load_cipher(engine: AsyncEngine, master_key: bytes) -> Cipher:
