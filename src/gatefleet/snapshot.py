@@ -15,7 +15,11 @@ ENVOY: Final = "type.googleapis.com/envoy."
 CLUSTER: Final = ENVOY + "config.cluster.v3.Cluster"
 ENDPOINTS: Final = ENVOY + "config.endpoint.v3.ClusterLoadAssignment"
 SECRET: Final = ENVOY + "extensions.transport_sockets.tls.v3.Secret"
+EXTENSION: Final = ENVOY + "config.core.v3.TypedExtensionConfig"
+"""What a filter of a listener does, where that may change while connections are open (ECDS)."""
 LISTENER: Final = ENVOY + "config.listener.v3.Listener"
+STREAM_LISTENER: Final = "stream:"
+"""How the names of listeners begin that stream routes ask for; the others are in every group."""
 ROUTES: Final = ENVOY + "config.route.v3.RouteConfiguration"
 SCOPED_ROUTES: Final = ENVOY + "config.route.v3.ScopedRouteConfiguration"
 ROUTES_OF: Final = "scope:"
@@ -32,7 +36,7 @@ SEAL: Final = OWN + "Seal"
 """The signed statement of what one revision holds: the one resource named "seal", body as `Seal.to_bytes`."""
 
 PUSH_ORDER: Final = (
-    SCRIPT, CLUSTER, ENDPOINTS, SECRET, LISTENER, SCOPED_ROUTES, ROUTES, HOST, CONSUMER, SEAL,
+    SCRIPT, CLUSTER, ENDPOINTS, SECRET, EXTENSION, LISTENER, SCOPED_ROUTES, ROUTES, HOST, CONSUMER, SEAL,
 )  # fmt: skip
 """What others refer to goes first; the seal closes a revision."""
 
@@ -42,6 +46,8 @@ class HostLayout(msgspec.Struct, frozen=True, array_like=True):
 
     depth: int = 0
     shards: int = 1
+    questions: tuple[bytes, ...] = ()
+    """What the conditions of its routes ask the native module of each request (`native.questions`), in order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -417,6 +417,43 @@ static void without_tables_everything_is_closed(void) {
   fake_free(fake);
 }
 
+/* ---- connections ---- */
+
+static void *connections(const char *conn, const char *key) {
+  struct bytes config = {.size = 0};
+  field(&config, "owner", "route:r1");
+  field(&config, "conn", conn);
+  field(&config, "key", key);
+  return envoy_dynamic_module_on_network_filter_config_new(NULL, TEXT("limit-conn"), (struct text){config.at, config.size});
+}
+
+static void *connect_from(void *limit, const char *source, int expected) {
+  struct fake *fake = fake_new(source);
+  void *made = envoy_dynamic_module_on_network_filter_new(limit, fake);
+  CHECK(envoy_dynamic_module_on_network_filter_new_connection(fake, made) == expected);
+  CHECK(fake->status == (uint32_t)expected); /* refused connections are closed */
+  fake_free(fake);
+  return made;
+}
+
+static void places_are_given_back(void) {
+  void *limit = connections("2", "$remote_addr"), *raised = connections("3", "$remote_addr");
+  void *open[5] = {connect_from(limit, "192.0.2.7:1", 0), connect_from(limit, "192.0.2.7:2", 0)};
+  open[2] = connect_from(limit, "192.0.2.7:3", 1);
+  open[3] = connect_from(limit, "192.0.2.8:1", 0);
+  open[4] = connect_from(raised, "192.0.2.7:4", 0); /* the same counter, whatever its limit is now */
+  envoy_dynamic_module_on_network_filter_destroy(open[2]); /* it never had a place */
+  envoy_dynamic_module_on_network_filter_destroy(connect_from(limit, "192.0.2.7:5", 1));
+  for (int i = 0; i < 5; i++)
+    if (i != 2) envoy_dynamic_module_on_network_filter_destroy(open[i]);
+  envoy_dynamic_module_on_network_filter_destroy(connect_from(limit, "192.0.2.7:6", 0));
+  envoy_dynamic_module_on_network_filter_destroy(connect_from(limit, "", 1)); /* nobody can be counted: closed */
+  envoy_dynamic_module_on_network_filter_config_destroy(limit);
+  envoy_dynamic_module_on_network_filter_config_destroy(raised);
+  CHECK(!connections("0", "$remote_addr"));
+  CHECK(!connections("1", "$uri"));
+}
+
 int main(int count, char **arguments) {
   if (count == 3 && strcmp(arguments[2], "closed") == 0) {
     without_tables_everything_is_closed();
@@ -439,5 +476,6 @@ int main(int count, char **arguments) {
   requests_are_counted_by_key();
   a_dead_holder_does_not_stop_the_others();
   a_full_table_still_counts();
+  places_are_given_back();
   return failures != 0;
 }

@@ -162,3 +162,23 @@ void envoy_dynamic_module_callback_http_send_response(void *ctx, uint32_t status
   if (fake->body_size) memcpy(fake->body, body.at, fake->body_size);
   for (size_t i = 0; i < count; i++) list_add(fake, RESPONSE_HEADERS, headers[i].key, headers[i].value);
 }
+
+bool envoy_dynamic_module_callback_network_filter_get_remote_address(void *ctx, struct text *out, uint32_t *port) {
+  struct fake *fake = ctx;
+  *out = without_port(fake->source);
+  *port = 4711;
+  return fake->source.size > 0;
+}
+
+bool envoy_dynamic_module_callback_network_filter_get_local_address(void *ctx, struct text *out, uint32_t *port) {
+  struct fake *fake = ctx;
+  *out = TEXT("127.0.0.1");
+  *port = (uint32_t)fake->port;
+  return true;
+}
+
+void envoy_dynamic_module_callback_network_filter_close(void *ctx, int how) {
+  struct fake *fake = ctx;
+  (void)how;
+  fake->status = 1;
+}

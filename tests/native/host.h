@@ -32,5 +32,10 @@ void *envoy_dynamic_module_on_http_filter_new(void *config, void *filter);
 int envoy_dynamic_module_on_http_filter_request_headers(void *filter, void *stream, bool end);
 int envoy_dynamic_module_on_http_filter_response_headers(void *filter, void *stream, bool end);
 void envoy_dynamic_module_on_http_filter_destroy(void *stream);
+void *envoy_dynamic_module_on_network_filter_config_new(void *envoy, struct text name, struct text config);
+void envoy_dynamic_module_on_network_filter_config_destroy(void *config);
+void *envoy_dynamic_module_on_network_filter_new(void *config, void *filter);
+int envoy_dynamic_module_on_network_filter_new_connection(void *filter, void *state);
+void envoy_dynamic_module_on_network_filter_destroy(void *state);
 
 #endif

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gatefleet.compile import resolve
+from gatefleet.compile import resolve, streams
 from gatefleet.compile.emit import chains, credentials, upstreams
 from gatefleet.compile.emit.routes import compile_route
 from gatefleet.errors import Invalid
@@ -22,12 +22,13 @@ def check(document: Document, service: Json | None = None, metadata: chains.Meta
     known = metadata or {}
     match document.kind:
         case "services":
-            upstreams.compile_cluster(resolve.upstream(document.id, document.body.get("upstream") or {}))
-            _route(Document("routes", "check", document.id, PROBE_ROUTE), document.body, known)
+            _service(document, known)
         case "upstreams":
             upstreams.compile_cluster(resolve.upstream(document.key, document.body))
         case "routes":
             _route(document, service or {}, known)
+        case "stream_routes":
+            streams.stream_route(document.id, document.body, document.parent or "", service or {})
         case "consumers":
             consumer = resolve.consumer(document.id, document.body, ())
             chains.filters_only(consumer.plugins, known)
@@ -43,6 +44,14 @@ def check(document: Document, service: Json | None = None, metadata: chains.Meta
             _metadata(document)
         case kind:
             raise Invalid(f"[{kind}] is not a kind the data plane serves")
+
+
+def _service(document: Document, metadata: chains.Metadata) -> None:
+    upstreams.compile_cluster(resolve.upstream(document.id, document.body.get("upstream") or {}))
+    if document.body.get("type") == "stream":
+        streams.stream_route("check", {}, document.id, document.body)
+    else:
+        _route(Document("routes", "check", document.id, PROBE_ROUTE), document.body, metadata)
 
 
 def _route(document: Document, service: Json, metadata: chains.Metadata) -> None:

@@ -13,10 +13,11 @@ import msgspec
 from pydantic import ValidationError
 
 from gatefleet import plugins, snapshot
-from gatefleet.compile import ir, resolve
+from gatefleet.compile import ir, resolve, streams
 from gatefleet.compile.emit import chains, credentials, listeners, scopes, upstreams
 from gatefleet.compile.emit.routes import RouteCode, compile_route
 from gatefleet.compile.hosts import Hosts
+from gatefleet.compile.ports import Ports
 from gatefleet.errors import Invalid
 from gatefleet.resources import Document
 from gatefleet.resources.messages import sentences
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 ENABLED: Final = 1
+NO_PORT: Final = 'Error at "/server_port": no stream route of the group opens a port for it; give server_port'
 Touched = Mapping[str, set[str]]
 """Kind to the keys of the documents that a change sets or deletes."""
 
@@ -49,6 +51,7 @@ class Compiler:
         self._codes: dict[str, RouteCode] = {}
         self._scripts = Counter[tuple[str, str]]()
         self._hosts = Hosts()
+        self._ports = Ports()
         self._layouts: Mapping[str, HostLayout] = {}
         self._consumers: dict[str, ir.Consumer] = {}
         """Consumers with plugins of their own."""
@@ -70,6 +73,7 @@ class Compiler:
         self._update_certificates(touched)
         self._update_upstreams(touched)
         self._update_routes(touched, everything=before != self._shared_by_routes())
+        self._update_streams(touched)
         self._update_scopes()
         return Compiled(
             Snapshot({type_url: entries for type_url, entries in self._entries.items() if entries}),
@@ -199,8 +203,8 @@ class Compiler:
 
     def _update_route(self, key: str) -> None:
         document = self._known("routes", key)
-        service = self._all("services").get(document.parent or "") if document else None
-        if document is None or service is None or service.body.get("status", ENABLED) != ENABLED:
+        service = self._served(document)
+        if document is None or service is None:
             self._place(key, None)
             return
 
@@ -212,6 +216,37 @@ class Compiler:
 
         if code := self._attempt("routes", key, make):
             self._place(key, code)
+
+    def _served(self, document: Document | None) -> Document | None:
+        """The service a route belongs to; None when there is none, or it is switched off."""
+        service = self._all("services").get(document.parent or "") if document else None
+        return service if service and service.body.get("status", ENABLED) == ENABLED else None
+
+    def _update_streams(self, touched: Touched) -> None:
+        dirty = set(touched.get("stream_routes", ()))
+        for service_id in touched.get("services", ()):
+            dirty |= self._owned("stream_routes", service_id)
+        for key in sorted(dirty):
+            self._update_stream(key)
+        if not dirty:
+            return
+        for type_url, bodies in self._ports.flush().items():
+            self._write(type_url, bodies)
+        silent = {f"stream_routes/{key}": NO_PORT for key in self._ports.portless()}
+        self._problems = {name: reason for name, reason in self._problems.items() if reason != NO_PORT} | silent
+
+    def _update_stream(self, key: str) -> None:
+        document = self._known("stream_routes", key)
+        service = self._served(document)
+        if document is None or service is None:
+            self._ports.put(key, None)
+            return
+
+        def make() -> streams.StreamRoute:
+            return streams.stream_route(document.id, document.body, service.id, service.body)
+
+        if route := self._attempt("stream_routes", key, make):
+            self._ports.put(key, route)
 
     def _place(self, key: str, code: RouteCode | None) -> None:
         before = self._codes.pop(key, None)

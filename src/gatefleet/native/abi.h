@@ -46,4 +46,11 @@ bool envoy_dynamic_module_callback_http_filter_get_attribute_int(void *filter, i
 void envoy_dynamic_module_callback_http_send_response(void *filter, uint32_t status, struct header *headers,
                                                       size_t count, struct text body, struct text details);
 
+/* Network filters. */
+enum network_status { NETWORK_CONTINUE = 0, NETWORK_STOP = 1 };
+enum network_close { CLOSE_AT_ONCE = 1 };
+bool envoy_dynamic_module_callback_network_filter_get_remote_address(void *filter, struct text *out, uint32_t *port);
+bool envoy_dynamic_module_callback_network_filter_get_local_address(void *filter, struct text *out, uint32_t *port);
+void envoy_dynamic_module_callback_network_filter_close(void *filter, int how);
+
 #endif

@@ -1,7 +1,7 @@
 """Envoy's statistics under the names and labels of APISIX's prometheus plugin.
 
 Names: APISIX documentation, plugins/prometheus, "Metrics". Envoy counts what the constant access log of our
-listeners tells it: `gf.http_status`, `gf.bandwidth_*` and `gf.latency_*`, with the labels as tags.
+listeners tells it: `gf.http_status`, `gf.bandwidth_*`, `gf.latency_*` and `gf.stream_*`, with the labels as tags.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -53,6 +53,10 @@ def _families(samples: Iterable[Sample], node: Node) -> Iterator[Family]:
     yield Family("apisix_http_status", "counter", "HTTP status codes per service", status)
     yield Family("apisix_bandwidth", "counter", "Total bandwidth in bytes", _bandwidth(samples))
     yield Family("apisix_http_latency", "histogram", "HTTP request latency in milliseconds", _latency(samples))
+    connections = [("", _labels(s), s.value) for s in _named(samples, "gf_stream_connection_total", "")]
+    yield Family("apisix_stream_connection_total", "counter", "Connections per stream route that ended", connections)
+    streamed = _bandwidth(samples, "stream_bandwidth")
+    yield Family("apisix_stream_bandwidth", "counter", "Bytes per stream route", streamed)
     total = sum(s.value for s in _traffic(samples, "rq_total"))
     yield Family("apisix_http_requests_total", "counter", "Requests since Envoy started", [("", {}, total)])
     yield Family("apisix_nginx_http_current_connections", "gauge", "HTTP connections", _connections(samples))
@@ -73,9 +77,9 @@ def _labels(sample: Sample, **more: str) -> Labels:
     return {**own, **more}
 
 
-def _bandwidth(samples: Iterable[Sample]) -> Iterator[Line]:
+def _bandwidth(samples: Iterable[Sample], name: str = "bandwidth") -> Iterator[Line]:
     for kind in ("ingress", "egress"):
-        for sample in _named(samples, f"gf_bandwidth_{kind}"):
+        for sample in _named(samples, f"gf_{name}_{kind}"):
             yield "", _labels(sample, type=kind), sample.value
 
 

@@ -1,11 +1,13 @@
 """Listeners as this node serves them: the group's resources with this node's addresses, ports and socket paths."""
 
+from functools import lru_cache
 from pathlib import Path
 
 from gatefleet.protos.envoy.config.listener import v3 as listener
 from gatefleet.snapshot import Entry, entry
 
 
+@lru_cache(maxsize=4096)
 def rebind(resource: Entry, *, bind: str, offset: int, directory: Path) -> Entry:
     """`resource`, a Listener, on address `bind`, its ports raised by `offset`, its pipes below `directory`."""
     message = listener.Listener.FromString(resource.body)

@@ -12,7 +12,8 @@ class StreamRoute(Shape):
     """A route of a service of type stream.
 
     A connection is meant if it comes in on `server_port`, at `server_addr`, from `remote_addr` (an address or a CIDR
-    range), and asks for the server name `sni`; what is absent matches everything.
+    range), and asks for the server name `sni`; what is absent matches everything. TLS with a server name ends at the
+    gateway, which shows the group's certificate, unless `tls_passthrough` says to pass the bytes on as they are.
     """
 
     service_type: ClassVar[ServiceType] = "stream"
@@ -25,4 +26,5 @@ class StreamRoute(Shape):
     server_port: Port | None = None
     remote_addr: Network | None = None
     sni: Annotated[str, Field(pattern=HOST_PATTERN, max_length=253)] | None = None
+    tls_passthrough: bool | None = None
     plugins: PluginConfs = Field(default_factory=dict)

@@ -4,7 +4,7 @@ Routes come by scoped routes, plugins stand in the routes, certificates come on 
 addresses and ports of its own; what is said here are the default ones.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from gatefleet.compile.emit import chains
@@ -39,6 +39,7 @@ NO_SNI: Final = "gf-no-sni"
 METRICS: Final = "gf.metrics"
 """Dynamic metadata of the prometheus plugin: `on`, and with `route` and `service` what to count under."""
 SERVER: Final = "gatefleet"
+HTTP_PROTOCOLS: Final = ("h2", "http/1.1")
 YES: Final = wkt.BoolValue(value=True)
 NO: Final = wkt.BoolValue(value=False)
 
@@ -57,7 +58,7 @@ def _public(name: str) -> listener.Listener:
         name=name,
         address={"socket_address": {"address": "0.0.0.0", "port_value": PORTS[name]}},  # noqa: S104
         listener_filters=[_INSPECTOR] if secure else None,
-        filter_chains=[{"filters": [manager], "transport_socket": _transport_socket() if secure else None}],
+        filter_chains=[{"filters": [manager], "transport_socket": on_demand_tls() if secure else None}],
         per_connection_buffer_limit_bytes=wkt.UInt32Value(value=1 << 20),
         tcp_backlog_size=wkt.UInt32Value(value=4096),
     )
@@ -141,7 +142,8 @@ def _filters() -> Iterator[hcm.HttpFilter]:
     )
 
 
-def _transport_socket() -> core.TransportSocket:
+def on_demand_tls(alpn: Sequence[str] = HTTP_PROTOCOLS) -> core.TransportSocket:
+    """TLS ends here, with the certificate that the node's agent has for the client's server name."""
     selector = on_demand.Config(
         config_source=ADS,
         certificate_mapper=core.TypedExtensionConfig(name="sni", typed_config=pack(sni.SNI(default_value=NO_SNI))),
@@ -150,7 +152,7 @@ def _transport_socket() -> core.TransportSocket:
         common_tls_context=tls.CommonTlsContext(
             tls_params={"tls_minimum_protocol_version": "TLSv1_2", "tls_maximum_protocol_version": "TLSv1_3"},
             custom_tls_certificate_selector=core.TypedExtensionConfig(name="on-demand", typed_config=pack(selector)),
-            alpn_protocols=["h2", "http/1.1"],
+            alpn_protocols=alpn,
         ),
         disable_stateless_session_resumption=True,
         disable_stateful_session_resumption=True,
@@ -161,7 +163,7 @@ def _transport_socket() -> core.TransportSocket:
 def _metrics_log() -> accesslog.AccessLog:
     """Counters and latencies of the requests that the prometheus plugin marked; a metadata look-up for all others."""
     config = stats.Config(
-        stats_scope=_METRICS_SCOPE,
+        stats_scope=METRICS_SCOPE,
         counters=[
             {"stat": _stat("http_status", code="%RESPONSE_CODE%"), "value_fixed": wkt.UInt64Value(value=1)},
             {"stat": _stat("bandwidth_ingress"), "value_format": "%BYTES_RECEIVED%"},
@@ -185,7 +187,7 @@ def _metrics_log() -> accesslog.AccessLog:
     )
 
 
-_METRICS_SCOPE: Final = scope.Scope(
+METRICS_SCOPE: Final = scope.Scope(
     prefix="gf",
     sharing_name="gf-metrics",
     max_counters=wkt.UInt32Value(value=200_000),
