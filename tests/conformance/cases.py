@@ -23,6 +23,17 @@ PLACE: Final = re.compile(r"\{(\w+)\}")
 Json = dict[str, Any]
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML in which `on`, `off`, `yes` and `no` are words."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, found) for tag, found in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("true|false"), list("tf"))
+
+
 @dataclass(frozen=True)
 class Case:
     """One case: what is given, and what then happens or why it is refused."""
@@ -34,6 +45,8 @@ class Case:
     when: tuple[Json, ...]
     refused: tuple[str, ...]
     marked: bool
+    problem: str = ""
+    """Why its file cannot be read."""
 
     @property
     def id(self) -> str:
@@ -56,12 +69,20 @@ class Case:
 @cache
 def all_cases() -> tuple[Case, ...]:
     """Every case, those of one group behind each other."""
-    found = [case for path in sorted(ROOT.rglob("*.yaml")) for case in _of(path)]
+    found = [case for path in sorted(ROOT.rglob("*.yaml")) for case in _readable(path)]
     return tuple(sorted(found, key=lambda case: (case.file, case.group)))
 
 
+def _readable(path: Path) -> list[Case]:
+    """The cases of a file; one that says why where it cannot be read, so that the other files' are asked."""
+    try:
+        return list(_of(path))
+    except (yaml.YAMLError, AssertionError, LookupError) as error:
+        return [Case(str(path.relative_to(ROOT)), "unreadable", {}, {}, (), (), marked=False, problem=str(error))]
+
+
 def _of(path: Path) -> Iterator[Case]:
-    whole: Json = yaml.safe_load(path.read_text())
+    whole: Json = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a safe loader
     for case in whole["cases"]:
         unknown = case.keys() - {"name", "given", "when", "refused"}
         assert not unknown, f"{path}: {case.get('name')}: unknown {unknown}"
@@ -77,8 +98,8 @@ def _of(path: Path) -> Iterator[Case]:
 
 
 def documents(group: str, ports: Mapping[str, int]) -> list[Document]:
-    """What the group holds, as the Admin API would store it. Raises Invalid for what it would refuse."""
-    cases = [case for case in all_cases() if case.group == group and not case.refused]
+    """What the group holds, as the Admin API would store it; cases that it would refuse are left out."""
+    cases = [case for case in all_cases() if case.group == group and not refusal(case, ports)]
     shared = list(_documents(cases[0].shared, cases[0], ports)) if cases else []
     return [*shared, *(document for case in cases for document in _documents(_complete(case), case, ports))]
 

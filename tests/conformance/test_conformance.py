@@ -22,11 +22,13 @@ SETTLING = 3.0
 
 @pytest.mark.parametrize("case", cases.all_cases(), ids=lambda case: case.id)
 async def test_it_behaves_as_documented(case: Case, gateway: Gateway) -> None:
+    assert not case.problem, case.problem
+    said = cases.refusal(case, gateway.upstreams.ports)
     if case.refused:
-        said = cases.refusal(case, gateway.upstreams.ports)
         assert said, "it was not refused"
         assert all(text in said for text in case.refused), said
         return
+    assert not said, said
     await gateway.load(case.group)
     kept: dict[str, Any] = {"host": case.host, **gateway.upstreams.ports}
     for number, step in enumerate(case.when):

@@ -96,6 +96,27 @@ static void named_fields(uint8_t which, struct text rest) {
   serve(filters[which % 4], (struct text){config, used}, rest);
 }
 
+/* One sound question, so that the variables are reached, and whatever follows it. */
+static void asked(struct text rest) {
+  static const char *const names[] = {"arg_a", "cookie_b", "http_x_y", "remote_addr", "server_port", "args", "is_args", "none"};
+  char questions[1024] = {"v=<l>g"[take(&rest) % 6], 4, 0, 0};
+  const char *name = names[take(&rest) % 8];
+  uint16_t size = (uint16_t)strlen(name);
+  memcpy(questions + 2, &size, 2);
+  memcpy(questions + 4, "x-gf", 4);
+  memcpy(questions + 8, name, size);
+  size_t used = 8 + size + (questions[0] == 'v' ? 0 : 8);
+  struct text query = slice(&rest), cookies = slice(&rest), more = slice(&rest);
+  memcpy(questions + used, more.at, more.size);
+  struct text box = boxed((struct text){questions, used + more.size});
+  struct header headers[] = {{TEXT("x-y"), query}, {TEXT("cookie"), cookies}};
+  const struct request request = {headers, 2, query, path_of(query), TEXT("foo.test")};
+  struct fake *fake = fake_new("192.0.2.7:4711");
+  questions_answer(fake, &request, box);
+  fake_free(fake);
+  unbox(box);
+}
+
 int LLVMFuzzerInitialize(int *count, char ***arguments);
 int LLVMFuzzerInitialize(int *count, char ***arguments) {
   (void)count, (void)arguments;
@@ -107,9 +128,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct text rest = {(const char *)data, size};
   uint8_t which = take(&rest);
-  switch (which % 4) {
+  switch (which % 5) {
     case 0: table(rest); break;
     case 1: early(rest); break;
+    case 4: asked(rest); break;
     case 2: named_fields(which / 4, rest); break;
     default: serve(filters[which / 4 % 4], slice(&rest), rest); break;
   }

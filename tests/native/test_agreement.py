@@ -39,8 +39,9 @@ class Library:
         self._c.tables_use(str(run_dir).encode())
 
     def scope(self, host: str, uri: bytes) -> str | None:
-        out, usable = ctypes.create_string_buffer(400), ctypes.c_bool()
-        size = self._c.scope_of(text(host.encode()), text(uri), out, ctypes.c_size_t(400), ctypes.byref(usable))
+        out, questions, usable = ctypes.create_string_buffer(400), Text(), ctypes.c_bool()
+        rest = (out, ctypes.c_size_t(400), ctypes.byref(questions), ctypes.byref(usable))
+        size = self._c.scope_of(text(host.encode()), text(uri), *rest)
         return out.raw[:size].decode() if usable.value else None
 
     def uri(self, path: bytes) -> bytes | None:

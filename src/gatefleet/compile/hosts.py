@@ -9,6 +9,7 @@ from gatefleet.compile.emit import scopes
 from gatefleet.compile.emit.routes import RouteCode
 from gatefleet.compile.tree import Candidate
 from gatefleet.native import sharding
+from gatefleet.native.questions import header_of
 from gatefleet.protos.google import protobuf as wkt
 from gatefleet.snapshot import HostLayout
 
@@ -35,6 +36,7 @@ class HostPlan:
         self._parts: dict[int | None, dict[str, Held]] = {}
         self._segments = {depth: Counter[str]() for depth in DEPTHS}
         self._open = Counter[int]()
+        self._questions = Counter[bytes]()
         self._size = 0
         self._dirty: set[int] = {0}
 
@@ -79,7 +81,7 @@ class HostPlan:
     def _build(self, shard: int, global_chain: Mapping[str, wkt.Any]) -> bytes:
         parts = (self._parts.get(shard, {}), self._parts.get(None, {}))
         levels = [[c for part in parts for held in part.get(level, {}).values() for c in held] for level in self.levels]
-        return scopes.scope(self._name(shard), levels, global_chain)
+        return scopes.scope(self._name(shard), levels, global_chain, [header_of(q) for q in self.layout.questions])
 
     def _shard(self, candidate: Candidate) -> int | None:
         return scopes.shard_of(candidate.pattern, self.layout)
@@ -109,6 +111,8 @@ class HostPlan:
     def _count(self, candidates: Iterable[Candidate], sign: int) -> None:
         for candidate in candidates:
             self._size += sign
+            for question in candidate.questions:
+                self._questions[question] += sign
             pattern = candidate.pattern
             whole = paths.whole_segments(pattern)
             segments = pattern.key[1:].split("/")
@@ -122,11 +126,13 @@ class HostPlan:
                     del counter[key]
 
     def _wanted_layout(self) -> HostLayout:
+        questions = tuple(sorted(+self._questions))
         if self._size <= SHARD_ABOVE:
-            return HostLayout()
+            return HostLayout(questions=questions)
         shards = 1 << ((self._size - 1) // SHARD_SIZE).bit_length()
         crowd, depth = min((self._crowd(depth) // SHARD_SIZE, depth) for depth in DEPTHS)
-        return HostLayout(depth, shards) if crowd * SHARD_SIZE <= self._size // 2 else HostLayout()
+        even = crowd * SHARD_SIZE <= self._size // 2
+        return HostLayout(depth, shards, questions) if even else HostLayout(questions=questions)
 
     def _crowd(self, depth: int) -> int:
         """The least size of the fullest shard at this depth: what stands everywhere, and the largest group."""

@@ -30,13 +30,15 @@ class Route:
     service_id: str
     service_name: str
     hosts: tuple[str, ...]
-    """Exact names, `*.suffix` or `*` for any host; lower case."""
+    """Exact names, `*.suffix` or `*` for any host; lower case. None for a route that is switched off."""
     paths: tuple[str, ...]
     """Whole paths, service prefix included: exact, `…*` prefixes, `:name` segments."""
     strip: str
     """Service path prefix to take off before the upstream sees the path; empty for none."""
     methods: tuple[str, ...]
     vars: tuple[Any, ...]
+    remote_addrs: tuple[str, ...]
+    """Networks (`address/bits`) one of which the client's address must be in; none for any client."""
     priority: int
     websocket: bool
     read_timeout: float
@@ -64,7 +66,7 @@ class Upstream:
     """One distinct upstream: a service's own or one of its extra ones."""
 
     name: str
-    scheme: Literal["http", "https", "grpc", "grpcs"]
+    scheme: Literal["http", "https", "grpc", "grpcs", "tcp", "udp", "tls"]
     balancer: Literal["roundrobin", "chash", "least_conn", "ewma"]
     nodes: tuple[Node, ...]
     connect_timeout: float
@@ -82,6 +84,7 @@ class Consumer:
     """A consumer, its credentials as (credential id, plugin, configuration), and plugins of its own."""
 
     username: str
+    labels: Mapping[str, str]
     credentials: tuple[tuple[str, str, Json], ...]
     plugins: tuple[PluginUse, ...]
 

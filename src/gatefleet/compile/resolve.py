@@ -1,14 +1,17 @@
 """Documents to IR: follow references, inherit from the service, merge plugins, say in one place what a field means."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from gatefleet import plugins
 from gatefleet.compile import ir
+from gatefleet.compile import vars as conditions
 from gatefleet.errors import Invalid
 from gatefleet.filters import chain_position
 from gatefleet.plugin import Plugin
+from gatefleet.resources.shape import HOST_PATTERN
 
 Json = Mapping[str, Any]
 DEFAULT_TIMEOUT = 60.0
@@ -39,6 +42,8 @@ def route(
 
     Raises Invalid naming the field that cannot be carried.
     """
+    if body.get("filter_func"):
+        raise Invalid('Error at "/filter_func": Lua functions cannot choose routes here; say it with vars')
     upstream: Json = service.get("upstream") or {}
     prefix = (service.get("path_prefix") or "").rstrip("/")
     timeout: Json = body.get("timeout") or upstream.get("timeout") or {}
@@ -48,11 +53,12 @@ def route(
         name=body.get("name") or document_id,
         service_id=service_id,
         service_name=service.get("name") or service_id,
-        hosts=_hosts(body.get("hosts") or service.get("hosts") or ("*",)),
+        hosts=(_route_hosts(body) or _hosts(service.get("hosts") or ("*",))) if body.get("status", 1) else (),
         paths=tuple(prefix + path for path in body.get("paths") or body.get("uris") or ("/*",)),
         strip=prefix if service.get("strip_path_prefix", True) else "",
         methods=tuple(sorted(body.get("methods") or ())),
         vars=tuple(body.get("vars") or ()),
+        remote_addrs=_clients(body),
         priority=int(body.get("priority") or 0),
         websocket=bool(body.get("enable_websocket")),
         read_timeout=float(timeout.get("read") or DEFAULT_TIMEOUT),
@@ -103,6 +109,7 @@ def consumer(username: str, body: Json, credentials: Iterable[tuple[str, Json]])
         own += [(credential_id, name, conf) for name, conf in sorted(held.items())]
     return ir.Consumer(
         username=username,
+        labels=body.get("labels") or {},
         credentials=tuple(direct + own),
         plugins=merged(uses({n: c for n, c in configs.items() if not plugin(n).auth}, f"consumer:{username}")),
     )
@@ -140,7 +147,30 @@ def _meta(conf: Json) -> Json:
 
 
 def _hosts(hosts: Sequence[str]) -> tuple[str, ...]:
-    return tuple(sorted({host.lower() for host in hosts}))
+    return tuple(sorted({_host(host) for host in hosts}))
+
+
+def _host(host: str) -> str:
+    if host.startswith("*") and host != "*" and not host.startswith("*."):
+        raise Invalid(f'Error at "/hosts": [{host}] must begin with "*." to match the names below')
+    return host.lower()
+
+
+def _route_hosts(body: Json) -> tuple[str, ...]:
+    field = "hosts" if body.get("hosts") else "host"
+    given: Any = body.get("hosts") or ([body["host"]] if body.get("host") else [])
+    listed = cast("list[Any]", given) if isinstance(given, list | tuple) else [given]
+    if not all(isinstance(host, str) and re.match(HOST_PATTERN, host) for host in listed):
+        raise Invalid(f'Error at "/{field}": {listed!r} are not host names')
+    return _hosts(cast("list[str]", listed))
+
+
+def _clients(body: Json) -> tuple[str, ...]:
+    """The networks of `remote_addrs` or `remote_addr`."""
+    field = "remote_addrs" if body.get("remote_addrs") else "remote_addr"
+    given: Any = body.get("remote_addrs") or ([body["remote_addr"]] if body.get("remote_addr") else [])
+    listed = cast("list[Any]", given) if isinstance(given, list | tuple) else [given]
+    return tuple(conditions.network(one, f"/{field}") for one in listed)
 
 
 def _host_to_upstream(upstream: Json) -> str:

@@ -41,6 +41,8 @@ class Candidate:
     """Serialized `FieldMatcher.predicate` field; empty when there is nothing more to check."""
     action: bytes
     """Serialized `OnMatch` with the route as its action."""
+    questions: tuple[bytes, ...] = ()
+    """What the native module has to answer in headers before the condition can be told (`native.questions`)."""
 
 
 def on_match(action: bytes) -> bytes:

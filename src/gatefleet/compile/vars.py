@@ -1,24 +1,73 @@
-"""Route conditions (APISIX's `vars`, after lua-resty-expr) as predicates over request headers.
+"""Conditions (APISIX's `vars`, after lua-resty-expr) as predicates over request headers.
 
-Envoy's route matcher sees headers only, and back-tracks when a predicate fails. What cannot be said that way is
-refused when it is written, with the reason; nothing is silently ignored.
+Envoy's route matcher sees headers only, and back-tracks when a predicate fails. What is no header is asked of the
+native module, which answers in a header before the route is chosen. What cannot be known by then is refused when it
+is written, with the reason; nothing is silently ignored.
 """
 
-import re
+import json
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+from typing import Any, Final, cast
 
+from gatefleet import filters
 from gatefleet.errors import Invalid
+from gatefleet.native import questions
 from gatefleet.protos import pack
+from gatefleet.protos.envoy.config.core import v3 as core
+from gatefleet.protos.envoy.extensions.matching.input_matchers.ip import v3 as ip
 from gatefleet.protos.envoy.type.matcher import v3 as matching
+from gatefleet.protos.google import protobuf as wkt
 from gatefleet.protos.xds.core import v3 as xds
 from gatefleet.protos.xds.type.matcher import v3 as matcher
 
 Predicate = matcher.Matcher.MatcherList.Predicate
 Single = Predicate.SinglePredicate
 PATH_HEADER: Final = "x-gf-path"
-HEADERS: Final = {"uri": PATH_HEADER, "request_method": ":method", "host": "x-forwarded-host", "scheme": ":scheme"}
+CLIENT_HEADER: Final = "x-real-ip"
+NEVER_HEADER: Final = "x-gf-never"
+"""No request has it."""
+HEADERS: Final = {
+    "uri": PATH_HEADER,
+    "request_uri": ":path",
+    "request_method": ":method",
+    "host": "x-forwarded-host",
+    "http_host": ":authority",
+    "scheme": ":scheme",
+    "remote_addr": CLIENT_HEADER,
+    "server_port": "x-forwarded-port",
+    "content_type": "content-type",
+    "content_length": "content-length",
+}
+"""Variables that are a header by the time the route is chosen."""
+OVERWRITTEN: Final = frozenset({CLIENT_HEADER, *(f"x-forwarded-{what}" for what in ("for", "host", "port", "proto"))})
+"""Headers of the client that do not hold what it sent any more."""
 LOGIC: Final = ("AND", "OR", "!AND", "!OR")
+BODY: Final = ("post_arg_", "post_arg.", "graphql_", "request_body")
+LATER: Final = frozenset({"consumer_name", "route_id", "route_name", "service_id", "service_name", "status"})
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Predicates that must all hold, and what the native module has to answer for them."""
+
+    predicates: tuple[matcher.Matcher.MatcherList.Predicate, ...] = ()
+    questions: tuple[bytes, ...] = ()
+
+    def __add__(self, other: "Conditions") -> "Conditions":
+        asked = tuple(sorted({*self.questions, *other.questions}))
+        return Conditions(self.predicates + other.predicates, asked)
+
+
+def read(expression: Sequence[Any], field_name: str = "/vars") -> Conditions:
+    """The conditions of an expression; raises Invalid, naming `field_name`, for one that cannot be carried."""
+    items = list(expression)
+    if not items:
+        return Conditions()
+    reader = _Reader(field_name)
+    found = [reader.logic(items)] if _is_logic(items[0]) else [reader.any(item) for item in items]
+    return Conditions(tuple(found), tuple(sorted(reader.asked)))
 
 
 def header(name: str) -> xds.TypedExtensionConfig:
@@ -26,16 +75,6 @@ def header(name: str) -> xds.TypedExtensionConfig:
     return xds.TypedExtensionConfig(
         name="header", typed_config=pack(matching.HttpRequestHeaderMatchInput(header_name=name))
     )
-
-
-def predicates(expression: Sequence[Any]) -> list[matcher.Matcher.MatcherList.Predicate]:
-    """The conditions that must all hold; raises Invalid for a condition that cannot be carried."""
-    items = list(expression)
-    if not items:
-        return []
-    if isinstance(items[0], str):
-        return [_logic(items) if items[0] in LOGIC else _condition(items)]
-    return [_any(item) for item in items]
 
 
 def all_of(parts: Sequence[matcher.Matcher.MatcherList.Predicate]) -> matcher.Matcher.MatcherList.Predicate:
@@ -59,77 +98,175 @@ def full_match(name: str, pattern: str) -> matcher.Matcher.MatcherList.Predicate
     return _test(name, matcher.StringMatcher(safe_regex={"google_re2": {}, "regex": pattern}))
 
 
-def _any(item: Any) -> matcher.Matcher.MatcherList.Predicate:
-    if not isinstance(item, Sequence) or isinstance(item, str) or not item:
-        raise Invalid(f'Error at "/vars": {item!r} is not a condition; write [variable, operator, value]')
-    parts: list[Any] = list(item)  # pyright: ignore[reportUnknownArgumentType]
-    return _logic(parts) if parts[0] in LOGIC else _condition(parts)
+def in_networks(name: str, networks: Sequence[str]) -> matcher.Matcher.MatcherList.Predicate:
+    """The header's value is an address in one of `networks` (`address/bits`)."""
+    ranges = [
+        core.CidrRange(address_prefix=address, prefix_len=wkt.UInt32Value(value=int(bits)))
+        for address, _, bits in (network.partition("/") for network in networks)
+    ]
+    test = xds.TypedExtensionConfig(name="ip", typed_config=pack(ip.Ip(cidr_ranges=ranges, stat_prefix="gf")))
+    return Predicate(single_predicate=Single(input=header(name), custom_match=test))
 
 
-def _logic(parts: list[Any]) -> matcher.Matcher.MatcherList.Predicate:
-    inner = [_any(part) for part in parts[1:]]
-    if not inner:
-        raise Invalid(f'Error at "/vars": {parts[0]} needs conditions behind it')
-    joined = all_of(inner) if parts[0].endswith("AND") else any_of(inner)
-    return none_of(joined) if parts[0].startswith("!") else joined
-
-
-def _condition(parts: list[Any]) -> matcher.Matcher.MatcherList.Predicate:
-    negated = len(parts) == 4 and parts[1] == "!"
-    if negated:
-        parts = [parts[0], *parts[2:]]
-    if len(parts) != 3:
-        raise Invalid(f'Error at "/vars": {parts!r} is not a condition; write [variable, operator, value]')
-    variable, operator, value = parts
-    test = TESTS.get(operator)
-    if test is None:
-        raise Invalid(
-            f'Error at "/vars": operator [{operator}] cannot be carried yet; use one of {", ".join(sorted(TESTS))}'
-        )
-    found = test(_header_of(variable), value)
-    return none_of(found) if negated else found
-
-
-def _header_of(variable: Any) -> str:
-    name = str(variable)
-    if name in HEADERS:
-        return HEADERS[name]
-    if name.startswith("http_") and len(name) > 5:
-        return name[5:].replace("_", "-").lower()
-    raise Invalid(
-        f'Error at "/vars": variable [{name}] cannot be carried yet; use http_<header>, {", ".join(sorted(HEADERS))}'
-    )
+def network(text: Any, field_name: str) -> str:
+    """An address or network of either family as `address/bits`; raises Invalid, naming `field_name`, for others."""
+    try:
+        return str(ip_network(str(text), strict=False))
+    except ValueError:
+        raise Invalid(f'Error at "{field_name}": [{text}] is neither an IP address nor a network') from None
 
 
 def _test(name: str, value: matcher.StringMatcher) -> matcher.Matcher.MatcherList.Predicate:
     return Predicate(single_predicate=Single(input=header(name), value_match=value))
 
 
-def _text(value: Any) -> str:
+def _is_logic(item: Any) -> bool:
+    return isinstance(item, str) and item.upper() in LOGIC
+
+
+def _present(name: str) -> matcher.Matcher.MatcherList.Predicate:
+    return full_match(name, "(?s).*")
+
+
+def _never() -> matcher.Matcher.MatcherList.Predicate:
+    return _present(NEVER_HEADER)
+
+
+def _number(value: Any) -> float | None:
+    """What Lua's tonumber makes of a value that JSON can hold."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise Invalid(f'Error at "/vars": {value!r} is neither text nor a number')
-    return str(value)
-
-
-def _regex(name: str, value: Any, *, flags: str) -> matcher.Matcher.MatcherList.Predicate:
-    pattern = _text(value)
+        return None
     try:
-        re.compile(pattern)
-    except re.error as error:
-        raise Invalid(f'Error at "/vars": [{pattern}] is not a regular expression: {error}') from None
-    return full_match(name, f"(?{flags}).*(?:{pattern}).*")
+        return float(value)
+    except ValueError:
+        return None
 
 
-def _one_of(name: str, value: Any) -> matcher.Matcher.MatcherList.Predicate:
-    if not isinstance(value, Sequence) or isinstance(value, str) or not value:
-        raise Invalid('Error at "/vars": operator [in] needs a list of values')
-    return any_of([equals(name, _text(v)) for v in value])  # pyright: ignore[reportUnknownVariableType]
+@dataclass(slots=True)
+class _Reader:
+    """Reads one expression and notes what it asks of the native module."""
+
+    field: str
+    asked: set[bytes] = field(default_factory=set[bytes])
+
+    def any(self, item: Any) -> matcher.Matcher.MatcherList.Predicate:
+        if not isinstance(item, list | tuple) or not item:
+            raise self.invalid(f"{_shown(item)} is not a condition; write [variable, operator, value] in brackets")
+        parts = cast("list[Any]", list(cast("Sequence[Any]", item)))
+        if _is_logic(parts[0]):
+            return self.logic(parts)
+        if isinstance(parts[0], list | tuple):
+            return all_of([self.any(part) for part in parts])
+        return self.condition(parts)
+
+    def logic(self, parts: list[Any]) -> matcher.Matcher.MatcherList.Predicate:
+        word = str(parts[0]).upper()
+        inner = [self.any(part) for part in parts[1:]]
+        if not inner:
+            raise self.invalid(f"{word} needs conditions behind it")
+        joined = all_of(inner) if word.endswith("AND") else any_of(inner)
+        return none_of(joined) if word.startswith("!") else joined
+
+    def condition(self, parts: list[Any]) -> matcher.Matcher.MatcherList.Predicate:
+        negated = len(parts) == 4 and parts[1] == "!"
+        if negated:
+            parts = [parts[0], *parts[2:]]
+        elif len(parts) == 2:
+            parts = [parts[0], "==", parts[1]]
+        if len(parts) != 3 or not isinstance(parts[0], str):
+            raise self.invalid(f"{_shown(parts)} is not a condition; write [variable, operator, value]")
+        variable, operator, value = parts
+        test = TESTS.get(str(operator).lower())
+        if test is None:
+            raise self.invalid(f"unknown operator [{operator}]; there are {', '.join(sorted(TESTS))} and ! before them")
+        self.check(variable)
+        found = test(self, variable, value)
+        return none_of(found) if negated else found
+
+    def check(self, variable: str) -> None:
+        """Raises Invalid for a variable that is not known when a route is chosen."""
+        if variable.startswith(BODY):
+            raise self.invalid(f"variable [{variable}] is in the body, which is not read before a route is chosen")
+        if variable in LATER:
+            raise self.invalid(f"variable [{variable}] is not known before a route is chosen")
+        named = any(variable.startswith(prefix) and len(variable) > len(prefix) for prefix in questions.PREFIXES)
+        if not named and variable not in HEADERS and variable not in questions.PLAIN:
+            known = ", ".join(sorted({*HEADERS, *questions.PLAIN, *(f"{prefix}*" for prefix in questions.PREFIXES)}))
+            raise self.invalid(f"unknown variable [{variable}]; there are {known}")
+
+    def source(self, variable: str) -> str:
+        """The header that holds the variable's value, whoever sets it."""
+        if variable in HEADERS:
+            return HEADERS[variable]
+        name = variable.removeprefix("http_").replace("_", "-").lower()
+        if variable.startswith("http_") and name not in OVERWRITTEN:
+            return name
+        return self.ask(questions.value_of(_folded(variable)))
+
+    def ask(self, question: bytes) -> str:
+        self.asked.add(question)
+        return questions.header_of(question)
+
+    def equal(self, variable: str, value: Any) -> matcher.Matcher.MatcherList.Predicate:
+        if value is None:
+            return none_of(_present(self.source(variable)))
+        if isinstance(value, str):
+            return equals(self.source(variable), value)
+        number = _number(value)
+        return _never() if number is None else self.compare(variable, "==", number)
+
+    def compare(
+        self, variable: str, operator: questions.Comparison, value: Any
+    ) -> matcher.Matcher.MatcherList.Predicate:
+        number = _number(value)
+        asked = {"content_type": "http_content_type", "content_length": "http_content_length"}.get(variable, variable)
+        if number is None or asked in ("request_method", "scheme"):
+            return _never()
+        return equals(self.ask(questions.compared(_folded(asked), operator, number)), "1")
+
+    def match(self, variable: str, value: Any, flags: str) -> matcher.Matcher.MatcherList.Predicate:
+        if not isinstance(value, str):
+            raise self.invalid(f"{_shown(value)} is not a regular expression")
+        try:
+            filters.groups(value, str(variable))
+        except Invalid as error:
+            raise self.invalid(str(error)) from None
+        return full_match(self.source(variable), f"(?s:.*)(?{flags}:{value})(?s:.*)")
+
+    def one_of(self, variable: str, value: Any) -> matcher.Matcher.MatcherList.Predicate:
+        listed = cast("Sequence[Any]", value) if isinstance(value, list | tuple) else ()
+        texts = [text for text in listed if isinstance(text, str)]
+        return any_of([equals(self.source(variable), text) for text in texts]) if texts else _never()
+
+    def within(self, variable: str, value: Any) -> matcher.Matcher.MatcherList.Predicate:
+        listed = cast("Sequence[Any]", value) if isinstance(value, list | tuple) else (value,)
+        networks = [network(text, self.field) for text in listed]
+        return in_networks(self.source(variable), networks) if networks else _never()
+
+    def invalid(self, reason: str) -> Invalid:
+        return Invalid(f'Error at "{self.field}": {reason}')
 
 
-TESTS: Final[dict[str, Callable[[str, Any], matcher.Matcher.MatcherList.Predicate]]] = {
-    "==": lambda name, value: equals(name, _text(value)),
-    "~=": lambda name, value: none_of(equals(name, _text(value))),
-    "~~": lambda name, value: _regex(name, value, flags="s"),
-    "~*": lambda name, value: _regex(name, value, flags="si"),
-    "in": _one_of,
+def _folded(variable: str) -> str:
+    """The names of headers in lower case, those of arguments and cookies as they are."""
+    return variable.lower() if variable.startswith("http_") else variable
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+TESTS: Final[dict[str, Callable[[_Reader, str, Any], matcher.Matcher.MatcherList.Predicate]]] = {
+    "==": lambda reader, variable, value: reader.equal(variable, value),
+    "~=": lambda reader, variable, value: none_of(reader.equal(variable, value)),
+    ">": lambda reader, variable, value: reader.compare(variable, ">", value),
+    ">=": lambda reader, variable, value: reader.compare(variable, ">=", value),
+    "<": lambda reader, variable, value: reader.compare(variable, "<", value),
+    "<=": lambda reader, variable, value: reader.compare(variable, "<=", value),
+    "~~": lambda reader, variable, value: reader.match(variable, value, "-s"),
+    "~*": lambda reader, variable, value: reader.match(variable, value, "i-s"),
+    "in": lambda reader, variable, value: reader.one_of(variable, value),
+    "has": lambda *_: _never(),
+    "ipmatch": lambda reader, variable, value: reader.within(variable, value),
 }
+"""`has` looks into lists, and every variable known when a route is chosen is one text: it never holds, as in APISIX."""

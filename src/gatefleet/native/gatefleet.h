@@ -52,6 +52,7 @@ struct text query_of(struct text target);
 bool uri_of(struct text path, char *buffer, size_t size, struct text *out); /* nginx's $uri */
 bool query_argument(struct text query, struct text name, char *buffer, size_t size, struct text *out);
 bool query_without(struct text target, struct text name, char *buffer, size_t size, struct text *out);
+struct text cookie_named(struct text header, struct text name); /* at == NULL: not there */
 
 /* address.c: addresses as 17 bytes, a family and 16 bytes, so that they sort */
 struct address {
@@ -81,8 +82,21 @@ struct window {
 bool counters_key(struct sip *sip); /* begins the hash of a counter's name; false: unusable */
 struct verdict counters_take(struct sip *name, struct window window);
 
+/* auth.c */
+#define PERSON_STRINGS 5
+enum lookup person_strings(char space, struct text name, struct text out[PERSON_STRINGS]);
+bool base64_decode(struct text encoded, char *buffer, size_t size, struct text *out);
+
 /* scope.c */
-size_t scope_of(struct text host, struct text uri, char *out, size_t size, bool *usable);
+size_t scope_of(struct text host, struct text uri, char *out, size_t size, struct text *questions, bool *usable);
+
+/* questions.c: what the conditions of a host's routes ask of a request */
+struct request {
+  const struct header *headers; /* as the client sent them */
+  size_t count;
+  struct text target, uri, host;
+};
+bool questions_answer(void *ctx, const struct request *request, struct text questions); /* false: they cannot be read */
 
 /* config.c: filter configurations are sequences of (u32 size, key, u32 size, value) */
 struct field {

@@ -166,19 +166,6 @@ static struct text port(void *filter, enum attribute id, char buffer[24]) {
   return (struct text){buffer + at, 24 - at};
 }
 
-static struct text cookie(struct text header, struct text name) {
-  while (header.size > 0) {
-    const char *mark = memchr(header.at, ';', header.size);
-    struct text one = {header.at, mark ? (size_t)(mark - header.at) : header.size};
-    size_t step = one.size + (mark ? 1 : 0);
-    header = (struct text){header.at + step, header.size - step};
-    while (one.size > 0 && one.at[0] == ' ') one = (struct text){one.at + 1, one.size - 1};
-    if (starts_with(one, name) && one.size > name.size && one.at[name.size] == '=')
-      return (struct text){one.at + name.size + 1, one.size - name.size - 1};
-  }
-  return (struct text){NULL, 0};
-}
-
 static struct text argument(struct text query, struct text name) { /* as nginx's $arg_: not decoded */
   while (query.size > 0) {
     const char *mark = memchr(query.at, '&', query.size);
@@ -201,7 +188,7 @@ static struct text value_of(void *filter, const struct segment *segment, char bu
     case LITERAL: return segment->text;
     case HEADER: return request_header(filter, segment->text);
     case ARGUMENT: return argument(query_of(request_header(filter, TEXT(":path"))), segment->text);
-    case COOKIE: return cookie(request_header(filter, TEXT("cookie")), segment->text);
+    case COOKIE: return cookie_named(request_header(filter, TEXT("cookie")), segment->text);
     case URI: return request_header(filter, TEXT("x-gf-path"));
     case REQUEST_URI: return request_header(filter, TEXT(":path"));
     case QUERY: return query_of(request_header(filter, TEXT(":path")));

@@ -1,6 +1,7 @@
 /* Early header mutation: chooses the route scope and the path the routes match on, before Envoy looks for a route.
  *
- * Host table: host (lower case, "*.suffix", or "*" for requests without a known host) -> u32 depth, u32 shards.
+ * Host table: host (lower case, "*.suffix", or "*" for requests without a known host) -> u32 depth, u32 shards, and the
+ * questions of its routes' conditions (questions.c).
  * Scope: the host; with more than one shard "<host>#<depth>.<shards>.<index>", index = crc32 of the first `depth` path segments.
  * A table that cannot be read gives the scope "", which no configuration has: 404. */
 #include "gatefleet.h"
@@ -38,12 +39,13 @@ static struct text first_segments(struct text uri, uint32_t depth) {
 }
 
 /* Writes the scope and returns its size; not usable: the table cannot be read. */
-size_t scope_of(struct text host, struct text uri, char *out, size_t size, bool *usable) {
+size_t scope_of(struct text host, struct text uri, char *out, size_t size, struct text *questions, bool *usable) {
   struct text entry;
   enum lookup result;
   struct text name = longest_host(host, &entry, &result);
-  *usable = result != UNREADABLE && (result == MISSING || entry.size == 8) && name.size < size;
+  *usable = result != UNREADABLE && (result == MISSING || entry.size >= 8) && name.size < size;
   if (!*usable) return 0;
+  *questions = result == FOUND ? (struct text){entry.at + 8, entry.size - 8} : (struct text){NULL, 0};
   memcpy(out, name.at, name.size);
   uint32_t depth = result == FOUND ? read_u32(entry.at) : 0, shards = result == FOUND ? read_u32(entry.at + 4) : 1;
   if (depth == 0 || shards < 2) return name.size;
@@ -91,13 +93,12 @@ static bool note(struct seen *seen, const struct header *header) {
 }
 
 /* False: more headers than the listener lets through, or an absurd name under our prefix. */
-static bool look(void *ctx, struct seen *seen) {
-  struct header list[HEADERS_MAX];
+static bool look(void *ctx, struct seen *seen, struct header list[HEADERS_MAX], size_t *count) {
 again:;
-  size_t count = envoy_dynamic_module_callback_early_header_mutation_get_headers_size(ctx);
-  if (count > HEADERS_MAX || !envoy_dynamic_module_callback_early_header_mutation_get_headers(ctx, list)) return false;
+  *count = envoy_dynamic_module_callback_early_header_mutation_get_headers_size(ctx);
+  if (*count > HEADERS_MAX || !envoy_dynamic_module_callback_early_header_mutation_get_headers(ctx, list)) return false;
   *seen = (struct seen){0};
-  for (size_t i = 0; i < count; i++) {
+  for (size_t i = 0; i < *count; i++) {
     if (list[i].key.size > 0 && list[i].key.at[0] != ':' && list[i].key.at[0] != 'x') continue;
     if (strip(ctx, list[i].key)) goto again;
     if (!note(seen, &list[i])) return false;
@@ -150,17 +151,20 @@ EXPORT bool envoy_dynamic_module_on_early_header_mutation_mutate(const void *con
   (void)config;
   static _Thread_local char decoded[PATH_MAX_BYTES];
   char host[HOST_MAX], scope[HOST_MAX + 64];
+  struct header list[HEADERS_MAX];
   struct seen seen;
-  struct text uri = TEXT("*");
+  struct text uri = TEXT("*"), questions;
+  size_t count;
   bool usable;
-  if (!look(ctx, &seen)) {
+  if (!look(ctx, &seen, list, &count)) {
     close_request(ctx);
     return true;
   }
   struct text name = {host, host_of(seen.authority, host)};
   if (!uri_of(path_of(seen.target), decoded, sizeof decoded, &uri)) uri = TEXT("*");
-  size_t size = scope_of(name, uri, scope, sizeof scope, &usable);
-  if (!usable) {
+  size_t size = scope_of(name, uri, scope, sizeof scope, &questions, &usable);
+  const struct request request = {list, count, seen.target, uri, name};
+  if (!usable || (questions.size > 0 && !questions_answer(ctx, &request, questions))) {
     close_request(ctx);
     return true;
   }

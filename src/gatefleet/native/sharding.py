@@ -1,14 +1,18 @@
 """Which route scope serves a host and path: must agree with `scope.c` byte for byte."""
 
 import struct
+from collections.abc import Iterable
 from zlib import crc32
 
 ENTRY = struct.Struct("<II")
 
 
-def host_entry(depth: int, shards: int) -> bytes:
-    """Value of a host in the host table; (0, 1) says that the host is not sharded."""
-    return ENTRY.pack(depth, shards)
+def host_entry(depth: int, shards: int, questions: Iterable[bytes] = ()) -> bytes:
+    """Value of a host in the host table; (0, 1) says that the host is not sharded.
+
+    `questions`: what the conditions of its routes ask, as `native.questions` makes them.
+    """
+    return ENTRY.pack(depth, shards) + b"".join(questions)
 
 
 def shard_index(path: str, depth: int, shards: int) -> int:

@@ -146,3 +146,16 @@ bool query_without(struct text target, struct text name, char *buffer, size_t si
   *out = (struct text){buffer, used};
   return true;
 }
+
+struct text cookie_named(struct text header, struct text name) {
+  while (header.size > 0) {
+    const char *mark = memchr(header.at, ';', header.size);
+    struct text one = {header.at, mark ? (size_t)(mark - header.at) : header.size};
+    size_t step = one.size + (mark ? 1 : 0);
+    header = (struct text){header.at + step, header.size - step};
+    while (one.size > 0 && one.at[0] == ' ') one = (struct text){one.at + 1, one.size - 1};
+    if (starts_with(one, name) && one.size > name.size && one.at[name.size] == '=')
+      return (struct text){one.at + name.size + 1, one.size - name.size - 1};
+  }
+  return (struct text){NULL, 0};
+}

@@ -8,7 +8,7 @@ import msgspec
 
 from gatefleet.native.sharding import host_entry
 from gatefleet.native.tables import Tables
-from gatefleet.snapshot import CONSUMER, HOST, Delta, Entry, HostLayout, Snapshot
+from gatefleet.snapshot import CONSUMER, HOST, Delta, Entry, HostLayout, Snapshot, entry
 
 Credentials = dict[bytes, bytes]
 _PAIRS: Final = msgspec.msgpack.Decoder(list[tuple[bytes, bytes]])
@@ -43,8 +43,9 @@ class NativeTables:
             self._write(kept)
 
     def widen(self, snapshot: Snapshot) -> None:
-        """Look up the new hosts, and those that are about to go still."""
-        self._look_up({**(self._hosts or {}), **snapshot.of(HOST)})
+        """Look up the new hosts, and those that are about to go still; ask what the old routes ask, and the new."""
+        held = self._hosts or {}
+        self._look_up({**held, **{name: _asking_also(new, held.get(name)) for name, new in snapshot.of(HOST).items()}})
 
     def after(self, snapshot: Snapshot) -> None:
         """Let the new credentials in and send requests to the new hosts' scopes."""
@@ -71,4 +72,13 @@ class NativeTables:
 
 def _host(body: bytes) -> bytes:
     layout = _LAYOUT.decode(body)
-    return host_entry(layout.depth, layout.shards)
+    return host_entry(layout.depth, layout.shards, layout.questions)
+
+
+def _asking_also(new: Entry, old: Entry | None) -> Entry:
+    """`new` with the questions of `old` too."""
+    if old is None or old.version == new.version:
+        return new
+    layout, before = _LAYOUT.decode(new.body), _LAYOUT.decode(old.body)
+    both = tuple(sorted({*layout.questions, *before.questions}))
+    return entry(msgspec.msgpack.encode(msgspec.structs.replace(layout, questions=both)))

@@ -44,7 +44,7 @@ def compile_route(
     """
     message, scripts = _message(ir_route, consumers, metadata, authenticated=authenticated)
     action = tree.on_match(dump(xds.TypedExtensionConfig(name="route", typed_config=pack(message))))
-    checks = _checks(ir_route)
+    checks = conditions.read(ir_route.vars) + _methods(ir_route) + _clients(ir_route)
     return RouteCode(
         hosts=ir_route.hosts,
         candidates=tuple(
@@ -81,17 +81,21 @@ def _direct(name: str, status: int, body: str, filters: Mapping[str, wkt.Any] = 
     return tree.on_match(dump(xds.TypedExtensionConfig(name="route", typed_config=pack(message))))
 
 
-def _checks(r: ir.Route) -> list[conditions.Predicate]:
+def _methods(r: ir.Route) -> conditions.Conditions:
     methods = [conditions.equals(":method", method) for method in r.methods]
-    return ([conditions.any_of(methods)] if methods else []) + conditions.predicates(r.vars)
+    return conditions.Conditions((conditions.any_of(methods),)) if methods else conditions.Conditions()
 
 
-def _candidate(
-    r: ir.Route, pattern: paths.Pattern, checks: list[conditions.Predicate], action: bytes
-) -> tree.Candidate:
+def _clients(r: ir.Route) -> conditions.Conditions:
+    if not r.remote_addrs:
+        return conditions.Conditions()
+    return conditions.Conditions((conditions.in_networks(conditions.CLIENT_HEADER, r.remote_addrs),))
+
+
+def _candidate(r: ir.Route, pattern: paths.Pattern, checks: conditions.Conditions, action: bytes) -> tree.Candidate:
     own = [conditions.full_match(conditions.PATH_HEADER, pattern.regex)] if pattern.regex else []
-    order = (-r.priority, pattern.rank, 0 if checks else 1, r.id)
-    return tree.Candidate(pattern, order, tree.condition(own + checks), action)
+    order = (-r.priority, pattern.rank, 0 if checks.predicates else 1, r.id)
+    return tree.Candidate(pattern, order, tree.condition([*own, *checks.predicates]), action, checks.questions)
 
 
 def _message(

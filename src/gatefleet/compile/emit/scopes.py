@@ -43,21 +43,29 @@ def shard_of(pattern: paths.Pattern, cut: HostLayout) -> int | None:
     return sharding.shard_index(pattern.key, cut.depth, cut.shards)
 
 
-def scope(name: str, levels: Sequence[Sequence[tree.Candidate]], global_chain: Mapping[str, wkt.Any]) -> bytes:
+def scope(
+    name: str,
+    levels: Sequence[Sequence[tree.Candidate]],
+    global_chain: Mapping[str, wkt.Any],
+    answers: Sequence[str] = (),
+) -> bytes:
     """Serialized RouteConfiguration `name`; its probe answers with the hash of all the rest of it.
 
-    `levels`: candidates of the host itself, then of its wildcards, then of any host.
+    `levels`: candidates of the host itself, then of its wildcards, then of any host. `answers`: headers that the
+    native module sets for the conditions of routes; they go no further.
     """
     chained = routes.not_found()
     first, *lower = levels
     for level in reversed(lower):
         chained = tree.level(level, chained)
     head = _head(global_chain)
-    version = hashlib.sha256(head + tree.level(first, chained)).hexdigest()[:32]
+    outer = dump(
+        route.RouteConfiguration(name=ROUTES_OF + name, request_headers_to_remove=[*INTERNAL_HEADERS, *answers])
+    )
+    version = hashlib.sha256(outer + head + tree.level(first, chained)).hexdigest()[:32]
     top = tree.level([routes.probe(version), *first], chained)
     host = embed(_VIRTUAL_HOSTS, head, embed(_MATCHER, tree.root(top)))
-    outer = route.RouteConfiguration(name=ROUTES_OF + name, request_headers_to_remove=INTERNAL_HEADERS)
-    return dump(outer) + host
+    return outer + host
 
 
 def scoped(name: str) -> bytes:
