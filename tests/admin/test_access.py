@@ -1,6 +1,7 @@
 """Who may do what: every endpoint declares it, nothing is open by chance, and one place decides."""
 
 import base64
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,10 +29,7 @@ def declared(api: Api) -> list[tuple[APIRoute, Access]]:
 
 
 def url(route: APIRoute, group: str = "default") -> str:
-    path = route.path.replace("{gateway_group_id}", group)
-    for name in ("id", "owner_id", "name", "version", "route_id"):
-        path = path.replace(f"{{{name}}}", "x")
-    assert "{" not in path
+    path = re.sub(r"\{\w+\}", "x", route.path.replace("{gateway_group_id}", group))
     return path if group in path else f"{path}?gateway_group_id={group}"
 
 

@@ -11,6 +11,11 @@ async def test_the_description_names_every_endpoint_and_the_shapes_of_the_kinds(
     assert description["openapi"].startswith("3.1")
     put = description["paths"]["/apisix/admin/routes/{id}"]["put"]
     assert (put["summary"], put["x-reach"]) == ("UpdateRoute", "group")
-    schema = put["requestBody"]["content"]["application/json"]["schema"]
-    assert {"name", "paths", "service_id"} <= set(schema["required"])
-    assert len(description["paths"]) > 45
+    assert {parameter["name"] for parameter in put["parameters"]} == {"id", "gateway_group_id"}
+    sent = put["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    schemas = description["components"]["schemas"]
+    assert {"name", "paths", "service_id"} <= set(schemas[sent]["required"])
+    assert {"id", "created_at"} <= set(schemas[f"{sent}_shown"]["required"])
+    assert "key" not in schemas["ssl_shown"]["properties"]
+    operations = [operation for path in description["paths"].values() for operation in path.values()]
+    assert len({operation["operationId"] for operation in operations}) == len(operations) > 140

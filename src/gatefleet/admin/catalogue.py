@@ -6,21 +6,24 @@ from fastapi import APIRouter, Request, Response
 
 from gatefleet.admin.access import Access, Reach
 from gatefleet.admin.endpoint import add
+from gatefleet.admin.openapi import TEXT, exactly, many, one, parameter
 from gatefleet.admin.web import answer, listing, value
 from gatefleet.errors import NotFound
 from gatefleet.plugin import Plugin
 from gatefleet.plugins import registry
 
 READ = Access("GetPlugins", Reach.ANY)
+NAMES = exactly({"type": "array", "items": TEXT})
+TYPES = (parameter("schema_type", {"enum": ["consumer", "metadata"]}, "The schema of a credential or of metadata"),)
 
 
 def router() -> APIRouter:
     api = APIRouter(tags=["plugins"])
-    add(api, "GET", "/apisix/admin/plugins/list", _names, READ)
-    add(api, "GET", "/apisix/admin/plugins", _plugins, READ)
-    add(api, "GET", "/apisix/admin/plugins/{name}", _schema, READ)
-    add(api, "GET", "/apisix/admin/schema/plugins/{name}", _schema, READ)
-    add(api, "GET", "/apisix/admin/plugin_metadata/{name}/default", _default_metadata, READ)
+    add(api, "GET", "/apisix/admin/plugins/list", _names, READ, answers=NAMES)
+    add(api, "GET", "/apisix/admin/plugins", _plugins, READ, answers=many(paged=False))
+    add(api, "GET", "/apisix/admin/plugins/{name}", _schema, READ, answers=one(), query=TYPES)
+    add(api, "GET", "/apisix/admin/schema/plugins/{name}", _schema, READ, answers=one(), query=TYPES)
+    add(api, "GET", "/apisix/admin/plugin_metadata/{name}/default", _default_metadata, READ, answers=one())
     return api
 
 

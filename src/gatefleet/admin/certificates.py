@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 
 from gatefleet.admin.access import Access, Reach
 from gatefleet.admin.endpoint import add, group
+from gatefleet.admin.openapi import TEXT, many, one, parameter
 from gatefleet.admin.query import number, read_query
 from gatefleet.admin.relations import users
 from gatefleet.admin.web import control, listing, read_shape, value
@@ -34,13 +35,15 @@ class Pair(msgspec.Struct):
 
 def router() -> APIRouter:
     api = APIRouter(tags=["certificates"])
-    add(api, "PUT", "/api/parse_certificate", _parse, Access("ParseCertificate", Reach.ANY))
-    add(api, "PUT", "/api/validate_cert_key", _validate, Access("ValidateCertificateKey", Reach.ANY))
+    parse, check = Access("ParseCertificate", Reach.ANY), Access("ValidateCertificateKey", Reach.ANY)
+    add(api, "PUT", "/api/parse_certificate", _parse, parse, body=Pem, answers=one())
+    add(api, "PUT", "/api/validate_cert_key", _validate, check, body=Pair, answers=one())
     for path in REFERRED:
         kind = KINDS[path]
         name = "".join(word.capitalize() for word in kind.singular.split("_"))
+        asked = parameter("resource_type", TEXT, "Only users of this kind")
         where = f"/api/gateway_groups/{{gateway_group_id}}/{path}/{kind.id_path}/usage"
-        add(api, "GET", where, partial(_usage, path), group(f"Get{name}Usage"))
+        add(api, "GET", where, partial(_usage, path), group(f"Get{name}Usage"), answers=many(), query=[asked])
     return api
 
 

@@ -1,25 +1,57 @@
-"""How an endpoint is added: method, path, handler, and the access it declares."""
+"""How an endpoint is added: method, path, handler, the access it declares, and what its description says of it."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, cast
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from gatefleet.admin import openapi
 from gatefleet.admin.access import Access, Reach
+from gatefleet.admin.openapi import ANYTHING, Answer, Body, Parameter
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def add(router: APIRouter, method: str, path: str, handler: Handler, access: Access, **openapi: Any) -> None:
-    """Route `method path` to the handler, which runs only if `access` lets the caller in."""
+def add(
+    router: APIRouter,
+    method: str,
+    path: str,
+    handler: Handler,
+    access: Access,
+    *,
+    body: Body | None = None,
+    answers: Answer = ANYTHING,
+    query: Sequence[Parameter] = (),
+    **more: Any,
+) -> None:
+    """Route `method path` to the handler, which runs only if `access` lets the caller in.
+
+    The rest is for /api/openapi.json: `body` is a shape (a msgspec struct, a pydantic model or a JSON Schema),
+    `answers` what status 200 comes with (openapi.one, openapi.many, openapi.exactly), `query` the parameters of the
+    query string (openapi.parameter) besides the group's and a list's, and `more` further fields of the operation.
+    """
+    full = router.prefix + path
+    operation = openapi.operation(method, full, body=body, answers=answers, query=query)
+    if access.reach is Reach.PUBLIC:
+        operation["security"] = []
+    if access.reach is Reach.GROUP and "{gateway_group_id}" not in full:
+        operation["parameters"].append(openapi.GROUP)
+    said = cast("Any", handler.func if isinstance(handler, partial) else handler).__doc__
+    described = {"description": said.strip()} if said else {}
     router.add_api_route(
         path,
         handler,
         methods=[method],
         dependencies=[Depends(access)],
         response_model=None,
-        summary=access.action,
-        openapi_extra={"x-reach": access.reach.name.lower(), **openapi},
+        openapi_extra={
+            **operation,
+            **described,
+            "summary": access.action,
+            "x-reach": access.reach.name.lower(),
+            **more,
+        },
     )
 
 

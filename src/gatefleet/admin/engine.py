@@ -9,10 +9,11 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Request, Response
 
-from gatefleet.admin import audit
+from gatefleet.admin import audit, kind_schemas, openapi
 from gatefleet.admin.access import group_of
 from gatefleet.admin.certificates import narrowed
 from gatefleet.admin.endpoint import add, group
+from gatefleet.admin.openapi import PATCH, TEXT, TIME
 from gatefleet.admin.patch import patched
 from gatefleet.admin.present import default_upstream, shown
 from gatefleet.admin.publication import edited, guard
@@ -23,11 +24,19 @@ from gatefleet.admin.web import answer, control, listing, nothing, read_json, re
 from gatefleet.errors import Conflict, Invalid, NotFound
 from gatefleet.resources import KINDS, Document, Kind, document_key
 from gatefleet.resources.accept import accept
-from gatefleet.resources.schema import schema_of
 from gatefleet.resources.secrets import masked
 from gatefleet.resources.shape import ID_PATTERN
 from gatefleet.store import Documents, Stored
 
+DRY_RUN: Final = (openapi.parameter("dry-run", {"enum": ["all"]}, "Only say whether it would do"),)
+FILTERS: Final[Mapping[str, Mapping[str, openapi.Schema]]] = {
+    "services": {"name": TEXT, "type": {"enum": ["http", "stream"]}, "hosts": TEXT},
+    "credentials": {"plugin_name": TEXT},
+    "certificates": {"sni_id": TEXT, "sni_name": TEXT, "exptime": TIME},
+    "ca_certificates": {"sni_id": TEXT, "sni_name": TEXT, "exptime": TIME},
+    "snis": {"domain": TEXT, "mtls_enabled": {"enum": ["true", "false"]}},
+}
+"""Filters of lists that not all kinds have."""
 ID: Final = re.compile(ID_PATTERN)
 MAX_ID: Final = 256
 
@@ -40,19 +49,29 @@ def routers() -> list[APIRouter]:
 def _router(kind: Kind) -> APIRouter:
     router = APIRouter(prefix=f"/apisix/admin{_collection(kind)}", tags=[kind.path])
     name = "".join(word.capitalize() for word in kind.singular.split("_"))
-    body = {"requestBody": {"content": {"application/json": {"schema": schema_of(kind.model)}}}}
-    one = f"/{kind.id_path}"
+    one, body, answers = f"/{kind.id_path}", kind_schemas.sent(kind), openapi.one(kind_schemas.shown(kind))
     listed = _list_metadata if kind.path == "plugin_metadata" else _list
-    add(router, "GET", "", partial(listed, kind), group(f"List{name}"))
+    add(router, "GET", "", partial(listed, kind), group(f"List{name}"), answers=_answers_list(kind), query=_query(kind))
     if kind.path != "plugin_metadata" and "/" not in kind.id_path:
-        add(router, "POST", "", partial(_create, kind), group(f"Create{name}"), **body)
+        add(router, "POST", "", partial(_create, kind), group(f"Create{name}"), body=body, answers=answers)
     if kind.key == "username":
-        add(router, "PUT", "", partial(_put_by_body, kind), group(f"Update{name}"), **body)
-    add(router, "GET", one, partial(_get, kind), group(f"Get{name}"))
-    add(router, "PUT", one, partial(_put, kind), group(f"Update{name}"), **body)
-    add(router, "PATCH", one, partial(_patch, kind), group(f"Update{name}"))
-    add(router, "DELETE", one, partial(_delete, kind), group(f"Delete{name}"))
+        add(router, "PUT", "", partial(_put_by_body, kind), group(f"Update{name}"), body=body, answers=answers)
+    add(router, "GET", one, partial(_get, kind), group(f"Get{name}"), answers=answers)
+    add(router, "PUT", one, partial(_put, kind), group(f"Update{name}"), body=body, answers=answers)
+    add(router, "PATCH", one, partial(_patch, kind), group(f"Update{name}"), body=PATCH, query=DRY_RUN)
+    add(router, "DELETE", one, partial(_delete, kind), group(f"Delete{name}"), answers=openapi.NOTHING)
     return router
+
+
+def _answers_list(kind: Kind) -> openapi.Answer:
+    return openapi.one() if kind.path == "plugin_metadata" else openapi.many(kind_schemas.shown(kind))
+
+
+def _query(kind: Kind) -> list[openapi.Parameter]:
+    """The filters of a kind's list."""
+    owner = [openapi.parameter(kind.owner.field)] if kind.owner and kind.owner.field else []
+    own = [openapi.parameter(name, schema) for name, schema in FILTERS.get(kind.path, {}).items()]
+    return [*owner, *(openapi.LABELS if kind.labelled else ()), *own]
 
 
 def _collection(kind: Kind) -> str:
@@ -132,7 +151,7 @@ async def _delete(kind: Kind, request: Request) -> Response:
     id_, owner = _id(request, kind), request.path_params.get("owner_id")
     async with audit.change_group(request) as documents:
         stored = await _existing(documents, kind, id_, owner)
-        guard(documents, kind)
+        await guard(documents, stored.document, gone=True)
         await refuse_if_used(documents, kind.path, id_)
         await documents.delete(kind.path, document_key(kind, id_, owner))
         await edited(documents, stored.document, request)
@@ -142,7 +161,7 @@ async def _delete(kind: Kind, request: Request) -> Response:
 
 async def _store(request: Request, documents: Documents, document: Document, *, new: bool = False) -> Stored:
     kind = KINDS[document.kind]
-    guard(documents, kind)
+    await guard(documents, document)
     before = await admit(documents, document, new=new)
     if new and before:
         raise Conflict(f"{kind.singular} [{document.key}] already exists; use PUT to replace it")

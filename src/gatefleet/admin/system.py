@@ -5,15 +5,15 @@ from typing import Any, Final
 
 import msgspec
 from fastapi import APIRouter, Request, Response
-from fastapi.openapi.utils import get_openapi
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatefleet import API7_COMPATIBLE_VERSION, VERSION
-from gatefleet.admin import audit
+from gatefleet.admin import audit, kind_schemas, openapi
 from gatefleet.admin.access import Access, Reach
 from gatefleet.admin.endpoint import add, system
+from gatefleet.admin.openapi import OBJECT, TEXT, exactly, one
 from gatefleet.admin.web import answer, control, read_object, read_shape, value
 from gatefleet.errors import Invalid
 from gatefleet.resources.schema import core_schemas
@@ -24,15 +24,25 @@ ADDRESSES: Final = "dp_manager_address"
 
 def router() -> APIRouter:
     api = APIRouter(tags=["system"])
-    add(api, "GET", "/api/version", _version, Access("GetVersion", Reach.PUBLIC))
-    add(api, "GET", "/api/status", _status, Access("GetStatus", Reach.PUBLIC))
-    add(api, "GET", "/healthz", _status, Access("GetStatus", Reach.PUBLIC))
-    add(api, "GET", "/api/schema/core", _schema, Access("GetCoreSchema", Reach.ANY))
-    add(api, "GET", "/api/openapi.json", _openapi, Access("GetOpenApi", Reach.ANY))
-    add(api, "GET", "/api/license", _license, system("GetLicense"))
-    add(api, "PUT", "/api/license", _license, system("UpdateLicense"))
-    add(api, "GET", "/api/system_settings", _settings, system("GetSystemSettings"))
-    add(api, "PUT", "/api/system_settings", _put_settings, system("UpdateSystemSettings"))
+    version = exactly({"type": "object", "required": ["value"], "properties": {"value": TEXT}})
+    up = exactly({"type": "object", "required": ["status"], "properties": {"status": {"const": "ok"}}})
+    add(api, "GET", "/api/version", _version, Access("GetVersion", Reach.PUBLIC), answers=version)
+    add(api, "GET", "/api/status", _status, Access("GetStatus", Reach.PUBLIC), answers=up)
+    add(api, "GET", "/healthz", _status, Access("GetStatus", Reach.PUBLIC), answers=up)
+    add(api, "GET", "/api/schema/core", _schema, Access("GetCoreSchema", Reach.ANY), answers=one())
+    add(api, "GET", "/api/openapi.json", _openapi, Access("GetOpenApi", Reach.ANY), answers=exactly(OBJECT))
+    add(api, "GET", "/api/license", _license, system("GetLicense"), answers=one())
+    add(api, "PUT", "/api/license", _license, system("UpdateLicense"), body=OBJECT, answers=one())
+    add(api, "GET", "/api/system_settings", _settings, system("GetSystemSettings"), answers=one())
+    add(
+        api,
+        "PUT",
+        "/api/system_settings",
+        _put_settings,
+        system("UpdateSystemSettings"),
+        body=Settings,
+        answers=one(),
+    )
     return api
 
 
@@ -64,8 +74,8 @@ def _core() -> dict[str, Any]:
 
 
 async def _openapi(request: Request) -> Response:
-    title = "Gatefleet Admin API"
-    return answer(get_openapi(title=title, version=VERSION, routes=request.app.routes, openapi_version="3.1.0"))
+    """What you are reading."""
+    return answer(openapi.document(request.app.routes, kind_schemas.components()))
 
 
 async def _license(request: Request) -> Response:

@@ -9,6 +9,8 @@ from copy import deepcopy
 from functools import cache
 from typing import Any, Final, cast
 
+from pydantic import BaseModel
+
 from gatefleet.resources.kinds import KINDS
 from gatefleet.resources.service import StreamService
 from gatefleet.resources.shape import Shape
@@ -23,7 +25,13 @@ SCALARS: Final = (str, int, float, bool)
 
 def core_schemas() -> dict[str, Schema]:
     """JSON Schema of every core resource, by singular name, references resolved."""
-    return {name: cast("Schema", _without_marks(schema_of(model))) for name, model in MODELS.items()}
+    return {name: json_schema(model) for name, model in MODELS.items()}
+
+
+@cache
+def json_schema(model: type[BaseModel]) -> Schema:
+    """The model's JSON Schema, references resolved, without defaults that clients must not know."""
+    return cast("Schema", _without_marks(schema_of(model)))
 
 
 def with_defaults(model: type[Shape], body: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,11 +43,11 @@ def with_defaults(model: type[Shape], body: Mapping[str, Any]) -> dict[str, Any]
 
 
 @cache
-def schema_of(model: type[Shape]) -> Schema:
+def schema_of(model: type[BaseModel]) -> Schema:
     """The model's JSON Schema with references resolved and null left out; marks of shape.py are still in it."""
     raw = model.model_json_schema()
     definitions = raw.pop("$defs", {})
-    return cast("Schema", _plain(raw, definitions))
+    return cast("Schema", plain(raw, definitions))
 
 
 def _filled(schema: Schema, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,20 +66,30 @@ def _filled(schema: Schema, body: Mapping[str, Any]) -> dict[str, Any]:
 def _filled_value(schema: Schema, value: Any) -> Any:
     if isinstance(value, Mapping) and "properties" in schema:
         return _filled(schema, cast("Mapping[str, Any]", value))
+    if isinstance(value, Mapping) and "anyOf" in schema:
+        return _without_nulls(cast("Any", value))
     items: Schema = schema.get("items", {})
     if isinstance(value, list) and "properties" in items:
         return [_filled_value(items, item) for item in cast("list[Any]", value)]
     return cast("Any", value)
 
 
+def _without_nulls(value: Any) -> Any:
+    """An opaque object as its shape reads it: null is absent, at any depth."""
+    if isinstance(value, Mapping):
+        entries = cast("Mapping[str, Any]", value)
+        return {key: _without_nulls(part) for key, part in entries.items() if part is not None}
+    return [_without_nulls(item) for item in cast("list[Any]", value)] if isinstance(value, list) else value
+
+
 def _properties(schema: Schema) -> dict[str, Schema]:
     return cast("dict[str, Schema]", schema.get("properties", {}))
 
 
-def _plain(node: Any, definitions: Mapping[str, Any]) -> Any:
+def plain(node: Any, definitions: Mapping[str, Any]) -> Any:
     """Resolve `$ref`, collapse "or null", drop titles, and hide the inside of opaque objects."""
     if isinstance(node, list):
-        return [_plain(item, definitions) for item in cast("list[Any]", node)]
+        return [plain(item, definitions) for item in cast("list[Any]", node)]
     if not isinstance(node, dict):
         return node
     schema = dict(cast("Schema", node))
@@ -80,14 +98,14 @@ def _plain(node: Any, definitions: Mapping[str, Any]) -> Any:
     choices = [choice for choice in schema.get("anyOf", ()) if choice != {"type": "null"}]
     if len(choices) == 1:
         del schema["anyOf"]
-        return _plain({**choices[0], **schema}, definitions)
-    plain: Schema = {}
+        return plain({**choices[0], **schema}, definitions)
+    kept: Schema = {}
     for key, value in schema.items():
         if key == "properties":
-            plain[key] = {name: _plain(part, definitions) for name, part in value.items()}
+            kept[key] = {name: plain(part, definitions) for name, part in value.items()}
         elif not (key == "title" or (key == "default" and value is None)):
-            plain[key] = _plain(value, definitions)
-    return {"type": "object", "anyOf": [plain]} if plain.pop("x-opaque", False) else plain
+            kept[key] = plain(value, definitions)
+    return {"type": "object", "anyOf": [kept]} if kept.pop("x-opaque", False) else kept
 
 
 def _without_marks(node: Any) -> Any:
