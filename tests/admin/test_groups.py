@@ -7,7 +7,7 @@ from admin_api import Api
 
 from gatefleet.fleet import Heartbeat, Machine
 from gatefleet.pki import Identity
-from gatefleet.store import fleet
+from gatefleet.store.heartbeats import Said, record
 
 pytestmark = pytest.mark.anyio
 
@@ -74,7 +74,7 @@ async def test_instances_are_found_by_their_labels(api: Api) -> None:
     async with api.store.transaction() as connection:
         for name, labels in (("a", {"env": "canary", "zone": "1"}), ("b", {"env": "prod"}), ("c", {})):
             beat = Heartbeat(Machine(name, "10.0.0.1", "0.1.0", labels=labels))
-            await fleet.beat(connection, Identity("default", name), beat)
+            await record(connection, [Said(Identity("default", name), beat)])
 
     async def found(query: str) -> dict[str, dict[str, str]]:
         listed = await api.call("GET", f"/api/gateway_groups/default/instances?{query}")

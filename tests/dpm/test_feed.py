@@ -19,6 +19,7 @@ from gatefleet.resources import Document
 from gatefleet.snapshot import CLUSTER, CONSUMER, ROUTES, SEAL
 from gatefleet.store import Store
 from gatefleet.store import fleet as fleets
+from gatefleet.store.heartbeats import Said, record
 from tests.conftest import MASTER_KEY
 from tests.dpm.dp_manager import MACHINE, DpManager, dp_manager, node
 from tests.xds.xds_client import until
@@ -196,7 +197,7 @@ async def test_statuses_are_what_the_last_heartbeat_says(store: Store) -> None:
     async with store.transaction() as connection:
         for name in ("fresh", "silent", "gone", "left", "forgotten"):
             beat = Heartbeat(MACHINE, leaving=name == "left")
-            await fleets.beat(connection, Identity("default", name), beat)
+            await record(connection, [Said(Identity("default", name), beat)])
         for name, ago in (("silent", "31 seconds"), ("gone", "2 hours"), ("forgotten", "7 days 1 second")):
             statement = "update instance set last_heartbeat_at = now() - cast(:ago as text)::interval where id = :name"
             await connection.execute(text(statement), {"name": name, "ago": ago})
@@ -221,7 +222,8 @@ async def test_a_node_behind_its_group_for_long_is_out_of_sync(manager: DpManage
 
     async def status(revision: int) -> str:
         async with manager.store.transaction() as connection:
-            await fleets.beat(connection, Identity("default", "n"), Heartbeat(MACHINE, applied_revision=revision))
+            beat = Heartbeat(MACHINE, applied_revision=revision)
+            await record(connection, [Said(Identity("default", "n"), beat)])
             return (await fleets.list_instances(connection))[0].status
 
     assert await status(0) == "Healthy"  # the change is not old enough to be missed
@@ -235,7 +237,6 @@ async def test_nothing_is_made_for_a_group_that_does_not_exist(store: Store) -> 
         for make in (
             fleets.mint_join_token(connection, store.cipher, "none"),
             fleets.issue_client_bundle(connection, store.cipher, "none"),
-            fleets.beat(connection, Identity("none", "n"), Heartbeat(MACHINE)),
             fleets.report(connection, "none", 1, {}),
         ):
             with pytest.raises(NotFound, match=r"gateway group \[none\] not found"):
@@ -262,7 +263,7 @@ async def test_what_connected_nodes_refuse_is_among_the_problems_of_the_group(st
     async with store.transaction() as connection:
         for name, ago in (("here", "1 second"), ("lost", "1 hour")):
             beat = Heartbeat(MACHINE, problems={f"{ROUTES}/{name}": "no such cluster"})
-            await fleets.beat(connection, Identity("default", name), beat)
+            await record(connection, [Said(Identity("default", name), beat)])
             statement = "update instance set last_heartbeat_at = now() - cast(:ago as text)::interval where id = :name"
             await connection.execute(text(statement), {"name": name, "ago": ago})
         await fleets.report(connection, "default", 1, {"routes/a": "bad"})

@@ -12,6 +12,7 @@ import uvicorn
 from gatefleet.dpm.front import Front
 from gatefleet.dpm.groups import Groups
 from gatefleet.dpm.keeper import Keeper
+from gatefleet.dpm.reports import Reports
 from gatefleet.dpm.service import Service
 from gatefleet.dpm.status import status_app
 from gatefleet.errors import GatefleetError, Unreachable
@@ -41,7 +42,8 @@ async def run(settings: DpmSettings) -> None:
         stack.callback(remove, directory)
         front = Front(directory, bind=settings.bind, port=settings.tls_port, log=settings.data_dir / "front.log")
         keeper = Keeper(settings, store, server, front, await _ca(store))
-        service = Service(store, groups, keeper.callers, settings.addresses)
+        reports = Reports(store)
+        service = Service(store, groups, keeper.callers, reports, settings.addresses)
         await stack.enter_async_context(_grpc(settings, front, server, service))
         await keeper.turn()
         stack.push_async_callback(front.process.stop, 0)
@@ -51,6 +53,7 @@ async def run(settings: DpmSettings) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(groups.run())
             tasks.create_task(keeper.run())
+            tasks.create_task(reports.run())
 
 
 async def _open(settings: DpmSettings) -> Store:
@@ -76,7 +79,7 @@ async def _ca(store: Store) -> Pair:
 async def _grpc(settings: DpmSettings, front: Front, server: Server, service: Service) -> AsyncGenerator[None]:
     """The gRPC services on the front's socket."""
     listener = grpc.aio.server(options=(*UNLIMITED, ("grpc.http2.max_ping_strikes", 0)))
-    listener.add_generic_rpc_handlers((service.handler(), server.handler(service.group_of, service.fingerprint_of)))
+    listener.add_generic_rpc_handlers((service.handler(), server.handler(service.group_of, service.names_of)))
     listener.add_insecure_port(f"unix:{front.socket}")
     await listener.start()
     try:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import grpc
@@ -12,7 +11,8 @@ import structlog
 from gatefleet import VERSION, pki
 from gatefleet import fleet as words
 from gatefleet.dpm.callers import Callers, Context, header
-from gatefleet.dpm.groups import Groups
+from gatefleet.dpm.groups import Groups, instance_name
+from gatefleet.dpm.reports import Reports
 from gatefleet.errors import Forbidden, GatefleetError, Invalid, NotFound, Unauthorized, Unreachable
 from gatefleet.fleet import Enroll, Enrolled, Heard, Heartbeat, Renew
 from gatefleet.pki import Identity
@@ -35,8 +35,10 @@ _Q = TypeVar("_Q", bound=msgspec.Struct)
 class Service:
     """The gRPC side of the DP Manager."""
 
-    def __init__(self, store: Store, groups: Groups, callers: Callers, addresses: Sequence[str]) -> None:
-        self._store, self._groups, self._callers = store, groups, callers
+    def __init__(
+        self, store: Store, groups: Groups, callers: Callers, reports: Reports, addresses: Sequence[str]
+    ) -> None:
+        self._store, self._groups, self._callers, self._reports = store, groups, callers, reports
         self._addresses = tuple(addresses)
 
     def handler(self) -> grpc.GenericRpcHandler:
@@ -51,19 +53,22 @@ class Service:
         )
 
     async def group_of(self, context: Context) -> str:
-        """The group whose stream the caller gets; ends the call when there is none for it."""
+        """The key of the stream that the caller gets; ends the call when there is none for it."""
         try:
-            caller = self._callers.caller(context)
+            identity = self._following(context)
             _check_version(header(context, words.VERSION_HEADER))
-            self._groups.revision(caller.identity.group)
+            return self._groups.key_of(identity)
         except GatefleetError as error:
             await _abort(context, error)
             raise
-        return caller.identity.group
 
-    def fingerprint_of(self, context: Context) -> str:
-        """The caller's certificate, by which its streams are found when it is revoked."""
-        return self._callers.caller(context).fingerprint
+    def names_of(self, context: Context) -> Sequence[str]:
+        """The caller's certificate and the instance it is: what its stream is found by when either is meant."""
+        identity = self._following(context)
+        return self._callers.caller(context).fingerprint, instance_name(identity.group, identity.instance)
+
+    def _following(self, context: Context) -> Identity:
+        return _own(self._callers.caller(context).identity, header(context, words.INSTANCE_HEADER))
 
     async def _enroll(self, asked: Enroll, _: Context) -> Enrolled:
         _check_instance(asked.instance)
@@ -100,10 +105,8 @@ class Service:
         identity = _own(self._callers.caller(context).identity, said.instance)
         _check_version(said.machine.version)
         revision = self._groups.revision(identity.group)
-        with suppress(Unreachable):  # a node's configuration does not depend on whether its heartbeat is on record
-            async with self._store.transaction() as connection:
-                await fleet.beat(connection, identity, msgspec.structs.replace(said, problems=_few(said.problems)))
-        return Heard(newest_revision=revision)
+        recorded = await self._reports.take(identity, _readable(said))
+        return Heard(newest_revision=revision, recorded_revision=(said.proven_revision or 0) if recorded else 0)
 
 
 def _method(
@@ -143,9 +146,20 @@ def _own(identity: Identity, instance: str) -> Identity:
     return Identity(identity.group, instance)
 
 
+def _readable(said: Heartbeat) -> Heartbeat:
+    return msgspec.structs.replace(
+        said, problems=_few(said.problems), rejected=_few(said.rejected), pending=_text(said.pending, 500)
+    )
+
+
 def _few(problems: Mapping[str, str]) -> Mapping[str, str]:
-    """As much as is worth keeping; PostgreSQL takes no NUL."""
-    return {k[:500].replace("\0", ""): problems[k][:2000].replace("\0", "") for k in sorted(problems)[:100]}
+    """As much as is worth keeping."""
+    return {_text(name, 500): _text(problems[name], 2000) for name in sorted(problems)[:100]}
+
+
+def _text(given: str, longest: int) -> str:
+    """PostgreSQL takes no NUL."""
+    return given[:longest].replace("\0", "")
 
 
 def _check_instance(instance: str) -> None:

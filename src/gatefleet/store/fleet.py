@@ -16,7 +16,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatefleet import pki, sealed
 from gatefleet.errors import NotFound, Unauthorized
-from gatefleet.fleet import Heartbeat
 from gatefleet.pki import Bundle, Identity, JoinToken, Pair
 from gatefleet.sealed import SnapshotKeys
 from gatefleet.store.crypto import Cipher
@@ -54,12 +53,20 @@ class Instance:
     ports: tuple[int, ...]
     cores: int
     applied_revision: int
+    proven_revision: int | None
+    """The newest one that it saw served; None from a node too old to look."""
+    behind: int
+    """How many revisions of its group it has not proven, or not applied if it cannot prove any."""
+    pending: str
+    """Why it has not proven what came after that."""
     envoy: str
     problems: Mapping[str, str]
     """Resources its Envoy refuses, "<type URL>/<name>" to the reason."""
     status: Status
     created_at: datetime
     last_heartbeat_at: datetime
+    silent: timedelta
+    """Since its last heartbeat."""
     certificate_expires_at: datetime | None
     labels: Mapping[str, str]
     to_be_deleted_at: datetime | None
@@ -205,31 +212,6 @@ async def snapshot_keys(connection: AsyncConnection, cipher: Cipher, group_id: s
 # Nodes
 
 
-async def beat(connection: AsyncConnection, identity: Identity, heard: Heartbeat) -> None:
-    """Record a heartbeat; a node not seen before is added. NotFound if its group is gone."""
-    expires = heard.certificate_expires_at
-    values = {
-        "hostname": heard.machine.hostname,
-        "ip": heard.machine.ip,
-        "version": heard.machine.version,
-        "ports": list(heard.machine.ports),
-        "cores": heard.machine.cores,
-        "labels": dict(heard.machine.labels),
-        "applied_revision": heard.applied_revision,
-        "envoy": heard.envoy,
-        "problems": dict(heard.problems),
-        "certificate_expires_at": datetime.fromtimestamp(expires, UTC) if expires else None,
-        "last_heartbeat_at": func.now(),
-        "left_at": func.now() if heard.leaving else None,
-    }
-    await _group(connection, identity.group)
-    await connection.execute(
-        upsert(instance)
-        .values(group_id=identity.group, id=identity.instance, **values)
-        .on_conflict_do_update(index_elements=[instance.c.group_id, instance.c.id], set_=values)
-    )
-
-
 async def list_instances(connection: AsyncConnection, group_id: str | None = None) -> Sequence[Instance]:
     """The nodes of a group, or of all groups, newest first, with their statuses as of now."""
     due = (
@@ -240,7 +222,8 @@ async def list_instances(connection: AsyncConnection, group_id: str | None = Non
         )
         .scalar_subquery()
     )
-    query = select(instance, due.label("due"), func.now().label("now")).order_by(instance.c.created_at.desc())
+    columns = (instance, due.label("due"), func.now().label("now"), gateway_group.c.revision)
+    query = select(*columns).join(gateway_group).order_by(instance.c.created_at.desc())
     if group_id is not None:
         query = query.where(instance.c.group_id == group_id)
     return tuple(_instance(row) for row in (await connection.execute(query)).all())
@@ -334,7 +317,8 @@ async def _lock(connection: AsyncConnection) -> None:
 
 def _instance(row: Row[Any]) -> Instance:
     silent: timedelta = row.now - row.last_heartbeat_at
-    status = _status(silent, behind=row.applied_revision < row.due, left=row.left_at is not None)
+    reached = row.applied_revision if row.proven_revision is None else row.proven_revision
+    status = _status(silent, behind=reached < row.due, left=row.left_at is not None)
     return Instance(
         id=row.id,
         group_id=row.group_id,
@@ -344,11 +328,15 @@ def _instance(row: Row[Any]) -> Instance:
         ports=tuple(row.ports),
         cores=row.cores,
         applied_revision=row.applied_revision,
+        proven_revision=row.proven_revision,
+        behind=max(0, row.revision - reached),
+        pending=row.pending,
         envoy=row.envoy,
         problems=row.problems,
         status=status,
         created_at=row.created_at,
         last_heartbeat_at=row.last_heartbeat_at,
+        silent=silent,
         certificate_expires_at=row.certificate_expires_at,
         labels=row.labels,
         to_be_deleted_at=row.last_heartbeat_at + REMOVED_AFTER if status == "Offline" else None,

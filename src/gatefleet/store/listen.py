@@ -1,4 +1,4 @@
-"""Wake-ups: which group changed, as PostgreSQL tells it; a lost notice costs seconds, never correctness."""
+"""Wake-ups: to which group something happened, as PostgreSQL tells it; a lost notice costs seconds, never truth."""
 
 import asyncio
 import contextlib
@@ -9,12 +9,13 @@ import asyncpg
 from sqlalchemy.engine import make_url
 
 CHANNEL: Final = "gatefleet_group"
+"""Tells the id of a group whose configuration changed."""
 RETRY_SECONDS: Final = 1.0
 PULSE_SECONDS: Final = 5.0
 
 
-async def listen(dsn: str, wake: Callable[[str | None], None]) -> None:
-    """Call `wake(group_id)` for every committed change, until cancelled.
+async def listen(dsn: str, wake: Callable[[str | None], None], channel: str = CHANNEL) -> None:
+    """Call `wake(group_id)` for every notice on a channel, until cancelled.
 
     After each (re)connection `wake(None)` is called once: anything may have changed meanwhile. The connection is its
     own, outside the pool, and is made again when it is lost or silent.
@@ -22,7 +23,7 @@ async def listen(dsn: str, wake: Callable[[str | None], None]) -> None:
     plain = make_url(dsn).set(drivername="postgresql").render_as_string(hide_password=False)
     while True:
         with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
-            async with _listening(plain, wake) as (connection, lost):
+            async with _listening(plain, wake, channel) as (connection, lost):
                 wake(None)
                 while not await _happens(lost, PULSE_SECONDS):
                     await connection.execute("select 1", timeout=PULSE_SECONDS)
@@ -31,7 +32,7 @@ async def listen(dsn: str, wake: Callable[[str | None], None]) -> None:
 
 @contextlib.asynccontextmanager
 async def _listening(
-    dsn: str, wake: Callable[[str | None], None]
+    dsn: str, wake: Callable[[str | None], None], channel: str
 ) -> AsyncGenerator[tuple["asyncpg.Connection[Any]", asyncio.Event]]:
     def heard(_connection: object, _pid: int, _channel: str, payload: object) -> None:
         wake(str(payload))
@@ -40,7 +41,7 @@ async def _listening(
     connection = await asyncpg.connect(dsn, timeout=PULSE_SECONDS)
     try:
         connection.add_termination_listener(lambda _: lost.set())
-        await connection.add_listener(CHANNEL, heard)
+        await connection.add_listener(channel, heard)
         yield connection, lost
     finally:
         connection.terminate()
