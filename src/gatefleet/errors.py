@@ -10,7 +10,8 @@ GatefleetError            500  something broke on our side
 └── Unreachable           503  PostgreSQL, a registry or a bucket did not answer
 """
 
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 
 class GatefleetError(Exception):
@@ -20,7 +21,13 @@ class GatefleetError(Exception):
 
 
 class Invalid(GatefleetError):
+    """`errors`, if there are any, are the problems one by one, as JSON."""
+
     status = 400
+
+    def __init__(self, message: str, errors: Sequence[Mapping[str, Any]] = ()) -> None:
+        super().__init__(message)
+        self.errors = errors
 
 
 class Unauthorized(GatefleetError):
@@ -36,7 +43,13 @@ class NotFound(GatefleetError):
 
 
 class Conflict(GatefleetError):
+    """`value`, if there is one, says as JSON what stands in the way."""
+
     status = 409
+
+    def __init__(self, message: str, value: Any = None) -> None:
+        super().__init__(message)
+        self.value = value
 
 
 class TooLarge(GatefleetError):

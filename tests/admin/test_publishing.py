@@ -38,7 +38,8 @@ async def paths(api: Api, service_id: str, group: str = "default") -> list[str]:
 async def test_a_version_reaches_two_groups_and_each_keeps_its_runtime_configuration(api: Api) -> None:
     other = (await api.call("POST", "/api/gateway_groups", {"name": "other"}))["value"]["id"]
     service_id = await template(api)
-    assert await publish(api, service_id, "1.0", hosts=["a.test"], upstream=NODES) == {"value": {}}
+    done = (await publish(api, service_id, "1.0", hosts=["a.test"], upstream=NODES))["value"]
+    assert (done["revisions"], done["warnings"]) == ({"default": 1}, [])
     await publish(api, service_id, "1.0", create_new_version=False, gateway_group_id=other)
     here, there = await live(api, service_id), await live(api, service_id, other)
     assert (here["version"], here["hosts"], here["gateway_group_name"]) == ("1.0", ["a.test"], "default")
@@ -67,7 +68,7 @@ async def test_publishing_replaces_routes_and_rolling_back_brings_them_back(api:
     now = await live(api, service_id)
     assert (now["version"], now.get("plugins"), now["hosts"]) == ("1", None, ["a.test"])
     assert await paths(api, service_id) == ["/orders"]
-    history = (await api.call("GET", f"/api/gateway_groups/default/services/{service_id}/versions"))["list"]
+    history = (await api.call("GET", f"/api/gateway_groups/default/services/{service_id}/history"))["list"]
     assert [(row["action"], row["version"]) for row in history] == [
         ("rollback", "1"),
         ("publish", "2"),
@@ -87,8 +88,8 @@ async def test_a_direct_edit_makes_it_no_version_and_runtime_configuration_does_
     route = (await api.call("GET", f"/apisix/admin/routes?service_id={service_id}"))["list"][0]
     await api.call("PUT", f"/apisix/admin/routes/{route['id']}", {**route, "priority": 5})
     assert "version" not in await live(api, service_id)
-    history = (await api.call("GET", f"/api/gateway_groups/default/services/{service_id}/versions"))["list"]
-    assert history[0]["action"] == "edit"
+    history = (await api.call("GET", f"/api/gateway_groups/default/services/{service_id}/history"))["list"]
+    assert [entry["action"] for entry in history] == ["edit", "disable", "publish"]
     await publish(api, service_id, "1", create_new_version=False)
     again = await live(api, service_id)
     assert (again["version"], again["hosts"], again["status"]) == ("1", ["x.test"], 0)
@@ -100,14 +101,15 @@ async def test_runtime_configuration_is_bounded_and_can_be_tried(api: Api) -> No
     path = f"/api/gateway_groups/default/services/{service_id}/runtime_configuration"
     assert "not part of the runtime configuration" in await api.refused("PATCH", path, {"plugins": {}})
     assert "/hosts/0" in await api.refused("PATCH", path, {"hosts": [1]})
-    assert await api.call("PATCH", f"{path}?dry-run=all", {"hosts": ["dry.test"]}) == {}
+    tried = (await api.call("PATCH", f"{path}?dry-run=all", {"hosts": ["dry.test"]}))["value"]
+    assert tried["groups"][0]["text"] == ["service orders: hosts t.test -> dry.test"]
     assert (await api.call("GET", path))["value"]["hosts"] == ["t.test"]
 
 
 @pytest.mark.parametrize(
     ("more", "status", "message"),
     [
-        ({"version": "1"}, 409, "already exists"),
+        ({"version": "1", "plugins": {"cors": {}}}, 409, "already exists with other content"),
         ({"version": ""}, 400, "version"),
         ({"version": "9", "create_new_version": False}, 404, "version [9]"),
         ({"version": "1", "create_new_version": False, "plugins": {}}, 400, "never changes"),
@@ -131,14 +133,20 @@ async def test_a_group_may_take_services_by_publishing_only(api: Api) -> None:
     body = {"name": "strict", "enforce_service_publishing": True}
     strict = (await api.call("POST", "/api/gateway_groups", body))["value"]["id"]
     query = f"?gateway_group_id={strict}"
-    assert "by publishing only" in await api.refused(
-        "PUT", f"/apisix/admin/services/s{query}", {"name": "s"}, status=403
-    )
+    refused = await api.refused("PUT", f"/apisix/admin/services/s{query}", {"name": "s"})
+    assert "by publishing only" in refused
+    assert "POST /api/services/publish" in refused
     service_id = await template(api)
     await publish(api, service_id, "1", gateway_group_ids=["default", strict], gateway_group_id="")
-    assert "by publishing only" in await api.refused(
-        "DELETE", f"/apisix/admin/services/{service_id}{query}", status=403
-    )
+    assert "by publishing only" in await api.refused("DELETE", f"/apisix/admin/services/{service_id}{query}")
+    service = (await api.call("GET", f"/apisix/admin/services/{service_id}{query}"))["value"]
+    mine = {**service, "name": "renamed", "labels": {"team": "a"}, "hosts": ["x.test"], "status": 0}
+    await api.call("PUT", f"/apisix/admin/services/{service_id}{query}", mine)
+    await api.refused("PUT", f"/apisix/admin/services/{service_id}{query}", {**mine, "plugins": {"cors": {}}})
+    route = (await api.call("GET", f"/apisix/admin/routes{query}&service_id={service_id}"))["list"][0]
+    await api.call("PUT", f"/apisix/admin/routes/{route['id']}{query}", route)
+    await api.refused("PUT", f"/apisix/admin/routes/{route['id']}{query}", {**route, "priority": 5})
+    assert (await live(api, service_id, strict))["version"] == "1"
     upstream = {"name": "canary", **NODES}
     await api.call("PUT", f"/apisix/admin/services/{service_id}/upstreams/u{query}", upstream)
     await api.call("DELETE", f"/api/gateway_groups/{strict}/services/{service_id}")

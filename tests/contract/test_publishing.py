@@ -111,8 +111,10 @@ async def test_a_version_never_changes(boss: Caller, template: str, group: Calle
     await boss.expect(Call("POST", "/api/services/publish", back))
     rolled = await record(group, template)
     assert (rolled["version"], rolled["plugins"]) == ("1.0.0", {"cors": {}})
-    history = (await boss.get(f"/api/gateway_groups/{group.group}/services/{template}/versions"))["list"]
-    assert [entry["version"] for entry in history] == ["1.0.0", "2.0.0", "1.0.0"]
+    path = f"/api/gateway_groups/{group.group}/services/{template}"
+    assert [entry["version"] for entry in (await boss.get(f"{path}/history"))["list"]] == ["1.0.0", "2.0.0", "1.0.0"]
+    versions = (await boss.get(f"{path}/versions", order_by="publish_time"))["list"]
+    assert [(entry["version"], entry["running"]) for entry in versions] == [("1.0.0", True), ("2.0.0", False)]
 
 
 async def test_versions_can_be_read(boss: Caller, template: str, group: Caller) -> None:
@@ -193,10 +195,10 @@ async def test_a_group_may_take_services_by_publishing_only(boss: Caller, templa
     group = Caller(boss.http, boss.credential, made["id"])
     for method, path in (("PUT", "services/s1"), ("POST", "services")):
         answer = await group.send(method, path, {"name": "direct"})
-        assert answer.status_code in {400, 403}
+        assert answer.status_code == 400
         assert answer.json()["error_msg"]
     await publish(boss, template, group)
-    assert (await group.send("DELETE", f"services/{template}")).status_code in {400, 403}
+    assert (await group.send("DELETE", f"services/{template}")).status_code == 400
     await group.put("consumers/jack", {"username": "jack"})
     assert await group.ids("services") == [template]
 

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from gatefleet.errors import Invalid
 from gatefleet.resources import KINDS, Document, Published, Route, Service, Upstream
 from gatefleet.resources.accept import accept
-from gatefleet.resources.publishing import RUNTIME, content_of, publish, runs, runtime_of
 from gatefleet.resources.schema import core_schemas, with_defaults
 from gatefleet.resources.secrets import masked, secret_paths
 
@@ -114,31 +113,3 @@ def test_every_problem_is_told_at_once() -> None:
     with pytest.raises(Invalid) as caught:
         accept("routes", "r", {"paths": [1], "plugins": {"nope": {}}, "priority": "x"})
     assert str(caught.value).count("Error at") == 5
-
-
-routes = st.dictionaries(ids, st.fixed_dictionaries({"name": ids, "paths": st.lists(st.just("/"), max_size=2)}))
-services = st.fixed_dictionaries({"name": ids}, optional={"plugins": st.just({"cors": {}}), "hosts": st.lists(ids)})
-
-
-def held(service: dict[str, Any], group: dict[str, Any]) -> dict[str, Document]:
-    found = {"s": Document("services", "s", None, service)}
-    return found | {f"r{key}": Document("routes", f"r{key}", "s", body) for key, body in group.items()}
-
-
-@given(services, routes, services, routes, st.fixed_dictionaries({}, optional={"hosts": st.lists(ids)}))
-def test_publishing_and_rolling_back(
-    template: dict[str, Any], new: dict[str, Any], present: dict[str, Any], old: dict[str, Any], runtime: dict[str, Any]
-) -> None:
-    first, second = content_of(present, {f"r{k}": b for k, b in old.items()}), content_of(template, new)
-    group = held(present, old)
-    outcome = publish("s", second, group, runtime, {})
-    after = {key: document for key, document in group.items() if ("routes", key) not in outcome.deletes}
-    after |= {document.key: document for document in outcome.upserts}
-    body = after["s"].body
-    assert runs(second, body, {key: document.body for key, document in after.items() if key != "s"})
-    assert runtime_of(body) == {"status": 1, **runtime_of(present), **runtime}
-    assert not set(second.service) & set(RUNTIME)
-    back = publish("s", first, after, {}, {})
-    restored = {document.key: document.body for document in back.upserts}
-    assert restored["s"] == {**present, "status": 1, **runtime}
-    assert {key for key in restored if key != "s"} == {f"r{key}" for key in old}

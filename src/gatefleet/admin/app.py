@@ -14,17 +14,21 @@ from gatefleet.admin import (
     audit,
     catalogue,
     certificates,
+    compare,
+    config,
     engine,
     groups,
     identity,
     publish,
+    revisions,
     system,
     templates,
     validate,
+    versions,
 )
 from gatefleet.admin.metrics import Metrics
 from gatefleet.admin.web import NUL, Control, failure
-from gatefleet.errors import GatefleetError
+from gatefleet.errors import Conflict, GatefleetError, Invalid
 
 log = structlog.get_logger("gatefleet.admin.access")
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9\-_.:]{1,128}")
@@ -41,8 +45,12 @@ def create_api(control: Control) -> FastAPI:
         groups.router(),
         templates.router(),
         publish.router(),
+        versions.router(),
         catalogue.router(),
         certificates.router(),
+        config.router(),
+        revisions.router(),
+        compare.router(),
         validate.router(),
         *engine.routers(),
     ):
@@ -63,7 +71,12 @@ async def _refuse(request: Request, error: Exception) -> Response:
     if status >= 500:
         log.error("the request failed", error=message)
     headers = {"WWW-Authenticate": 'Basic realm="gatefleet"'} if status == 401 and _wants_basic(request) else {}
-    response = failure(status, message)
+    more: dict[str, Any] = {}
+    if isinstance(error, Conflict) and error.value is not None:
+        more["value"] = error.value
+    elif isinstance(error, Invalid) and error.errors:
+        more["errors"] = error.errors
+    response = failure(status, message, **more)
     response.headers.update(headers)
     return response
 

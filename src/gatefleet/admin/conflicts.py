@@ -1,11 +1,24 @@
 """Which routes of services to be published would answer the same requests as routes a group already has."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby, takewhile
+from typing import Any, Final
 
-Service = Mapping[str, Any]
-"""`id`, `body` (the service as it would be in the group) and `routes` (bodies by id)."""
+import msgspec
+from sqlalchemy import select
+
+from gatefleet.errors import Conflict
+from gatefleet.resources import Document
+from gatefleet.store import Documents
+from gatefleet.store.tables import resource
+
+R = resource.c
+CONDITIONS: Final = ("vars", "hosts", "remote_addrs", "filter_func")
+"""What else a request must meet for a route: routes that differ in it can stand side by side."""
+NAMED: Final = 5
+"""How many pairs a message names; the answer has them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +31,9 @@ class Target:
     route_name: str
     host: str
     path: str
-    methods: frozenset[str]
+    methods: frozenset[str] = frozenset()
+    priority: int = 0
+    conditions: bytes = field(default=b"", repr=False)
 
     def shown(self) -> dict[str, str]:
         return {
@@ -30,35 +45,132 @@ class Target:
         }
 
 
-def conflicts(wanted: Sequence[Service], present: Sequence[Service]) -> dict[str, list[list[dict[str, str]]]]:
-    """Pairs with the same address (`duplicate`), and pairs where one path covers the other (`overlapping`)."""
-    duplicate: list[list[dict[str, str]]] = []
-    overlapping: list[list[dict[str, str]]] = []
-    theirs = [target for service in present for target in _targets(service)]
-    for mine in (target for service in wanted for target in _targets(service)):
-        for other in theirs:
-            if mine.host != other.host or not _share_a_method(mine, other):
-                continue
-            if mine.path == other.path:
-                duplicate.append([mine.shown(), other.shown()])
-            elif _covers(mine.path, other.path) or _covers(other.path, mine.path):
-                overlapping.append([mine.shown(), other.shown()])
-    return {"duplicate": duplicate, "overlapping": overlapping}
+@dataclass(frozen=True, slots=True)
+class Conflicts:
+    """Pairs with the same address (`duplicate`), and pairs of which one answers before the other (`overlapping`)."""
+
+    duplicate: tuple[tuple[Target, Target], ...] = ()
+    overlapping: tuple[tuple[Target, Target], ...] = ()
+
+    def plain(self) -> dict[str, list[list[dict[str, str]]]]:
+        """As JSON."""
+        sides = {"duplicate": self.duplicate, "overlapping": self.overlapping}
+        return {name: [[one.shown(), other.shown()] for one, other in pairs] for name, pairs in sides.items()}
+
+    def refuse_duplicates(self, group_id: str) -> None:
+        """Conflict, naming the routes, if two would answer the same requests."""
+        if self.duplicate:
+            said = _said(self.duplicate, "is already answered by")
+            raise Conflict(f"gateway group [{group_id}]: {said}; change host, path, method or priority", self.plain())
+
+    def warnings(self, group_id: str) -> list[str]:
+        """A sentence for every kind of pair there is."""
+        kinds = ((self.duplicate, "is also answered by"), (self.overlapping, "overlaps with"))
+        return [f"gateway group [{group_id}]: {_said(pairs, verb)}" for pairs, verb in kinds if pairs]
 
 
-def _targets(service: Service) -> Iterator[Target]:
-    body = service["body"]
-    prefix = str(body.get("path_prefix") or "").rstrip("/")
-    for route_id, route in service["routes"].items():
-        for host in body.get("hosts") or ["*"]:
-            for path in route["paths"]:
-                methods = frozenset(route.get("methods") or ())
-                yield Target(service["id"], body["name"], route_id, route["name"], host.lower(), prefix + path, methods)
+async def neighbours(documents: Documents, but: Collection[str]) -> list[Document]:
+    """The group's services except these, and their routes, for `conflicts`; their plugins and secrets are left out."""
+    body = R.body.op("-")("plugins")
+    mine = (R.group_id == documents.group_id) & R.kind.in_(["services", "routes", "stream_routes"])
+    rows = await documents.connection.execute(select(R.kind, R.id, R.parent, body.label("body")).where(mine))
+    found = (Document(row.kind, row.id, row.parent, row.body) for row in rows)
+    return [document for document in found if (document.parent or document.id) not in but]
+
+
+def conflicts(wanted: Iterable[Document], present: Iterable[Document]) -> Conflicts:
+    """What services and routes that are to come have in common with each other, and with those that are there."""
+    there = _Addresses(_targets(present))
+    duplicate: list[tuple[Target, Target]] = []
+    overlapping: list[tuple[Target, Target]] = []
+    for _, own in groupby(sorted(_targets(wanted), key=_owner), key=_owner):
+        targets = list(own)
+        for mine in targets:
+            for other in there.near(mine):
+                same = mine.path == other.path and _rank(mine) == _rank(other)
+                (duplicate if same else overlapping).append((mine, other))
+        there.add(targets)
+    return Conflicts(tuple(duplicate), tuple(overlapping))
+
+
+class _Addresses:
+    """Targets by host and path, found without looking at all of them."""
+
+    def __init__(self, targets: Iterable[Target]) -> None:
+        self._held: dict[tuple[str, str], list[Target]] = {}
+        self._paths: dict[str, list[str]] = {}
+        self.add(targets)
+
+    def add(self, targets: Iterable[Target]) -> None:
+        for target in targets:
+            self._held.setdefault((target.host, target.path), []).append(target)
+        for host, path in self._held:
+            self._paths.setdefault(host, []).append(path)
+        self._paths = {host: sorted(set(paths)) for host, paths in self._paths.items()}
+
+    def near(self, mine: Target) -> Iterator[Target]:
+        """Targets that may answer the same requests: the same path, one that covers it, or one that it covers."""
+        plain = mine.path.removesuffix("*")
+        paths = {mine.path, *(f"{plain[:length]}*" for length in range(len(plain) + 1))}
+        if mine.path.endswith("*"):
+            ordered = self._paths.get(mine.host, [])
+            first = bisect_left(ordered, plain)
+            paths.update(takewhile(lambda path: path.startswith(plain), ordered[first:]))
+        for path in sorted(paths):
+            for other in self._held.get((mine.host, path), ()):
+                if _share_a_method(mine, other):
+                    yield other
+
+
+def _said(pairs: Collection[tuple[Target, Target]], verb: str) -> str:
+    named = [
+        f"{one.host}{one.path} of route [{one.route_name}] (service [{one.service_name}]) {verb} "
+        f"route [{other.route_name}] (service [{other.service_name}])"
+        for one, other in list(pairs)[:NAMED]
+    ]
+    more = [f"and {len(pairs) - NAMED} more"] if len(pairs) > NAMED else []
+    return ", ".join([*named, *more])
+
+
+def _targets(documents: Iterable[Document]) -> Iterator[Target]:
+    held = list(documents)
+    services = {document.id: document.body for document in held if document.kind == "services"}
+    for document in held:
+        service = services.get(document.parent or "")
+        if service is None:
+            continue
+        if document.kind == "routes":
+            yield from _http(document, service)
+        elif document.kind == "stream_routes":
+            yield _stream(document, service)
+
+
+def _http(route: Document, service: Mapping[str, Any]) -> Iterator[Target]:
+    body = route.body
+    prefix = str(service.get("path_prefix") or "").rstrip("/")
+    met = msgspec.json.encode({name: body[name] for name in CONDITIONS if body.get(name)}, order="sorted")
+    names = (str(route.parent), str(service["name"]), route.id, str(body["name"]))
+    methods = frozenset[str](body.get("methods") or ())
+    for host in service.get("hosts") or ["*"]:
+        for path in body["paths"]:
+            yield Target(*names, host.lower(), prefix + path, methods, body.get("priority", 0), met)
+
+
+def _stream(route: Document, service: Mapping[str, Any]) -> Target:
+    """A stream route answers on an address and port, some callers, and a server name."""
+    body = route.body
+    where = f"{body.get('server_addr') or '*'}:{body.get('server_port') or '*'}"
+    who = f" from {body.get('remote_addr') or 'anywhere'} for {body.get('sni') or 'any name'}"
+    return Target(str(route.parent), str(service["name"]), route.id, str(body["name"]), where, who)
+
+
+def _owner(target: Target) -> str:
+    return target.service_id
+
+
+def _rank(target: Target) -> tuple[int, bytes]:
+    return target.priority, target.conditions
 
 
 def _share_a_method(one: Target, other: Target) -> bool:
     return not one.methods or not other.methods or bool(one.methods & other.methods)
-
-
-def _covers(wide: str, narrow: str) -> bool:
-    return wide.endswith("*") and narrow.removesuffix("*").startswith(wide[:-1])

@@ -1,24 +1,36 @@
 """What a direct edit means for published services: the group runs no version any more, or may not be edited at all."""
 
+from typing import Final
+
 from fastapi import Request
 
 from gatefleet.admin.access import caller_of
+from gatefleet.admin.release import revision_of
 from gatefleet.admin.web import control
-from gatefleet.errors import Forbidden
-from gatefleet.resources import Document, Kind
-from gatefleet.resources.publishing import runs
-from gatefleet.store import Documents, Query
-from gatefleet.store.releases import Releases
+from gatefleet.errors import Invalid
+from gatefleet.resources import Document
+from gatefleet.resources.diff import same
+from gatefleet.resources.publishing import ALWAYS_EDITABLE, ROUTE_KINDS, runs
+from gatefleet.store import Documents
+from gatefleet.store.releases import Deed, Releases
 
-VERSIONED = frozenset({"services", "routes"})
+VERSIONED: Final = frozenset({"services", *ROUTE_KINDS})
 
 
-def guard(documents: Documents, kind: Kind) -> None:
-    """Forbidden for services and routes of a group that takes them by publishing only."""
-    if kind.path in VERSIONED and documents.publishing_only:
-        raise Forbidden(
-            f"gateway group [{documents.group_id}] takes services by publishing only: POST /api/services/publish"
-        )
+async def guard(documents: Documents, document: Document, *, gone: bool = False) -> None:
+    """Invalid for what only publishing may change in this group, and how it would be published.
+
+    A service's runtime configuration, name, labels and description may always be edited.
+    """
+    if document.kind not in VERSIONED or not documents.publishing_only:
+        return
+    held = await documents.get(document.kind, document.key)
+    if not gone and held and same(_versioned(held.document), _versioned(document)):
+        return
+    raise Invalid(
+        f"gateway group [{documents.group_id}] takes services by publishing only: change the template and "
+        "POST /api/services/publish; hosts, path_prefix, upstream, status, name, labels and desc can be edited here"
+    )
 
 
 async def edited(documents: Documents, document: Document, request: Request) -> None:
@@ -27,18 +39,22 @@ async def edited(documents: Documents, document: Document, request: Request) -> 
         return
     service_id = document.id if document.kind == "services" else str(document.parent)
     releases = Releases(documents.connection, control(request).store.cipher)
-    operator = caller_of(request).name
     published = await releases.publication(documents.group_id, service_id)
     if published is None:
         return
-    service = await documents.get("services", service_id)
-    if service is None:
-        await releases.end_publication(documents.group_id, service_id, operator)
+    present = await documents.family("services", service_id)
+    operator, revision = caller_of(request).name, revision_of(documents)
+    if not present:
+        await releases.end_publication(documents.group_id, service_id, Deed("offline", operator, revision))
         return
     version = await releases.version(published.version_id) if published.version_id else None
-    if version is None:
-        return
-    routes, _ = await documents.list("routes", Query(parent=service_id))
-    bodies = {stored.document.id: stored.document.body for stored in routes}
-    if not runs(version.content, service.document.body, bodies):
-        await releases.clear_version(documents.group_id, service_id, operator)
+    if version and not runs(version.content, present):
+        await releases.clear_version(documents.group_id, service_id, Deed("edit", operator, revision))
+
+
+def _versioned(document: Document) -> Document:
+    """The part of a service that only a version may change; all of a route."""
+    if document.kind != "services":
+        return document
+    body = {key: part for key, part in document.body.items() if key not in ALWAYS_EDITABLE}
+    return Document(document.kind, document.id, document.parent, body)

@@ -80,18 +80,19 @@ def diff(before: Iterable[Document], after: Iterable[Document]) -> tuple[Change,
     """
     old = {(document.kind, document.key): document for document in before}
     new = {(document.kind, document.key): document for document in after}
-    touched = [key for key in old.keys() | new.keys() if _differ(old.get(key), new.get(key))]
+    touched = [key for key in old.keys() | new.keys() if not same(old.get(key), new.get(key))]
     changes = (_change(old.get(key), new.get(key)) for key in touched)
     return tuple(sorted((change for change in changes if change is not None), key=_order))
+
+
+def same(one: Document | None, other: Document | None) -> bool:
+    """Whether both are there and have the same JSON as body."""
+    return one is not None and other is not None and _text(one.body) == _text(other.body)
 
 
 def sentences(changes: Iterable[Change]) -> list[str]:
     """A line per difference: `route all: methods GET -> GET, POST`, `service shop: plugin cors added`."""
     return [line for change in changes for line in _sentences(change)]
-
-
-def _differ(old: Document | None, new: Document | None) -> bool:
-    return old is None or new is None or _text(old.body) != _text(new.body)
 
 
 def _change(old: Document | None, new: Document | None) -> Change | None:

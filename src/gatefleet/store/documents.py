@@ -217,7 +217,7 @@ class Documents:
         """Conflict if one of them belongs to a service that a ring is trying."""
         for document in documents:
             owner = KINDS[document.kind].owner
-            service = document.id if document.kind == "services" else document.parent
+            service = document.id if document.kind == "services" else str(document.parent)
             of_service = document.kind == "services" or (owner is not None and owner.kind == "services")
             if of_service and service in self.ringed:
                 raise Conflict(

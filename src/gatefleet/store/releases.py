@@ -1,20 +1,20 @@
 """Service templates, their immutable versions, and which version every gateway group runs."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
 
 import msgspec
-from sqlalchemy import Row, and_, delete, func, insert, select, text, update
+from sqlalchemy import Row, and_, delete, func, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatefleet.errors import Conflict
 from gatefleet.resources import Document
-from gatefleet.resources.publishing import Content
+from gatefleet.resources.publishing import ROUTE_KINDS, Content
 from gatefleet.resources.secrets import Path, secret_paths
 from gatefleet.store.crypto import Cipher
 from gatefleet.store.documents import Query, Stored
@@ -24,18 +24,29 @@ from gatefleet.store.tables import publication, publication_history, service_ver
 T: Final = template.c
 V: Final = service_version.c
 P: Final = publication.c
+H: Final = publication_history.c
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class Draft:
+    """A version before it is made. `rollback_note` is for whoever has to go back from it, `owner` whom to ask."""
+
+    service_id: str
+    name: str
+    content: Content
+    note: str = ""
+    rollback_note: str = ""
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version(Draft):
     """One version of a service: number 1, 2, 3 ... per service, and the name its publisher gave it."""
 
     id: str
-    service_id: str
     number: int
-    name: str
-    content: Content
     content_hash: str
+    created_by: str
     created_at: datetime
 
 
@@ -47,6 +58,20 @@ class Publication:
     service_id: str
     version_id: str | None
     published_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What was done to a service in a group: one entry of its history.
+
+    `action`: publish, sync, rollback, edit, enable, disable, runtime or offline. `revision` is the group's that has it.
+    """
+
+    action: str
+    operator: str
+    revision: int
+    note: str = ""
+    source_group_id: str | None = None
 
 
 class Releases:
@@ -77,6 +102,13 @@ class Releases:
         rows = (await self.connection.execute(statement)).all()
         return [self._stored(row) for row in rows], counted.scalar_one()
 
+    async def template_content(self, service_id: str) -> tuple[Document, ...]:
+        """A service template and the routes below it as they are at one moment; nothing if there is none."""
+        mine = or_(and_(T.kind == "services", T.id == service_id), T.parent == service_id)
+        rows = await self.connection.execute(select(template).where(mine).order_by(T.kind.desc(), T.id))
+        found = [self._stored(row).document for row in rows]
+        return tuple(found) if any(document.kind == "services" for document in found) else ()
+
     async def put_template(self, document: Document) -> Stored:
         """Create or replace a template."""
         paths = secret_paths(document.kind, document.id, document.body)
@@ -94,33 +126,58 @@ class Releases:
         return Stored(document, int(row.created_at.timestamp()), int(row.updated_at.timestamp()), 0)
 
     async def delete_template(self, kind: str, id: str) -> bool:  # noqa: A002 - the contract's word
-        """Delete a template and the routes of a service template; False if it was not there."""
+        """Delete a template and what stands below a service template; False if it was not there."""
         gone = await self.connection.execute(delete(template).where(T.kind == kind, T.id == id).returning(T.id))
         if kind == "services":
-            await self.connection.execute(delete(template).where(T.kind == "routes", T.parent == id))
+            await self.connection.execute(delete(template).where(T.parent == id))
         return gone.one_or_none() is not None
 
-    async def add_version(self, service_id: str, name: str, content: Content) -> Version:
-        """The next version of a service; Conflict if the name is taken. The content never changes again."""
+    async def add_version(self, draft: Draft, author: str) -> Version:
+        """The next version of a service, or the one that has this name and the very same content already.
+
+        Conflict if the name is taken by other content: a version never changes.
+        """
         await self.connection.execute(
-            text("select pg_advisory_xact_lock(hashtextextended(:id, 0))"), {"id": service_id}
+            text("select pg_advisory_xact_lock(hashtextextended(:id, 0))"), {"id": draft.service_id}
         )
-        if await self.find_version(service_id, name):
-            raise Conflict(f"version [{name}] of service [{service_id}] already exists; a version never changes")
-        newest = await self.connection.execute(select(func.max(V.number)).where(V.service_id == service_id))
-        plain, version_id = content.plain(), str(uuid4())
-        body, sealed = seal(self._cipher, f"version/{version_id}", plain, _content_secrets(content))
+        if made := await self.taken(draft):
+            return made
+        newest = await self.connection.execute(select(func.max(V.number)).where(V.service_id == draft.service_id))
+        version_id = str(uuid4())
+        secrets = _content_secrets(draft.content)
+        body, sealed = seal(self._cipher, f"version/{version_id}", draft.content.plain(), secrets)
         row = {
             "id": version_id,
-            "service_id": service_id,
+            "service_id": draft.service_id,
             "number": (newest.scalar_one_or_none() or 0) + 1,
-            "version": name,
+            "version": draft.name,
             "content": body,
             "sealed": sealed,
-            "content_hash": content_hash(content),
+            "content_hash": content_hash(draft.content),
+            "created_by": author,
+            "note": draft.note,
+            "rollback_note": draft.rollback_note,
+            "owner": draft.owner,
         }
-        made = await self.connection.execute(insert(service_version).values(row).returning(service_version))
-        return self._version(made.one())
+        row_made = await self.connection.execute(insert(service_version).values(row).returning(service_version))
+        return self._version(row_made.one())
+
+    async def taken(self, draft: Draft) -> Version | None:
+        """The version that has this name and content, None if the name is free; Conflict if it has other content."""
+        made = await self.find_version(draft.service_id, draft.name)
+        wanted = content_hash(draft.content)
+        if made and made.content_hash != wanted:
+            raise Conflict(
+                f"version [{draft.name}] of service [{draft.service_id}] already exists with other content "
+                f"(sha256 {made.content_hash[:12]}, this is {wanted[:12]}); a version never changes: take a new number"
+            )
+        return made
+
+    async def versions(self, service_id: str) -> Sequence[Row[Any]]:
+        """Every version of a service, newest first, without what it holds."""
+        columns = [column for column in V if column.name not in {"content", "sealed"}]
+        statement = select(*columns).where(V.service_id == service_id).order_by(V.number.desc())
+        return (await self.connection.execute(statement)).all()
 
     async def version(self, version_id: str) -> Version | None:
         row = (await self.connection.execute(select(service_version).where(V.id == version_id))).one_or_none()
@@ -142,47 +199,47 @@ class Releases:
         rows = await self.connection.execute(statement)
         return [Publication(row.group_id, row.service_id, row.version_id, row.published_at) for row in rows]
 
-    async def set_publication(self, group_id: str, service_id: str, version: Version, operator: str) -> None:
+    async def publish(self, group_id: str, version: Version, deed: Deed) -> None:
         """Say which version a group runs from now on, and remember it."""
-        before = await self.publication(group_id, service_id)
-        old = await self.version(before.version_id) if before and before.version_id else None
         values = {"version_id": version.id, "published_at": func.clock_timestamp()}
         await self.connection.execute(
             upsert(publication)
-            .values(group_id=group_id, service_id=service_id, **values)
+            .values(group_id=group_id, service_id=version.service_id, **values)
             .on_conflict_do_update(index_elements=[P.group_id, P.service_id], set_=values)
         )
-        action = "rollback" if old and old.number > version.number else "publish"
-        await self._remember(group_id, service_id, version, action, operator)
+        await self.remember(group_id, version.service_id, version, deed)
 
-    async def clear_version(self, group_id: str, service_id: str, operator: str) -> None:
+    async def clear_version(self, group_id: str, service_id: str, deed: Deed) -> None:
         """The group's service was edited: it runs no version any more."""
         condition = and_(P.group_id == group_id, P.service_id == service_id)
         await self.connection.execute(update(publication).where(condition).values(version_id=None))
-        await self._remember(group_id, service_id, None, "edit", operator)
+        await self.remember(group_id, service_id, None, deed)
 
-    async def end_publication(self, group_id: str, service_id: str, operator: str) -> None:
-        """The service is gone from the group."""
+    async def end_publication(self, group_id: str, service_id: str, deed: Deed) -> None:
+        """The service is gone from the group; what was never published leaves no history."""
         condition = and_(P.group_id == group_id, P.service_id == service_id)
         gone = await self.connection.execute(delete(publication).where(condition).returning(P.group_id))
         if gone.one_or_none():
-            await self._remember(group_id, service_id, None, "offline", operator)
+            await self.remember(group_id, service_id, None, deed)
 
     async def history(self, group_id: str, service_id: str) -> Sequence[Row[Any]]:
-        """Every publication, edit and removal of a service in a group, latest first."""
-        H = publication_history.c  # noqa: N806 - a table's columns
+        """Every deed about a service in a group, latest first."""
         condition = and_(H.group_id == group_id, H.service_id == service_id)
         return (await self.connection.execute(select(publication_history).where(condition).order_by(H.id.desc()))).all()
 
-    async def _remember(self, group_id: str, service_id: str, version: Version | None, action: str, who: str) -> None:
+    async def remember(self, group_id: str, service_id: str, version: Version | None, deed: Deed) -> None:
+        """Write an entry of a service's history in a group, which runs `version` from now on."""
         await self.connection.execute(
             insert(publication_history).values(
                 group_id=group_id,
                 service_id=service_id,
                 version_id=version.id if version else None,
                 version=version.name if version else None,
-                action=action,
-                operator=who,
+                action=deed.action,
+                operator=deed.operator,
+                revision=deed.revision,
+                note=deed.note,
+                source_group_id=deed.source_group_id,
             )
         )
 
@@ -193,8 +250,19 @@ class Releases:
 
     def _version(self, row: Row[Any]) -> Version:
         content = unseal(self._cipher, f"version/{row.id}", row.content, row.sealed)
-        made = Content(content["service"], content["routes"])
-        return Version(row.id, row.service_id, row.number, row.version, made, row.content_hash, row.created_at)
+        return Version(
+            service_id=row.service_id,
+            name=row.version,
+            content=Content(content["service"], content["routes"], content.get("stream_routes", {})),
+            note=row.note,
+            rollback_note=row.rollback_note,
+            owner=row.owner,
+            id=row.id,
+            number=row.number,
+            content_hash=row.content_hash,
+            created_by=row.created_by,
+            created_at=row.created_at,
+        )
 
 
 def content_hash(content: Content) -> str:
@@ -204,10 +272,7 @@ def content_hash(content: Content) -> str:
 
 def _content_secrets(content: Content) -> list[Path]:
     found: list[Path] = [("service", *path) for path in secret_paths("services", "", content.service)]
-    for key, body in _items(content.routes):
-        found.extend(("routes", key, *path) for path in secret_paths("routes", key, body))
+    for kind in ROUTE_KINDS:
+        for key, body in sorted(content.below(kind).items()):
+            found.extend((kind, key, *path) for path in secret_paths(kind, key, body))
     return found
-
-
-def _items(routes: Mapping[str, Mapping[str, Any]]) -> Sequence[tuple[str, Mapping[str, Any]]]:
-    return sorted(routes.items())
