@@ -24,6 +24,8 @@ CA_PATH: Final = "/ca.pem"
 """GET on the TLS port, open to everybody: the CA's certificate, which a join token's fingerprint then confirms."""
 VERSION_HEADER: Final = "x-gatefleet-version"
 """gRPC metadata of the configuration stream: the node's version."""
+INSTANCE_HEADER: Final = "x-gatefleet-instance"
+"""The same: the node's own id, which counts when it shares its certificate with others."""
 HEARTBEAT_SECONDS: Final = 5.0
 
 

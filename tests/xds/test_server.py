@@ -25,7 +25,7 @@ async def key_of(context: Context) -> str:
 @asynccontextmanager
 async def serving(server: Server, socket: Path) -> AsyncIterator[None]:
     listener = grpc.aio.server(options=UNLIMITED)
-    listener.add_generic_rpc_handlers((server.handler(key_of, lambda _: "me"),))
+    listener.add_generic_rpc_handlers((server.handler(key_of, lambda _: ("me",)),))
     listener.add_insecure_port(f"unix:{socket}")
     await listener.start()
     try:
@@ -95,6 +95,22 @@ async def test_each_client_gets_its_own_key_only(tmp_path: Path) -> None:
     async with serving(server, s), following(s, "a") as a, following(s, "b") as b:
         await until(lambda: a.of(CLUSTER) and b.of(CLUSTER))
         assert (set(a.of(CLUSTER)), set(b.of(CLUSTER))) == ({"of a"}, {"of b"})
+
+
+async def test_a_moved_client_is_brought_to_the_other_key_on_its_open_stream(tmp_path: Path) -> None:
+    server, s = Server(), tmp_path / "s"
+    server.publish("a", snapshot_of([(CLUSTER, "both", b""), (CLUSTER, "of a", b"1")]))
+    server.publish("b", snapshot_of([(CLUSTER, "both", b""), (CLUSTER, "of b", b"2")]))
+    async with serving(server, s), following(s, "a") as a:
+        await until(lambda: set(a.of(CLUSTER)) == {"both", "of a"})
+        assert server.move("a", "b", {"nobody"}) == 0
+        assert server.move("a", "b", {"me"}) == 1
+        await until(lambda: set(a.of(CLUSTER)) == {"both", "of b"})
+        assert (server.connected("a"), server.connected("b"), a.problem) == (0, 1, "")
+        server.publish("a", snapshot_of([(CLUSTER, "newer", b"")]))
+        generation = server.publish("b", snapshot_of([(CLUSTER, "of b", b"3")]))
+        assert await server.acknowledged("b", generation)
+        assert set(a.of(CLUSTER)) == {"of b"}
 
 
 async def test_a_dropped_client_is_told_why(tmp_path: Path) -> None:

@@ -7,14 +7,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
 import structlog
 
 from gatefleet import snapshot
-from gatefleet.compile.compiler import Compiled, Compiler
+from gatefleet.compile.variants import Variants
 from gatefleet.errors import GatefleetError, NotFound
+from gatefleet.pki import Identity
+from gatefleet.resources.rings import Overlay
 from gatefleet.sealed import SnapshotKeys, sign
 from gatefleet.snapshot import SEAL, Seal, Snapshot
-from gatefleet.store import Changes, Store, fleet, listen
+from gatefleet.store import Changes, Store, fleet, listen, rings
 from gatefleet.xds.server import Server
 
 log = structlog.stdlib.get_logger(__name__)
@@ -39,25 +42,49 @@ class State:
     """How long reading, compiling, sealing and publishing the newest revision took."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """The ring that runs in a group: its members follow a stream key of their own."""
+
+    id: str
+    members: frozenset[str]
+    overlay: Overlay
+
+
 class Group:
-    """One group: reads what changed, compiles it, publishes the sealed snapshot."""
+    """One group: reads what changed, compiles it, publishes the sealed snapshots."""
 
     def __init__(self, store: Store, server: Server, group_id: str) -> None:
         self.id = group_id
         self.state = State()
+        self.ring: Ring | None = None
         self._store, self._server = store, server
         self._keys: SnapshotKeys | None = None
-        self._compiler: Compiler | None = None
+        self._variants: Variants | None = None
         self._reported: Mapping[str, str] | None = None
         self._woken = asyncio.Event()
         self._woken.set()
+
+    @property
+    def ring_key(self) -> str:
+        """The stream key of a ring's members; the group's id is that of everybody else."""
+        return f"{self.id}/ring"
+
+    def key_of(self, instance: str) -> str:
+        """The stream key for an instance."""
+        return self.ring_key if self.ring and instance in self.ring.members else self.id
+
+    @property
+    def connected(self) -> int:
+        """Nodes that follow the group now."""
+        return self._server.connected(self.id) + self._server.connected(self.ring_key)
 
     def wake(self) -> None:
         self._woken.set()
 
     def stale(self, revision: int) -> bool:
         """Whether something of `revision` is still to be done."""
-        return self._compiler is None or self.state.revision != revision or self._reported != self.state.problems
+        return self._variants is None or self.state.revision != revision or self._reported != self.state.problems
 
     async def run(self) -> None:
         """Turn after turn, until the group is gone."""
@@ -74,7 +101,7 @@ class Group:
                 log.warning("group waits", group=self.id, reason=str(error))
             except Exception:
                 log.exception("group cannot be compiled; its nodes keep what they have", group=self.id)
-                self._compiler = None
+                self._variants = None
                 await asyncio.sleep(_AFTER_FAULT)
             await asyncio.sleep(min(CEILING, time.monotonic() - began))
 
@@ -82,20 +109,39 @@ class Group:
         """Publish the group's newest revision, unless that is out already."""
         began = time.monotonic()
         self._keys = self._keys or await self._read_keys()
-        changes = await self._store.read_changes(self.id, self.state.revision if self._compiler else 0)
-        if self._compiler and changes.revision == self.state.revision:
+        changes = await self._store.read_changes(self.id, self.state.revision if self._variants else 0)
+        if self._variants and changes.revision == self.state.revision:
             return
-        if self._compiler is None or changes.full:
-            self._compiler = Compiler()
-        made_at = int(time.time())
-        work = (self._compiler, self._keys, self.id, changes, made_at)
-        large = len(changes.upserts) > _LARGE
-        whole, compiled = await asyncio.to_thread(_compile, *work) if large else _compile(*work)
-        self._server.publish(self.id, whole)
-        count = sum(len(entries) for entries in whole.entries.values())
+        ring = await self._read_ring(changes.ring_id)
+        if self._variants is None or changes.full:
+            self._variants = Variants()
+        work = (self._variants, self._keys, self.id, changes, ring.overlay if ring else None, int(time.time()))
+        large = len(changes.upserts) > _LARGE or ring is not self.ring
+        made = await asyncio.to_thread(_compile, *work) if large else _compile(*work)
+        self._publish(made, ring)
+        count = sum(len(entries) for entries in made.main.entries.values())
         took = time.monotonic() - began
-        self.state = State(changes.revision, count, compiled.problems, took)
+        self.state = State(changes.revision, count, made.problems, took)
         log.info("published", group=self.id, revision=changes.revision, resources=count, ms=round(took * 1000, 1))
+
+    def _publish(self, made: "Made", ring: Ring | None) -> None:
+        """Bring every stream to the snapshot meant for it, in one step: nobody is sent what others serve meanwhile."""
+        if ring is not self.ring:
+            self._server.move(self.ring_key, self.id)
+        self.ring = ring
+        if ring and made.ring:
+            self._server.move(self.id, self.ring_key, [instance_name(self.id, member) for member in ring.members])
+            self._server.publish(self.ring_key, made.ring)
+        else:
+            self._server.withdraw(self.ring_key, "the ring is over")
+        self._server.publish(self.id, made.main)
+
+    async def _read_ring(self, ring_id: str | None) -> Ring | None:
+        if ring_id is None or (self.ring and self.ring.id == ring_id):
+            return self.ring if ring_id else None
+        async with self._store.reading() as connection:
+            found = await rings.find(connection, ring_id)
+            return Ring(ring_id, found.members, await rings.overlay(connection, self._store.cipher, ring_id))
 
     async def _read_keys(self) -> SnapshotKeys:
         async with self._store.transaction() as connection:
@@ -128,10 +174,21 @@ class Groups:
 
     def revision(self, group_id: str) -> int:
         """The newest revision published to a group's nodes. NotFound for a group we do not know."""
+        return self._known(group_id).state.revision
+
+    def key_of(self, identity: Identity) -> str:
+        """The key of the stream that an instance follows now. NotFound for a group we do not know."""
+        return self._known(identity.group).key_of(identity.instance)
+
+    def connected(self, group_id: str) -> int:
+        """How many nodes follow a group now."""
+        return self._known(group_id).connected
+
+    def _known(self, group_id: str) -> Group:
         if group_id not in self._groups:
             self._look.set()  # it may be new: the caller will ask again
             raise NotFound(f"gateway group [{group_id}] not found")
-        return self._groups[group_id][0].state.revision
+        return self._groups[group_id][0]
 
     async def run(self) -> None:
         """Follow the database until cancelled; what is published stays published while it is away."""
@@ -166,8 +223,10 @@ class Groups:
             log.info("postgresql is back")
         self.reachable = True
         for name in self._groups.keys() - revisions.keys():
-            self._groups.pop(name)[1].cancel()
-            self._server.withdraw(name, f"gateway group [{name}] is gone")
+            group, task = self._groups.pop(name)
+            task.cancel()
+            for key in (group.id, group.ring_key):
+                self._server.withdraw(key, f"gateway group [{name}] is gone")
         for name, revision in revisions.items():
             if name not in self._groups or self._groups[name][1].done():
                 group = Group(self._store, self._server, name)
@@ -176,11 +235,36 @@ class Groups:
                 self._groups[name][0].wake()
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One revision, compiled and sealed: for everybody, and for the members of a ring if one runs."""
+
+    main: Snapshot
+    ring: Snapshot | None
+    problems: Mapping[str, str]
+
+
+def instance_name(group_id: str, instance: str) -> str:
+    """What an instance's streams are found by."""
+    return f"{group_id}/{instance}"
+
+
 def _compile(
-    compiler: Compiler, keys: SnapshotKeys, group_id: str, changes: Changes, made_at: int
-) -> tuple[Snapshot, Compiled]:
-    compiled = compiler.update(changes.upserts, changes.deletes)
-    digest = snapshot.digest(compiled.snapshot)
-    seal = sign(Seal(group_id, changes.revision, made_at, digest, keys.key_id), keys)
-    whole = Snapshot({**compiled.snapshot.entries, SEAL: {"seal": snapshot.entry(seal.to_bytes())}})
-    return whole, compiled
+    variants: Variants, keys: SnapshotKeys, group_id: str, changes: Changes, overlay: Overlay | None, made_at: int
+) -> Made:
+    made = variants.update(changes.upserts, changes.deletes, overlay)
+    seal = Seal(group_id, changes.revision, made_at, "", keys.key_id)
+    problems = made.main.problems
+    if made.ring:
+        own = made.ring.problems.items() - problems.items()
+        problems = {**problems, **{f"ring/{document}": reason for document, reason in sorted(own)}}
+    return Made(
+        main=_sealed(made.main.snapshot, seal, keys),
+        ring=_sealed(made.ring.snapshot, seal, keys) if made.ring else None,
+        problems=problems,
+    )
+
+
+def _sealed(plain: Snapshot, seal: Seal, keys: SnapshotKeys) -> Snapshot:
+    signed = sign(msgspec.structs.replace(seal, digest=snapshot.digest(plain)), keys)
+    return Snapshot({**plain.entries, SEAL: {"seal": snapshot.entry(signed.to_bytes())}})

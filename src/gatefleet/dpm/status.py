@@ -48,7 +48,7 @@ class _Fleet(Collector):
         yield self._gauge(
             "publish_seconds", "Time the newest revision took to be published", lambda _, state: state.turn_seconds
         )
-        yield self._gauge("streams", "Nodes connected", lambda name, _: self._server.connected(name))
+        yield self._gauge("streams", "Nodes connected", lambda name, _: self._groups.connected(name))
         away = GaugeMetricFamily("gatefleet_postgresql_up", "1 while PostgreSQL answers")
         away.add_metric([], float(self._groups.reachable))
         yield away

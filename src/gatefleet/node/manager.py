@@ -108,12 +108,15 @@ class Manager:
 
     async def _follow(self) -> None:
         follower = self._follower = Follower(
-            self._link.channel, node_id=self.instance, held=self._pending, metadata={fleet.VERSION_HEADER: VERSION}
+            self._link.channel, node_id=self.instance, held=self._pending, metadata=self._stated()
         )
         async for delta in follower.updates():
             self._pending = snapshot.apply(self._pending, delta)
             if delta.changed.get(SEAL):
                 self._take(follower, delta)
+
+    def _stated(self) -> dict[str, str]:
+        return {fleet.VERSION_HEADER: VERSION, fleet.INSTANCE_HEADER: self.instance}
 
     def _take(self, follower: Follower, delta: Delta) -> None:
         """A seal closes a revision: what is held now is whole, if it is what the seal states."""

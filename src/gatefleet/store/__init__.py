@@ -1,6 +1,6 @@
 """PostgreSQL: the tables, the documents of every group, their revisions and the notices that tell of them."""
 
-from gatefleet.store import fleet, release_tables
+from gatefleet.store import fleet, release_tables, rings
 from gatefleet.store.crypto import make_master_key, read_master_key
 from gatefleet.store.documents import Documents, Kin, Query, Stored
 from gatefleet.store.listen import listen
@@ -22,4 +22,5 @@ __all__ = [
     "migrate",
     "read_master_key",
     "release_tables",
+    "rings",
 ]

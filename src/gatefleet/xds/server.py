@@ -19,8 +19,8 @@ from gatefleet.xds.wire import METHOD, SERVICE, Response
 Context = grpc.aio.ServicerContext[bytes, bytes]
 KeyOf = Callable[[Context], Awaitable[str]]
 """Names the key a caller may follow; aborts the call when there is none."""
-NameOf = Callable[[Context], str]
-"""Who the caller is, so that `drop` can find it."""
+NamesOf = Callable[[Context], Collection[str]]
+"""By what the caller is known, so that `drop` and `move` can find it."""
 
 FIRST_SYNCS: Final = 8
 """Streams that may send more than `_SMALL` bytes at once; the others wait for a place."""
@@ -57,8 +57,20 @@ class Server:
 
     def drop(self, names: Collection[str], reason: str) -> None:
         """End the streams of these callers, who are told the reason."""
-        for stream in [s for streams in self._streams.values() for s in streams if s.name in names]:
+        for stream in [s for streams in self._streams.values() for s in streams if not s.names.isdisjoint(names)]:
             stream.end(reason)
+
+    def move(self, key: str, to: str, names: Collection[str] | None = None) -> int:
+        """Have the streams of `key`, those of these callers or all, follow `to` instead; how many there were.
+
+        They stay open, and go on from what their clients hold.
+        """
+        moved = [s for s in self._streams.get(key, ()) if names is None or not s.names.isdisjoint(names)]
+        for stream in moved:
+            self._detach(stream)
+            self._attach(stream, to)
+            stream.wake()
+        return len(moved)
 
     def withdraw(self, key: str, reason: str) -> None:
         """Forget a key: its streams end and their callers are told the reason."""
@@ -98,34 +110,48 @@ class Server:
         """How many streams follow `key` now."""
         return len(self._streams.get(key, ()))
 
-    def handler(self, key_of: KeyOf, name_of: NameOf = lambda _: "") -> grpc.GenericRpcHandler:
+    def handler(self, key_of: KeyOf, names_of: NamesOf = lambda _: ()) -> grpc.GenericRpcHandler:
         """The gRPC service, to be added to a grpc.aio server."""
 
         async def follow(requests: AsyncIterator[bytes], context: Context) -> None:
-            key = await key_of(context)
+            await key_of(context)
             await context.send_initial_metadata(())  # a client that lacks nothing hears at once that it is connected
-            if reason := await self._serve(key, name_of(context), requests, context.write):
+            key = await key_of(context)  # which may have become another one meanwhile
+            if reason := await self._serve(key, names_of(context), requests, context.write):
                 await context.abort(grpc.StatusCode.PERMISSION_DENIED, reason)
 
         method = grpc.stream_stream_rpc_method_handler(follow)  # pyright: ignore[reportArgumentType, reportUnknownVariableType]  (the stubs know synchronous handlers only)
         return grpc.method_handlers_generic_handler(SERVICE, {METHOD: method})  # pyright: ignore[reportUnknownArgumentType]
 
     async def _serve(
-        self, key: str, name: str, requests: AsyncIterator[bytes], write: Callable[[bytes], Awaitable[None]]
+        self,
+        key: str,
+        names: Collection[str],
+        requests: AsyncIterator[bytes],
+        write: Callable[[bytes], Awaitable[None]],
     ) -> str:
         """Serve one stream to its end; the reason, if we ended it."""
-        feed = self._feed(key)
-        state = State(feed, self._order, stepwise=self._stepwise, resolve=self._resolve)
-        stream = Stream(name, state, self._turns)
-        feed.followers.add(stream)
-        self._streams.setdefault(key, set()).add(stream)
+        state = State(self._feed(key), self._order, stepwise=self._stepwise, resolve=self._resolve)
+        stream = Stream(names, state, self._turns)
+        self._attach(stream, key)
         try:
             await stream.run(requests, write, self._settled)
         finally:
-            feed.followers.discard(stream)
-            self._streams[key].discard(stream)
+            self._detach(stream)
             await self._settled()
         return stream.reason
+
+    def _attach(self, stream: "Stream", key: str) -> None:
+        feed = self._feed(key)
+        stream.key = key
+        stream.state.follow(feed)
+        feed.followers.add(stream)
+        self._streams.setdefault(key, set()).add(stream)
+
+    def _detach(self, stream: "Stream") -> None:
+        if feed := self._feeds.get(stream.key):
+            feed.followers.discard(stream)
+        self._streams[stream.key].discard(stream)
 
     async def _settled(self) -> None:
         async with self._moved:
@@ -140,8 +166,9 @@ class Server:
 class Stream:
     """One call: reads requests into the state, writes what the state chooses."""
 
-    def __init__(self, name: str, state: State, turns: asyncio.Semaphore) -> None:
-        self.name = name
+    def __init__(self, names: Collection[str], state: State, turns: asyncio.Semaphore) -> None:
+        self.names = frozenset(names)
+        self.key = ""
         self.state = state
         self.reason = ""
         """Why we ended it."""

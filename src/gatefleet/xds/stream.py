@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from google.protobuf.message import DecodeError
 
 from gatefleet.protos.envoy.config.cluster import v3 as cluster
-from gatefleet.snapshot import CLUSTER, ENDPOINTS, ROUTES, SEAL, SECRET, Entry, Snapshot
+from gatefleet.snapshot import CLUSTER, ENDPOINTS, EXTENSION, ROUTES, SEAL, SECRET, Entry, Snapshot
 from gatefleet.xds.feed import NOTHING, Feed, Resolver
 from gatefleet.xds.wire import Response, responses
 
@@ -27,7 +27,7 @@ WARMING: Final = frozenset((CLUSTER, ENDPOINTS, SECRET))
 """Envoy answers for a cluster only when that has its endpoints and secrets, so these never wait for one another."""
 MAX_UNKNOWN: Final = 10_000
 """Names asked for that do not exist, remembered per type; the oldest are forgotten."""
-IMPLIED: Final = frozenset((ENDPOINTS, ROUTES))
+IMPLIED: Final = frozenset((ENDPOINTS, EXTENSION, ROUTES))
 """Types whose named resources go with the parent that names them (xDS protocol, "Deleting Resources")."""
 
 
@@ -67,6 +67,10 @@ class State:
         self._feed, self._order, self._stepwise, self._resolve = feed, tuple(order), stepwise, resolve
         self._without_endpoints: set[str] = set()
         """Endpoints of clusters that went out on this stream, not asked for on it yet."""
+
+    def follow(self, feed: Feed) -> None:
+        """Work towards another feed's snapshots from now on; what the client holds of them is not sent again."""
+        self._feed, self.reached = feed, 0
 
     def receive(self, request: "discovery.DeltaDiscoveryRequest") -> None:
         """Take one request: an answer to a response, new or dropped names, or both."""
