@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatefleet.errors import NotFound
 from gatefleet.store import fleet
-from gatefleet.store.fleet import LOST_AFTER, Instance
+from gatefleet.store.fleet import LOST_AFTER, OFFLINE_AFTER, Instance
 from gatefleet.store.fleet_tables import group_status, instance
 from gatefleet.store.release_tables import receipt
 from gatefleet.store.tables import revision_log
@@ -89,6 +89,15 @@ async def receipt_of(connection: AsyncConnection, group_id: str, revision: int) 
     if not made:
         raise NotFound(f"revision [{revision}] of gateway group [{group_id}] not found")
     return (await _receipts(connection, group_id, made))[0]
+
+
+async def pending(connection: AsyncConnection, group_id: str, revision: int) -> int:
+    """How many instances have not said yet what became of a revision."""
+    here = (instance.c.group_id == group_id) & instance.c.left_at.is_(None)
+    heard = instance.c.last_heartbeat_at > func.now() - OFFLINE_AFTER
+    told = exists().where(R.group_id == group_id, R.instance_id == instance.c.id, R.revision >= revision)
+    query = select(func.count()).select_from(instance).where(here, heard, ~told)
+    return (await connection.execute(query)).scalar_one()
 
 
 async def newest(connection: AsyncConnection, group_id: str, count: int, offset: int = 0) -> tuple[list[Receipt], int]:
