@@ -48,6 +48,12 @@ def _labels(request: Request) -> dict[str, str | None]:
     return labels
 
 
+def flag(request: Request, name: str) -> bool:
+    """Whether a query parameter is given, and not as false or 0; `a-b` is another way to write `a_b`."""
+    given = [request.query_params.get(name), request.query_params.get(name.replace("_", "-"))]
+    return any(text is not None and text.lower() not in {"false", "0"} for text in given)
+
+
 def number(name: str, text: str, largest: int = 2**31) -> int:
     """A query parameter's whole number from 1; Invalid, naming the parameter, for anything else."""
     if not text.isascii() or not text.isdigit() or len(text) > DIGITS or not 1 <= int(text) <= largest:

@@ -132,7 +132,7 @@ def misfits(declared: Declared, gone: Iterable[Document], after: Published) -> l
         above = after.get(owner.kind, str(document.parent)) if owner else None
         wrong = misplaced(document, cast("str | None", above.body.get("type"))) if above else None
         if wrong:
-            found.append(_moved(wrong, at))
+            found.append(moved(wrong, at))
     return [*found, *_still_used(declared, gone, after)]
 
 
@@ -210,7 +210,7 @@ def _take(declared: Declared, held: Published, document: Document, at: At, insid
     stars = _holds_stars(document.body)
     body = _with_kept_secrets(held.get(*name), document.body) if stars else document.body
     prepared = prepare(kind, document.id, body)
-    wrong = [_moved(sentence, at, inside) for sentence in problems(kind.path, document.id, prepared)]
+    wrong = [moved(sentence, at, inside) for sentence in problems(kind.path, document.id, prepared)]
     if not wrong and stars:
         paths = secret_paths(kind.path, document.id, prepared)
         wrong = [
@@ -253,7 +253,7 @@ def _sha1(text: str) -> str:
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def _moved(sentence: str, at: At, inside: At = ()) -> Problem:
+def moved(sentence: str, at: At, inside: At = ()) -> Problem:
     """A problem of a resource's body as one of the whole document; `inside` is cut from where it points."""
     found = SENTENCE.fullmatch(sentence)
     if not found:
