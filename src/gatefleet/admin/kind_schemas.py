@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from gatefleet.admin.openapi import OBJECT, TEXT, TIME, Schema
 from gatefleet.admin.present import UNREADABLE
@@ -40,7 +40,7 @@ def _named(kind: Kind) -> Iterator[tuple[str, type[Shape]]]:
 
 def _shown(kind: Kind, shape: type[Shape]) -> Schema:
     hidden = UNREADABLE.get(kind.path, frozenset[str]())
-    schema: dict[str, Any] = dict(json_schema(shape))
+    schema: dict[str, Any] = dict(_readable(json_schema(shape)))
     properties = {name: part for name, part in schema.get("properties", {}).items() if name not in hidden}
     own = {} if kind.key == "username" else {"id": TEXT}
     stamps = {"created_at": TIME, "updated_at": TIME}
@@ -50,6 +50,14 @@ def _shown(kind: Kind, shape: type[Shape]) -> Schema:
         "properties": {**own, **properties, **stamps},
         "required": sorted({*required, *own, *stamps}),
     }
+
+
+def _readable(node: Any) -> Any:
+    """The schema of what comes back: what is secret but not hidden can be read."""
+    if isinstance(node, dict):
+        entries = cast("dict[str, Any]", node)
+        return {key: _readable(part) for key, part in entries.items() if not (key == "writeOnly" and part is True)}
+    return [_readable(item) for item in cast("list[Any]", node)] if isinstance(node, list) else node
 
 
 def _any_of(names: list[str]) -> Schema:
