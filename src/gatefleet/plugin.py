@@ -25,9 +25,10 @@ class Phase(enum.IntEnum):
 
     REWRITE = 0
     ACCESS = 1
-    RESPONSE = 2
-    LOG = 3
-    OUTPUT = 4
+    BEFORE_PROXY = 2
+    RESPONSE = 3
+    LOG = 4
+    OUTPUT = 5
     """What nginx itself does to responses when all plugins are through with them: compression."""
 
 
@@ -42,6 +43,8 @@ class Scope:
     route_name: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The group's plugin metadata for this plugin."""
+    one_of_several: bool = False
+    """For an authentication plugin: it notes whom it knows as admitted, and leaves refusing strangers to others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +113,15 @@ class Plugin:
     metadata: type[Conf] | None = None
     names_route: bool = False
     """True when what it does names the route: a global rule of it stands in each route too."""
+    identifies: bool = False
+    """True when it says who the consumer is without having credentials of its own."""
     protects: bool = False
     """True when letting a request past on an internal error would be a hole: such a plugin answers 500 instead."""
+
+    @property
+    def names_consumer(self) -> bool:
+        """Whether the consumer is known behind it."""
+        return self.auth is not None or self.identifies
 
     def read(self, conf: Mapping[str, Any]) -> Conf:
         """`conf` as JSON documents hold it, checked; raises pydantic.ValidationError naming the wrong field."""

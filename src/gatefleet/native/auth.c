@@ -1,7 +1,8 @@
 /* Filters [key-auth] and [basic-auth]: who calls, by the consumer table.
  *
- * Consumer table: "k\0<key>", "b\0<username>", "c\0<consumer>" -> four strings, each u16 size and bytes:
- * consumer, credential id, custom id, password (basic-auth only; empty strings for what is not there). */
+ * Consumer table: "k\0<key>", "b\0<username>", "c\0<consumer>", "j\0<key>", "h\0<key id>" -> strings, each u16 size and bytes:
+ * consumer, credential id, custom id, secret (not with keys), more (optional: a consumer's labels as JSON, what a jwt-auth
+ * credential says of its algorithm); empty strings for what is not there. */
 #include "gatefleet.h"
 
 #include <stdio.h>
@@ -13,6 +14,7 @@ struct auth {
   const struct kind *kind;
   struct text header, query, realm, anonymous, refusal; /* refusal: what to say instead of our own words */
   bool hide;
+  bool soft; /* one of several ways: notes whom it knows, and leaves refusing strangers to a later filter */
   char texts[]; /* everything the slices above point to */
 };
 
@@ -36,6 +38,7 @@ static struct text keep(struct auth *auth, size_t *used, struct text value) {
 static bool take_field(struct auth *auth, size_t *used, const struct field *field) {
   struct text kept = keep(auth, used, field->value);
   if (same(field->key, TEXT("hide_credentials"))) return field_flag(field->value, &auth->hide);
+  if (same(field->key, TEXT("soft"))) return field_flag(field->value, &auth->soft);
   if (same(field->key, TEXT("anonymous_consumer"))) auth->anonymous = kept;
   else if (same(field->key, TEXT("error_response"))) auth->refusal = kept;
   else if (!header_safe(kept)) return false;
@@ -73,13 +76,15 @@ static bool next_string(struct text *rest, struct text *out) {
   return true;
 }
 
-static bool person_read(struct text entry, struct person *out) {
-  return next_string(&entry, &out->consumer) && next_string(&entry, &out->credential) &&
-         next_string(&entry, &out->custom_id) && next_string(&entry, &out->password) && out->consumer.size > 0 &&
-         header_safe(out->consumer) && header_safe(out->credential) && header_safe(out->custom_id);
+static bool strings_read(struct text entry, struct text out[PERSON_STRINGS]) {
+  out[4] = (struct text){entry.at, 0};
+  for (size_t i = 0; i < 4; i++)
+    if (!next_string(&entry, &out[i])) return false;
+  if (entry.size > 0 && !next_string(&entry, &out[4])) return false;
+  return out[0].size > 0 && header_safe(out[0]) && header_safe(out[1]) && header_safe(out[2]);
 }
 
-static enum lookup find(char space, struct text name, struct person *out) {
+enum lookup person_strings(char space, struct text name, struct text out[PERSON_STRINGS]) {
   char key[SECRET_MAX + 2];
   struct text entry;
   if (name.size == 0 || name.size > SECRET_MAX) return MISSING;
@@ -87,7 +92,14 @@ static enum lookup find(char space, struct text name, struct person *out) {
   key[1] = 0;
   memcpy(key + 2, name.at, name.size);
   enum lookup result = table_get(CONSUMER_TABLE, (struct text){key, name.size + 2}, &entry);
-  return result == FOUND && !person_read(entry, out) ? UNREADABLE : result;
+  return result == FOUND && !strings_read(entry, out) ? UNREADABLE : result;
+}
+
+static enum lookup find(char space, struct text name, struct person *out) {
+  struct text strings[PERSON_STRINGS];
+  enum lookup result = person_strings(space, name, strings);
+  if (result == FOUND) *out = (struct person){strings[0], strings[1], strings[2], strings[3]};
+  return result;
 }
 
 /* Adding is cheaper than replacing, and nothing is there to replace unless an earlier filter of ours put it there. */
@@ -98,15 +110,21 @@ static void assign(void *filter, struct text name, struct text value, bool fresh
   else put_header(filter, REQUEST_HEADERS, name, value);
 }
 
-static enum headers_status attach(void *filter, const struct person *person) {
+static enum headers_status attach(void *filter, const struct auth *auth, const struct person *person) {
   bool fresh = !request_header(filter, TEXT("x-consumer-username")).at;
   assign(filter, TEXT("x-consumer-username"), person->consumer, fresh);
   assign(filter, TEXT("x-credential-identifier"), person->credential, fresh);
   assign(filter, TEXT("x-consumer-custom-id"), person->custom_id, fresh);
+  if (auth->soft) put_header(filter, REQUEST_HEADERS, TEXT("x-gf-admitted"), TEXT("1"));
   return HEADERS_CONTINUE;
 }
 
+static bool admitted(void *filter, const struct auth *auth) {
+  return auth->soft && request_header(filter, TEXT("x-gf-admitted")).at;
+}
+
 static enum headers_status unauthorized(void *filter, const struct auth *auth, struct text body, const char *form) {
+  if (auth->soft) return HEADERS_CONTINUE;
   char challenge[512];
   struct header extra[2];
   int size = snprintf(challenge, sizeof challenge, form, (int)auth->realm.size, auth->realm.at);
@@ -120,7 +138,7 @@ static enum headers_status stranger(void *filter, const struct auth *auth, struc
   struct person person;
   if (auth->anonymous.size == 0) return unauthorized(filter, auth, body, form);
   switch (find('c', auth->anonymous, &person)) {
-    case FOUND: person.credential = (struct text){NULL, 0}; return attach(filter, &person);
+    case FOUND: person.credential = (struct text){NULL, 0}; return attach(filter, auth, &person);
     case MISSING: return unauthorized(filter, auth, TEXT("{\"message\":\"Invalid user authorization\"}\n"), form);
     default: return refuse_broken(filter);
   }
@@ -157,6 +175,7 @@ static enum headers_status key_request(void *filter, struct object *self) {
   char buffer[SECRET_MAX];
   struct credential given;
   struct person person;
+  if (admitted(filter, auth)) return HEADERS_CONTINUE;
   if (!key_in_request(filter, auth, buffer, &given))
     return stranger(filter, auth, TEXT("{\"message\":\"Missing API key in request\"}\n"), key_form);
   switch (find('k', given.secret, &person)) {
@@ -165,7 +184,7 @@ static enum headers_status key_request(void *filter, struct object *self) {
     default: return refuse_broken(filter);
   }
   if (auth->hide && !key_hide(filter, auth, given.from_header)) return refuse_broken(filter);
-  return attach(filter, &person);
+  return attach(filter, auth, &person);
 }
 
 const struct kind key_auth = {{"key-auth", 8}, key_configure, release, NULL, key_request, NULL, NULL};
@@ -178,14 +197,15 @@ static struct object *basic_configure(const struct fields *fields) {
   return configure(&basic_auth, TEXT("basic"), fields);
 }
 
-static int base64_value(char c) {
+static int base64_value(char c) { /* of either alphabet */
   if (c >= 'A' && c <= 'Z') return c - 'A';
   if (c >= 'a' && c <= 'z') return c - 'a' + 26;
   if (c >= '0' && c <= '9') return c - '0' + 52;
-  return c == '+' ? 62 : c == '/' ? 63 : -1;
+  return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
 }
 
-static bool base64_decode(struct text encoded, char *buffer, size_t size, struct text *out) {
+/* Of either alphabet, padded or not. */
+bool base64_decode(struct text encoded, char *buffer, size_t size, struct text *out) {
   size_t used = 0;
   uint32_t bits = 0;
   int held = 0;
@@ -227,6 +247,7 @@ static enum headers_status basic_request(void *filter, struct object *self) {
   char buffer[SECRET_MAX];
   struct credential given;
   struct person person;
+  if (admitted(filter, auth)) return HEADERS_CONTINUE;
   struct text header = request_header(filter, TEXT("authorization"));
   if (!header.at)
     return stranger(filter, auth, TEXT("{\"message\":\"Missing authorization in request\"}\n"), basic_form);
@@ -239,7 +260,7 @@ static enum headers_status basic_request(void *filter, struct object *self) {
   }
   if (!equal_in_constant_time(person.password, given.secret)) return stranger(filter, auth, wrong, basic_form);
   if (auth->hide) drop_header(filter, TEXT("authorization"));
-  return attach(filter, &person);
+  return attach(filter, auth, &person);
 }
 
 const struct kind basic_auth = {{"basic-auth", 10}, basic_configure, release, NULL, basic_request, NULL, NULL};

@@ -43,10 +43,12 @@ def key_auth_config(
     anonymous_consumer: str | None = None,
     realm: str = "key",
     error_response: object = None,
+    soft: bool = False,
 ) -> bytes:
-    """Filter `key-auth`; `error_response` replaces the body of refusals."""
+    """Filter `key-auth`; `error_response` replaces the body of refusals, `soft` leaves refusing to a later filter."""
     own = (("header", header.encode()), ("query", query.encode()))
-    return encode_config((*own, *_auth_fields(realm, anonymous_consumer, error_response, hide=hide_credentials)))
+    shared = _auth_fields(realm, anonymous_consumer, error_response, hide=hide_credentials, soft=soft)
+    return encode_config((*own, *shared))
 
 
 def basic_auth_config(
@@ -55,12 +57,15 @@ def basic_auth_config(
     anonymous_consumer: str | None = None,
     realm: str = "basic",
     error_response: object = None,
+    soft: bool = False,
 ) -> bytes:
-    """Filter `basic-auth`; `error_response` replaces the body of refusals."""
-    return encode_config(_auth_fields(realm, anonymous_consumer, error_response, hide=hide_credentials))
+    """Filter `basic-auth`; `error_response` replaces the body of refusals, `soft` leaves refusing to a later filter."""
+    return encode_config(_auth_fields(realm, anonymous_consumer, error_response, hide=hide_credentials, soft=soft))
 
 
-def _auth_fields(realm: str, anonymous: str | None, error_response: object, *, hide: bool) -> Iterator[Field]:
+def _auth_fields(
+    realm: str, anonymous: str | None, error_response: object, *, hide: bool, soft: bool
+) -> Iterator[Field]:
     if len(realm.encode()) > 400:
         raise ValueError("a realm cannot be longer than 400 bytes")
     yield "realm", realm.encode()
@@ -69,6 +74,8 @@ def _auth_fields(realm: str, anonymous: str | None, error_response: object, *, h
         yield "anonymous_consumer", anonymous.encode()
     if error_response is not None:
         yield "error_response", answer(error_response)
+    if soft:
+        yield "soft", _flag(soft)
 
 
 def ip_restriction_config(

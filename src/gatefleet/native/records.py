@@ -1,6 +1,8 @@
 """Entries of the consumer table, as `auth.c` reads them: credentials and consumers by key."""
 
+import json
 import struct
+from collections.abc import Mapping
 
 SECRET_MAX = 4096
 _FORBIDDEN = frozenset("\0\r\n")
@@ -20,9 +22,22 @@ def basic_auth_entry(
     return _key(b"b", username), _person(consumer, credential_id, custom_id, password)
 
 
-def consumer_entry(username: str, custom_id: str | None = None) -> tuple[bytes, bytes]:
-    """Key and value that let `username` be named as an anonymous consumer. Raises ValueError as `key_auth_entry`."""
-    return _key(b"c", username), _person(username, "", custom_id)
+def consumer_entry(
+    username: str, custom_id: str | None = None, labels: Mapping[str, str] | None = None
+) -> tuple[bytes, bytes]:
+    """Key and value that let `username` be named as an anonymous consumer, and its labels be asked for.
+
+    Raises ValueError as `key_auth_entry`.
+    """
+    more = json.dumps(dict(labels), sort_keys=True, separators=(",", ":")) if labels else ""
+    return _key(b"c", username), _person(username, "", custom_id) + _string(more)
+
+
+def secret_entry(
+    space: bytes, name: str, secret: bytes, more: str, consumer: str, credential_id: str, custom_id: str | None = None
+) -> tuple[bytes, bytes]:
+    """Key and value of what signs requests: `space` is `j` for jwt-auth, `h` for hmac-auth. Raises ValueError."""
+    return _key(space, name), _person(consumer, credential_id, custom_id, secret) + _string(more)
 
 
 def _key(space: bytes, name: str) -> bytes:
@@ -32,7 +47,7 @@ def _key(space: bytes, name: str) -> bytes:
     return space + b"\0" + encoded
 
 
-def _person(consumer: str, credential_id: str, custom_id: str | None, password: str = "") -> bytes:
+def _person(consumer: str, credential_id: str, custom_id: str | None, password: str | bytes = "") -> bytes:
     if not consumer:
         raise ValueError("a consumer needs a name")
     visible = (consumer, credential_id, custom_id or "")
@@ -41,6 +56,8 @@ def _person(consumer: str, credential_id: str, custom_id: str | None, password: 
     return b"".join(_string(text) for text in (*visible, password))
 
 
-def _string(text: str) -> bytes:
-    encoded = text.encode()
+def _string(text: str | bytes) -> bytes:
+    encoded = text.encode() if isinstance(text, str) else text
+    if len(encoded) > 0xFFFF:
+        raise ValueError("is longer than 65535 bytes")
     return struct.pack("<H", len(encoded)) + encoded

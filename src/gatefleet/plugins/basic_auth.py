@@ -44,7 +44,7 @@ class BasicCredential(Conf):
         return value
 
 
-def translate(conf: BasicAuth, _: Scope) -> Iterator[Effect]:
+def translate(conf: BasicAuth, scope: Scope) -> Iterator[Effect]:
     yield native(
         "basic-auth",
         basic_auth_config(
@@ -52,6 +52,7 @@ def translate(conf: BasicAuth, _: Scope) -> Iterator[Effect]:
             anonymous_consumer=conf.anonymous_consumer,
             realm=conf.realm,
             error_response=refused_body(conf, None),
+            soft=scope.one_of_several,
         ),
     )
 

@@ -44,7 +44,7 @@ class KeyCredential(Conf):
         return value
 
 
-def translate(conf: KeyAuth, _: Scope) -> Iterator[Effect]:
+def translate(conf: KeyAuth, scope: Scope) -> Iterator[Effect]:
     if conf.bearer_token:
         raise Invalid("[bearer_token] is not supported yet; name the header that carries the bare key in [header]")
     yield native(
@@ -56,6 +56,7 @@ def translate(conf: KeyAuth, _: Scope) -> Iterator[Effect]:
             anonymous_consumer=conf.anonymous_consumer,
             realm=conf.realm,
             error_response=refused_body(conf, None),
+            soft=scope.one_of_several,
         ),
     )
 

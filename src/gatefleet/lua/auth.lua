@@ -1,0 +1,46 @@
+-- What authentication plugins in Lua do once they know, or do not know, who calls. Behind native.lua.
+local function admit(handle, conf, who)
+  local headers = handle:headers()
+  local told = {
+    ["x-consumer-username"] = who.name,
+    ["x-credential-identifier"] = who.credential,
+    ["x-consumer-custom-id"] = who.custom_id,
+  }
+  for name, value in pairs(told) do
+    if value == "" then
+      headers:remove(name)
+    else
+      headers:replace(name, value)
+    end
+  end
+  if conf.soft then
+    headers:replace("x-gf-admitted", "1")
+  end
+end
+
+local function unauthorized(handle, conf, message)
+  local body = conf.body or format('{"message":"%s"}\n', message)
+  refuse(handle, "401", body, { ["www-authenticate"] = conf.challenge })
+end
+
+-- Nobody known: the anonymous consumer if there is one, the next way to authenticate if there is one, else a refusal.
+local function stranger(handle, conf, message)
+  if conf.anonymous == "" then
+    if not conf.soft then
+      unauthorized(handle, conf, message)
+    end
+    return
+  end
+  local guest = person("c", conf.anonymous)
+  if guest then
+    guest.credential = ""
+    admit(handle, conf, guest)
+  elseif not conf.soft then
+    unauthorized(handle, conf, "Invalid user authorization")
+  end
+end
+
+-- Several ways to authenticate may stand behind each other; the first that knows the caller is enough.
+local function already_admitted(handle, conf)
+  return conf.soft and header(handle, "x-gf-admitted") ~= nil
+end

@@ -1,0 +1,116 @@
+local function from_header(handle, conf)
+  local value = header(handle, conf.header)
+  if value and conf.hide then
+    handle:headers():remove(conf.header)
+  end
+  return value and (match(value, "^[Bb]earer (.*)$") or value)
+end
+
+local function from_query(handle, conf)
+  local path, query = target(handle)
+  local token, kept = nil, {}
+  for one in string.gmatch(query or "", "[^&]+") do
+    local value = sub(one, 1, #conf.query + 1) == conf.query .. "=" and sub(one, #conf.query + 2)
+    if value then
+      token = token or value
+    else
+      kept[#kept + 1] = one
+    end
+  end
+  if token and conf.hide then
+    handle:headers():replace(":path", #kept > 0 and path .. "?" .. table.concat(kept, "&") or path)
+  end
+  return token
+end
+
+local function from_cookie(handle, conf)
+  local token, kept = nil, {}
+  for one in string.gmatch(header(handle, "cookie") or "", "[^;]+") do
+    local name, value = match(one, "^%s*([^=]+)=(.*)$")
+    if name == conf.cookie then
+      token = token or value
+    else
+      kept[#kept + 1] = match(one, "^%s*(.*)$")
+    end
+  end
+  if token and conf.hide then
+    if #kept > 0 then
+      handle:headers():replace("cookie", table.concat(kept, "; "))
+    else
+      handle:headers():remove("cookie")
+    end
+  end
+  return token
+end
+
+local function object_of(encoded)
+  local value = json_read(unbase64(encoded) or "")
+  return type(value) == "table" and not is_json_list(value) and value or nil
+end
+
+-- The parts of a token, or nil.
+local function parsed(token)
+  local signed, signature = match(token, "^([%w_-]+%.[%w_-]+)%.([%w_-]+)$")
+  if not signed then
+    return nil
+  end
+  local head, claims = match(signed, "^(.*)%.(.*)$")
+  head, claims, signature = object_of(head), object_of(claims), unbase64(signature)
+  if head and claims and signature and type(head.alg) == "string" then
+    return { alg = head.alg, claims = claims, signed = signed, signature = signature }
+  end
+end
+
+local function signed_by(who, algorithm, token)
+  if token.alg ~= algorithm then
+    return false
+  elseif sub(algorithm, 1, 2) == "HS" then
+    return equal(hmac("SHA" .. sub(algorithm, 3), who.secret, token.signed), token.signature)
+  end
+  return verified(algorithm, who.secret, token.signed, token.signature)
+end
+
+local function in_time(claims, verify, grace)
+  local now, exp, nbf = os.time(), claims.exp, claims.nbf
+  if verify.exp and exp ~= nil and not (type(exp) == "number" and exp > now - grace) then
+    return false
+  end
+  return not (verify.nbf and nbf ~= nil and not (type(nbf) == "number" and nbf < now + grace))
+end
+
+-- Who signed the request's token, or nil and what to say.
+local function caller(handle, conf)
+  local token = from_header(handle, conf) or from_query(handle, conf) or from_cookie(handle, conf)
+  if not token then
+    return nil, "Missing JWT token in request"
+  end
+  token = parsed(token)
+  if not token then
+    return nil, "JWT token invalid"
+  end
+  local key = token.claims[conf.claim]
+  if type(key) ~= "string" then
+    return nil, "missing user key in JWT token"
+  end
+  local who = person("j", key)
+  if not who then
+    return nil, "Invalid user key in JWT token"
+  end
+  local algorithm, grace = match(who.more, "^(%w+) (%d+)$")
+  if not signed_by(who, algorithm, token) or not in_time(token.claims, conf.verify, tonumber(grace)) then
+    return nil, "failed to verify jwt"
+  end
+  return who
+end
+
+function on.request(handle, conf)
+  if already_admitted(handle, conf) then
+    return
+  end
+  local who, why = caller(handle, conf)
+  if who then
+    admit(handle, conf, who)
+  else
+    stranger(handle, conf, why)
+  end
+end
