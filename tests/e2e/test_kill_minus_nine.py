@@ -52,3 +52,16 @@ def test_the_agent_killed_does_not_touch_traffic(own: Fleet, upstream: int) -> N
         eventually(lambda: own.get("/agent-2").status == 200, 5)
     assert seen.failed == []
     assert seen.closed == 0
+
+
+def test_a_killed_dp_manager_loses_no_receipt(own: Fleet, upstream: int) -> None:
+    own.service("steady", upstream)
+    for number in range(3):
+        name = f"receipt-{number}"
+        body = {"name": name, "service_id": "steady", "paths": [f"/{name}"]}
+        revision = own.call("PUT", f"/apisix/admin/routes/{name}", body).headers["x-gateway-group-revision"]
+        time.sleep(0.02 * number)  # before it is compiled, before it is served, before it is reported
+        own.processes("gatefleet", "dpm")[0].kill()
+        path = f"/api/gateway_groups/default/revisions/{revision}/receipt?wait=30"
+        found = own.client.get(own.url("admin", path), auth=("admin", "admin"), timeout=40).json()["value"]
+        assert (found["text"], own.get(f"/{name}").status) == ("1 of 1 instances live", 200)

@@ -30,6 +30,8 @@ R: Final = receipt.c
 L: Final = revision_log.c
 
 State = Literal["live", "pending", "rejected"]
+_Made = Row[Any, Any, Any, datetime]
+"""A revision of the log: its number, its moment, what it changed, and now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ async def forget(connection: AsyncConnection, *, kept: timedelta = KEPT) -> int:
     return gone.rowcount
 
 
-async def _receipts(connection: AsyncConnection, group_id: str, made: Sequence[Row[Any]]) -> list[Receipt]:
+async def _receipts(connection: AsyncConnection, group_id: str, made: Sequence[_Made]) -> list[Receipt]:
     """Receipts of revisions, given as rows of the log."""
     instances = [i for i in await fleet.list_instances(connection, group_id) if i.status != "Offline"]
     proven = await _proven(connection, group_id, [row.revision for row in made])
@@ -175,7 +177,7 @@ async def _proven(
     return {(row.wanted, row.id): row for row in await connection.execute(query)}
 
 
-def _line(each: Instance, made: Row[Any], proven: Row[Any] | None) -> Line:
+def _line(each: Instance, made: _Made, proven: Row[Any] | None) -> Line:
     if proven is None:
         return Line(each.id, each.hostname, "pending", _waits(each), None, {})
     measured = each.created_at <= made.at and made.at > made.now - KEPT
@@ -195,7 +197,7 @@ def _waits(each: Instance) -> str:
     return each.pending or f"it has proven revision {each.proven_revision} so far"
 
 
-def _left_out(made: Row[Any], status: Row[Any] | None) -> Mapping[str, str]:
+def _left_out(made: _Made, status: Row[Any, Any] | None) -> Mapping[str, str]:
     """What is left out at a revision: all that is now, or of an older one what it changed and is not mended since."""
     if status is None:
         return {}
