@@ -35,7 +35,8 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
 class Order(msgspec.Struct, frozen=True, omit_defaults=True):
     """What somebody wants released. With `create_new_version`, versions are made of the templates as they are.
 
-    `source_group_id`: the group whose running version is synced.
+    `source_group_id`: the group whose running version is synced. `begins`: the runtime configuration by service that a
+    group begins with, if that was settled when the order was kept.
     """
 
     operation: Operation
@@ -44,6 +45,7 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
     create_new_version: bool = False
     source_group_id: str = ""
     note: str = ""
+    begins: dict[str, dict[str, Any]] = {}
 
     def touched(self) -> list[str]:
         """Every group it reads or writes, in an order that all orders share: so none waits for another in a circle."""

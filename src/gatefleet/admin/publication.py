@@ -22,13 +22,14 @@ async def guard(documents: Documents, document: Document, *, gone: bool = False)
 
     A service's runtime configuration, name, labels and description may always be edited.
     """
-    if document.kind not in VERSIONED or not documents.publishing_only:
+    if document.kind not in VERSIONED or not documents.restricted:
         return
     held = await documents.get(document.kind, document.key)
     if not gone and held and same(_versioned(held.document), _versioned(document)):
         return
+    why = f" (approval rule [{documents.publishing_rule}])" if documents.publishing_rule else ""
     raise Invalid(
-        f"gateway group [{documents.group_id}] takes services by publishing only: change the template and "
+        f"gateway group [{documents.group_id}] takes services by publishing only{why}: change the template and "
         "POST /api/services/publish; hosts, path_prefix, upstream, status, name, labels and desc can be edited here"
     )
 

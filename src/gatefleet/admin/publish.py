@@ -4,22 +4,29 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
+import msgspec
 from fastapi import APIRouter, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatefleet.admin import audit
 from gatefleet.admin.access import caller_of, group_of
+from gatefleet.admin.approvals import Executor, Kept, ask
 from gatefleet.admin.conflicts import conflicts, neighbours
 from gatefleet.admin.endpoint import add, group, system
 from gatefleet.admin.orders import Item, Order, PublishBody, RollbackBody, SyncBody
 from gatefleet.admin.patch import patched
-from gatefleet.admin.release import GroupPlan, Plan, Step, accepted, carry_out, plan, reading, version_value
+from gatefleet.admin.query import flag
+from gatefleet.admin.release import GroupPlan, Plan, Step, accepted, carry_out, pinned, plan, reading, version_value
 from gatefleet.admin.web import answer, control, read_json, read_shape, value
 from gatefleet.errors import Invalid, NotFound
 from gatefleet.resources import Document
 from gatefleet.resources.publishing import RUNTIME, Outcome, runtime_of
 from gatefleet.resources.secrets import masked
-from gatefleet.store import Documents
+from gatefleet.store import Author, Documents
+from gatefleet.store.approvals import Rule, needed
+from gatefleet.store.crypto import Cipher
 from gatefleet.store.releases import Releases
+from gatefleet.store.store import changing
 
 IN_GROUP: Final = "/api/gateway_groups/{gateway_group_id}/services"
 
@@ -39,26 +46,26 @@ def router() -> APIRouter:
 
 async def _publish(request: Request) -> Response:
     body = await read_shape(request, PublishBody)
-    return await _release(request, body.order(), dry=_dry(request, asked=body.dry_run))
+    return await _release(request, body.order(), dry=body.dry_run or flag(request, "dry_run"))
 
 
 async def _sync(request: Request) -> Response:
     body = await read_shape(request, SyncBody)
     order = body.order(request.path_params["id"], group_of(request))
-    return await _release(request, order, dry=_dry(request, asked=body.dry_run))
+    return await _release(request, order, dry=body.dry_run or flag(request, "dry_run"))
 
 
 async def _rollback(request: Request) -> Response:
     body = await read_shape(request, RollbackBody)
     item = Item(request.path_params["id"], version=body.version)
     order = Order("rollback", (item,), (group_of(request),), note=body.note)
-    return await _release(request, order, dry=_dry(request, asked=body.dry_run))
+    return await _release(request, order, dry=body.dry_run or flag(request, "dry_run"))
 
 
 async def _unpublish(request: Request) -> Response:
     item = Item(request.path_params["id"])
     order = Order("unpublish", (item,), (group_of(request),), note=_note(request))
-    return await _release(request, order, dry=_dry(request))
+    return await _release(request, order, dry=flag(request, "dry_run"))
 
 
 async def _release(request: Request, order: Order, *, dry: bool) -> Response:
@@ -66,10 +73,10 @@ async def _release(request: Request, order: Order, *, dry: bool) -> Response:
     store, operator = control(request).store, caller_of(request).name
     if dry:
         async with store.moment() as connection:
-            planned = await plan(
-                Releases(connection, store.cipher), order, await reading(connection, store.cipher, order)
-            )
-        return value(planned.plain())
+            groups = await reading(connection, store.cipher, order)
+            planned = await plan(Releases(connection, store.cipher), order, groups)
+            rule = await needed(connection, order.operation, order.groups)
+        return value({**planned.plain(), **({"approval_rule": rule.name} if rule else {})})
     async with audit.transact(request) as connection, AsyncExitStack() as stack:
         releases = Releases(connection, store.cipher)
         groups = {
@@ -77,26 +84,58 @@ async def _release(request: Request, order: Order, *, dry: bool) -> Response:
         }
         planned = await plan(releases, order, groups)
         planned.refuse_duplicates()
+        if rule := await needed(connection, order.operation, order.groups):
+            return await _ask(request, releases, rule, order, planned)
         revisions = await carry_out(releases, planned, groups, operator)
         services = ",".join(item.service_id for item in order.items)
         audit.note(request, f"services/{order.operation}", services, _noted(order))
-    return value({"revisions": revisions, "warnings": planned.warnings(), "versions": _versions(planned)})
+    return value(_done(planned, revisions))
+
+
+async def _ask(request: Request, releases: Releases, rule: Rule, order: Order, planned: Plan) -> Response:
+    """Make the versions, and keep the rest until somebody else approves it."""
+    kept = await pinned(releases, order, planned, caller_of(request).name)
+    return await ask(
+        request,
+        releases.connection,
+        rule,
+        order.operation,
+        order.groups,
+        msgspec.to_builtins(kept),
+        services=[item.service_id for item in order.items],
+        note=order.note,
+    )
+
+
+async def _preview_kept(connection: AsyncConnection, cipher: Cipher, kept: Kept) -> Mapping[str, Any]:
+    order = msgspec.convert(kept, Order)
+    return (await plan(Releases(connection, cipher), order, await reading(connection, cipher, order))).plain()
+
+
+async def _run_kept(connection: AsyncConnection, cipher: Cipher, kept: Kept, author: Author) -> Mapping[str, Any]:
+    order, releases = msgspec.convert(kept, Order), Releases(connection, cipher)
+    async with AsyncExitStack() as stack:
+        groups = {
+            id_: await stack.enter_async_context(changing(connection, cipher, id_, author)) for id_ in order.touched()
+        }
+        planned = await plan(releases, order, groups)
+        planned.refuse_duplicates()
+        return _done(planned, await carry_out(releases, planned, groups, author.operator))
+
+
+EXECUTORS: Final = dict.fromkeys(("publish", "sync", "rollback", "unpublish"), Executor(_preview_kept, _run_kept))
+"""How orders that waited for an approval are carried out."""
+
+
+def _done(planned: Plan, revisions: Mapping[str, int]) -> dict[str, Any]:
+    versions = [version_value(version) for version in planned.versions]
+    return {"revisions": revisions, "warnings": planned.warnings(), "versions": versions}
 
 
 def _noted(order: Order) -> dict[str, Any]:
     versions = {item.service_id: item.version for item in order.items if item.version}
     source = {"source_gateway_group": order.source_group_id} if order.source_group_id else {}
     return {"gateway_groups": order.groups, **source, "versions": versions, "note": order.note}
-
-
-def _versions(planned: Plan) -> Sequence[Mapping[str, Any]]:
-    return [version_value(version) for version in planned.versions]
-
-
-def _dry(request: Request, *, asked: bool = False) -> bool:
-    """Whether the request only asks: `dry_run` in its body, or `?dry_run=` or `?dry-run=` with anything but false."""
-    said = [request.query_params[name] for name in ("dry_run", "dry-run") if name in request.query_params]
-    return asked or any(text not in {"false", "0"} for text in said)
 
 
 def _note(request: Request) -> str:
@@ -139,7 +178,7 @@ async def _runtime(request: Request) -> Response:
 
 async def _patch_runtime(request: Request) -> Response:
     patch, store = await read_json(request), control(request).store
-    if _dry(request):
+    if flag(request, "dry_run"):
         async with store.read(group_of(request)) as documents:
             planned = await _plan_runtime(request, documents, patch)
         return value(planned.plain())

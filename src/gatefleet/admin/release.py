@@ -81,12 +81,17 @@ class GroupPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an order does, group by group. `named`: the version that the source of a sync had no name for."""
+    """What an order does, group by group.
+
+    `begins`: the runtime configuration by service that groups begin with. `named`: the version that the source of a
+    sync had no name for.
+    """
 
     operation: str
     note: str
     groups: tuple[GroupPlan, ...]
     versions: tuple[Draft, ...] = ()
+    begins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     source_group_id: str | None = None
     named: Draft | None = None
 
@@ -124,7 +129,8 @@ async def plan(releases: Releases, order: Order, groups: Mapping[str, Documents]
     planned = [await _plan_group(releases, order, groups[group_id], wanted) for group_id in order.groups]
     source = order.source_group_id or None
     named = next((each.version for each in wanted if each.names_source), None)
-    return Plan(order.operation, order.note, tuple(planned), versions, source, named)
+    begins = {each.item.service_id: each.first_runtime for each in wanted}
+    return Plan(order.operation, order.note, tuple(planned), versions, begins, source, named)
 
 
 async def reading(connection: AsyncConnection, cipher: Cipher, order: Order) -> Mapping[str, Documents]:
@@ -150,7 +156,8 @@ async def pinned(releases: Releases, order: Order, planned: Plan, operator: str)
     """The order with its versions made and named by id: done later, it does the same whatever templates became."""
     made = {version.service_id: await _made(releases, version, operator) for version in planned.versions}
     items = tuple(_of_version(item, made.get(item.service_id)) for item in order.items)
-    return msgspec.structs.replace(order, items=items, create_new_version=False)
+    begins = {service_id: dict(runtime) for service_id, runtime in planned.begins.items()}
+    return msgspec.structs.replace(order, items=items, create_new_version=False, begins=begins)
 
 
 def revision_of(documents: Documents) -> int:

@@ -1,7 +1,7 @@
 """Which version every item of an order means, and the runtime configuration a group begins with."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gatefleet.admin.orders import Item, Order
@@ -31,12 +31,13 @@ async def wanted_of(releases: Releases, order: Order, number: int, groups: Mappi
     """The item of this number; NotFound or Invalid, naming the field, if there is no such version to be had."""
     item = order.items[number]
     template = await releases.template("services", item.service_id)
-    first = runtime_of(template.document.body) if template else {}
+    first = order.begins.get(item.service_id) or (runtime_of(template.document.body) if template else {})
     match order.operation:
         case "unpublish":
             return Wanted(number, item, None, first)
         case "sync":
-            return await _synced(releases, number, item, groups[order.source_group_id], first)
+            synced = await _synced(releases, number, item, groups[order.source_group_id], first)
+            return replace(synced, first_runtime=order.begins.get(item.service_id, synced.first_runtime))
         case "rollback":
             return Wanted(number, item, await _once_there(releases, item, order.groups), first)
         case "publish" if order.create_new_version:

@@ -100,6 +100,8 @@ def _change(old: Document | None, new: Document | None) -> Change | None:
     if document is None:
         return None
     one, other = (_comparable(old) if old else {}), (_comparable(new) if new else {})
+    if old and new and "plugins" in one.keys() | other.keys():
+        one, other = {"plugins": {}, **one}, {"plugins": {}, **other}
     fields = tuple(_fields((), one, other))
     if old and new and not fields:
         return None

@@ -94,9 +94,11 @@ class Documents:
         revision: int,
         *,
         publishing_only: bool = False,
+        publishing_rule: str | None = None,
         ringed: Mapping[str, str] = NO_RING,
     ) -> None:
         self.publishing_only = publishing_only
+        self.publishing_rule = publishing_rule
         self.ringed = ringed
         """The services of the ring that runs, to the ring's id: only the ring's end may change them."""
         self.raised = False
@@ -108,6 +110,11 @@ class Documents:
         self.note = ""
         self._there: dict[tuple[str, str], bool] = {}
         self._cipher = cipher
+
+    @property
+    def restricted(self) -> bool:
+        """Whether services and their routes come to this group by publishing only."""
+        return self.publishing_only or self.publishing_rule is not None
 
     @property
     def touched(self) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gatefleet.errors import NotFound
 from gatefleet.resources import Document
+from gatefleet.store.approvals import demanding
 from gatefleet.store.crypto import Cipher, new_key, unwrap, wrap
 from gatefleet.store.database import autocommit, connect, snapshot, transaction
 from gatefleet.store.documents import BATCH, Documents, in_order, opened
@@ -127,7 +128,7 @@ async def changing(
 ) -> AsyncGenerator[Documents]:
     """A change of one group within a transaction that may hold more; see Store.change."""
     columns = (gateway_group.c.revision, gateway_group.c.enforce_service_publishing, gateway_group.c.ring_id)
-    statement = select(*columns)
+    statement = select(*columns, demanding("publish").label("publishing_rule"))
     locked = statement.where(gateway_group.c.id == group_id).with_for_update(key_share=True)
     row = (await connection.execute(locked)).one_or_none()
     if row is None:
@@ -138,6 +139,7 @@ async def changing(
         group_id,
         row.revision + 1,
         publishing_only=row.enforce_service_publishing,
+        publishing_rule=row.publishing_rule,
         ringed=await ringed(connection, row.ring_id) if row.ring_id else {},
     )
     yield documents
