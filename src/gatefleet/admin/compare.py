@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatefleet.admin import openapi
-from gatefleet.admin.access import caller_of, group_of
+from gatefleet.admin.access import caller_of, group_of, visible_groups
 from gatefleet.admin.endpoint import add, group, system
 from gatefleet.admin.query import number
 from gatefleet.admin.web import control, unix, value
@@ -44,7 +44,8 @@ async def _compare(request: Request) -> Response:
     other = request.query_params.get("with", "")
     if not other:
         raise Invalid("the query parameter with is missing: a gateway group or a revision")
-    _check_reach(request, other)
+    if not other.isdecimal():
+        await _check_reach(request, other)
     async with store.moment() as connection:
         now = await looking(connection, store.cipher, group_id)
         here = (await now.everything(), _of(group_id, await running(connection, [group_id])))
@@ -58,11 +59,11 @@ async def _compare(request: Request) -> Response:
     return value(_compared(here, there))
 
 
-def _check_reach(request: Request, other: str) -> None:
-    """The key of a group must not read another one."""
-    own = caller_of(request).group_id
-    if own is not None and not other.isdecimal() and other != own:
-        raise Forbidden(f"the admin key of gateway group [{own}] cannot read gateway group [{other}]")
+async def _check_reach(request: Request, other: str) -> None:
+    """Forbidden for who may not read the other group."""
+    visible = await visible_groups(request)
+    if visible is not None and other not in visible:
+        raise Forbidden(f"[{caller_of(request).name}] cannot read gateway group [{other}]")
 
 
 def _of(group_id: str, versions: Mapping[tuple[str, str], Running]) -> Mapping[str, Running]:
@@ -116,8 +117,9 @@ def _version(version: Running | None) -> dict[str, Any]:
 async def _matrix(request: Request) -> Response:
     """Services by gateway groups: which version each runs where."""
     wanted = [part for part in request.query_params.get("gateway_group_ids", "").split(",") if part]
+    visible = await visible_groups(request)
     async with control(request).store.moment() as connection:
-        groups = await _groups(connection, wanted)
+        groups = [row for row in await _groups(connection, wanted) if visible is None or row["id"] in visible]
         versions = await running(connection, [row["id"] for row in groups])
         columns = select(R.group_id, R.id, R.body["name"].astext.label("name"), R.body["status"].label("status"))
         here = R.group_id.in_([row["id"] for row in groups])

@@ -1,28 +1,29 @@
 """A gateway group's whole configuration as one document: read it, or have the group become what it says."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
 from gatefleet.admin import audit, openapi
 from gatefleet.admin.access import caller_of, group_of
+from gatefleet.admin.approvals import Kept
+from gatefleet.admin.becoming import Way, respond
 from gatefleet.admin.endpoint import add, group
 from gatefleet.admin.query import flag
-from gatefleet.admin.release import revision_of
 from gatefleet.admin.servable import check_servable
-from gatefleet.admin.web import answer, control, read_object, value
-from gatefleet.admin.whole import Plan, carry_out, chosen, guard_all, plan
+from gatefleet.admin.web import answer, control, read_object
+from gatefleet.admin.whole import Candidates, Plan, plan
 from gatefleet.errors import Forbidden, Invalid
-from gatefleet.resources import KINDS, Document, Published
+from gatefleet.resources import KINDS, Published
 from gatefleet.resources.declared import Declared, Problem, declare, misfits, moved, read
 from gatefleet.resources.diff import same
+from gatefleet.store import Documents
+from gatefleet.store.crypto import Cipher
 from gatefleet.store.documents import in_order
-from gatefleet.store.releases import Deed, Releases, Version
+from gatefleet.store.releases import Releases, Version
 
 MAX_NOTE: Final = 1024
-AUDITED_LINES: Final = 200
-"""Sentences about one change that the audit log keeps."""
 
 
 def router() -> APIRouter:
@@ -53,8 +54,9 @@ async def _read(request: Request) -> Response:
 
 
 async def _account_for_secrets(request: Request, group_id: str) -> None:
-    """Forbidden for a group's key; for others it stands in the audit log that all secrets were read."""
-    if caller_of(request).group_id is not None:
+    """Forbidden for all but administrators; it stands in the audit log that all secrets were read."""
+    caller = caller_of(request)
+    if caller.group_id is not None or not caller.unlimited:
         raise Forbidden("all secrets at once are for administrators; leave out the query parameter secrets")
     async with audit.transact(request, group_id):
         audit.note(request, "config", group_id, {"secrets": True})
@@ -62,27 +64,35 @@ async def _account_for_secrets(request: Request, group_id: str) -> None:
 
 async def _apply(request: Request) -> Response:
     """Have the group become what the body says, in one transaction; what is the same is not written."""
-    body, prune, note = await read_object(request), flag(request, "prune"), _note(request)
-    store, group_id = control(request).store, group_of(request)
-    if flag(request, "dry_run"):
-        held = await store.read_changes(group_id, 0)
-        return value({"dry_run": True, "revision": held.revision, **_planned(body, held.upserts, prune=prune).plain()})
-    async with audit.change_group(request) as documents:
-        planned = _planned(body, await documents.everything(), prune=prune)
-        await guard_all(documents, planned)
-        documents.action, documents.note = "apply", note
-        releases = Releases(documents.connection, store.cipher)
+    order = {"config": await read_object(request), "prune": flag(request, "prune"), "note": _note(request)}
+    return await respond(request, APPLY, order, dry=flag(request, "dry_run"))
 
-        async def candidates(_service_id: str, running: str | None) -> Sequence[Version]:
-            version = await releases.version(running) if running else None
-            return [version] if version else []
 
-        deed = Deed("edit", caller_of(request).name, documents.revision, note)
-        await carry_out(documents, releases, planned, await chosen(documents, planned, candidates), deed)
-        shown = planned.plain()
-        audit.note(request, "config", group_id, {"prune": prune, "note": note, "text": shown["text"][:AUDITED_LINES]})
-        revision = revision_of(documents)
-    return value({"dry_run": False, "revision": revision, **shown})
+async def _plan(documents: Documents, _: Cipher, kept: Kept) -> Plan:
+    """What the document asks for; Invalid with every problem there is."""
+    before = await documents.everything()
+    held = Published.of(before)
+    declared = read(kept["config"], held)
+    gone = declared.gone(held) if kept["prune"] else []
+    after = held.changed(declared.documents.values(), ((document.kind, document.key) for document in gone))
+    problems = [*declared.problems, *_unservable(declared, held), *misfits(declared, gone, after)]
+    if problems:
+        errors = [{"pointer": problem.pointer, "error": problem.error} for problem in problems]
+        raise Invalid("; ".join(map(str, problems)), errors)
+    return plan(before, in_order(document for kind in KINDS for document in after.all(kind).values()))
+
+
+def _candidates(_: Documents, releases: Releases, __: Kept) -> Candidates:
+    """It is an edit: a service keeps its version as long as it does what that says."""
+
+    async def found(_: str, running: str | None) -> Sequence[Version]:
+        version = await releases.version(running) if running else None
+        return [version] if version else []
+
+    return found
+
+
+APPLY: Final = Way("apply", "edit", _plan, _candidates)
 
 
 def _note(request: Request) -> str:
@@ -90,19 +100,6 @@ def _note(request: Request) -> str:
     if len(note) > MAX_NOTE:
         raise Invalid(f"note is longer than {MAX_NOTE} characters")
     return note
-
-
-def _planned(body: Mapping[str, Any], before: Sequence[Document], *, prune: bool) -> Plan:
-    """What the document asks for; Invalid with every problem there is."""
-    held = Published.of(before)
-    declared = read(body, held)
-    gone = declared.gone(held) if prune else []
-    after = held.changed(declared.documents.values(), ((document.kind, document.key) for document in gone))
-    problems = [*declared.problems, *_unservable(declared, held), *misfits(declared, gone, after)]
-    if problems:
-        errors = [{"pointer": problem.pointer, "error": problem.error} for problem in problems]
-        raise Invalid("; ".join(map(str, problems)), errors)
-    return plan(before, in_order(document for kind in KINDS for document in after.all(kind).values()))
 
 
 def _unservable(declared: Declared, held: Published) -> Iterator[Problem]:

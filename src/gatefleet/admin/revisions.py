@@ -8,21 +8,24 @@ from typing import Any, Final
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from gatefleet.admin import audit, openapi
-from gatefleet.admin.access import caller_of, group_of
+from gatefleet.admin import openapi
+from gatefleet.admin.access import group_of
+from gatefleet.admin.approvals import Kept
+from gatefleet.admin.becoming import Way, respond
 from gatefleet.admin.endpoint import add, group
 from gatefleet.admin.query import flag, number
-from gatefleet.admin.release import revision_of
 from gatefleet.admin.web import control, listing, read_shape, unix, value
-from gatefleet.admin.whole import carry_out, chosen, guard_all, plan
+from gatefleet.admin.whole import Candidates, Plan, plan
 from gatefleet.errors import Invalid
 from gatefleet.resources import KINDS, document_key
 from gatefleet.resources.declared import declare
 from gatefleet.resources.diff import diff, sentences
-from gatefleet.store.releases import Deed, Releases, Version
+from gatefleet.store import Documents
+from gatefleet.store.crypto import Cipher
+from gatefleet.store.releases import Releases, Version
 from gatefleet.store.revisions import Revision, revision, revisions
 from gatefleet.store.running import once_ran
-from gatefleet.store.store import as_of, looking
+from gatefleet.store.store import as_of
 
 PAGE_SIZE: Final = 50
 MAX_PAGE_SIZE: Final = 1000
@@ -83,32 +86,30 @@ async def _one(request: Request) -> Response:
 
 async def _restore(request: Request) -> Response:
     """Have the group hold what it held at a revision, as a new revision; services follow with their versions."""
-    wanted, group_id, store = _asked(request), group_of(request), control(request).store
-    order = await read_shape(request, Restore)
+    wanted, order = _asked(request), await read_shape(request, Restore)
     if len(order.note) > MAX_NOTE:
         raise Invalid(f'Error at "/note": maximum string length is {MAX_NOTE}')
-    if order.dry_run:
-        async with store.moment() as connection:
-            present = await looking(connection, store.cipher, group_id)
-            planned = plan(await present.everything(), await as_of(connection, store.cipher, group_id, wanted))
-        return value({"dry_run": True, "restored": wanted, "revision": present.revision, **planned.plain()})
-    async with audit.change_group(request) as documents:
-        planned = plan(await documents.everything(), await as_of(documents.connection, store.cipher, group_id, wanted))
-        documents.action, documents.note = "restore", order.note or f"revision {wanted}"
-        releases = Releases(documents.connection, store.cipher)
+    kept = {"revision": wanted, "note": order.note or f"revision {wanted}"}
+    return await respond(request, RESTORE, kept, dry=order.dry_run or flag(request, "dry_run"))
 
-        async def candidates(service_id: str, running: str | None) -> Sequence[Version]:
-            once = await once_ran(documents.connection, group_id, service_id, wanted)
-            ids = [*once, running] if running and running not in once else once
-            return [version for id_ in ids if (version := await releases.version(id_))]
 
-        deed = Deed("restore", caller_of(request).name, documents.revision, documents.note)
-        choice = await chosen(documents, planned, candidates)
-        await guard_all(documents, planned, but={service for service, version in choice.versions.items() if version})
-        await carry_out(documents, releases, planned, choice, deed)
-        audit.note(request, "revisions", str(wanted), {"note": order.note, "text": planned.plain()["text"]})
-        now = revision_of(documents)
-    return value({"dry_run": False, "restored": wanted, "revision": now, **planned.plain()})
+async def _plan(documents: Documents, cipher: Cipher, kept: Kept) -> Plan:
+    after = await as_of(documents.connection, cipher, documents.group_id, kept["revision"])
+    return plan(await documents.everything(), after)
+
+
+def _candidates(documents: Documents, releases: Releases, kept: Kept) -> Candidates:
+    """The versions a service ran by then, the last first; and the one it runs now."""
+
+    async def found(service_id: str, running: str | None) -> Sequence[Version]:
+        once = await once_ran(documents.connection, documents.group_id, service_id, kept["revision"])
+        ids = [*once, running] if running and running not in once else once
+        return [version for id_ in ids if (version := await releases.version(id_))]
+
+    return found
+
+
+RESTORE: Final = Way("restore", "restore", _plan, _candidates, released=True)
 
 
 def _asked(request: Request) -> int:

@@ -104,7 +104,7 @@ async def carry_out(documents: Documents, releases: Releases, planned: Plan, cho
 
 async def guard_all(documents: Documents, planned: Plan, but: Collection[str] = ()) -> None:
     """Invalid if it changes what only publishing may in this group; `but`: services that this is not asked of."""
-    if documents.publishing_only:
+    if documents.restricted:
         for document in planned.outcome.upserts:
             if service_of(document) not in but:
                 await guard(documents, document)
