@@ -73,10 +73,11 @@ async def _release(request: Request, order: Order, *, dry: bool) -> Response:
     store, operator = control(request).store, caller_of(request).name
     if dry:
         async with store.moment() as connection:
-            groups = await reading(connection, store.cipher, order)
-            planned = await plan(Releases(connection, store.cipher), order, groups)
+            releases = Releases(connection, store.cipher)
+            planned = await plan(releases, order, await reading(connection, store.cipher, order))
             rule = await needed(connection, order.operation, order.groups)
-        return value({**planned.plain(), **({"approval_rule": rule.name} if rule else {})})
+            leaving = await _leaving(releases, planned) if order.operation == "rollback" else {}
+        return value({**planned.plain(), **leaving, **({"approval_rule": rule.name} if rule else {})})
     async with audit.transact(request) as connection, AsyncExitStack() as stack:
         releases = Releases(connection, store.cipher)
         groups = {
@@ -90,6 +91,13 @@ async def _release(request: Request, order: Order, *, dry: bool) -> Response:
         services = ",".join(item.service_id for item in order.items)
         audit.note(request, f"services/{order.operation}", services, _noted(order))
     return value(_done(planned, revisions))
+
+
+async def _leaving(releases: Releases, planned: Plan) -> dict[str, Any]:
+    """Of a rollback: the version that is left, with what its publisher said for this moment."""
+    running = planned.groups[0].steps[0].running
+    version = await releases.version(running) if running else None
+    return {"leaving": version_value(version)} if version else {}
 
 
 async def _ask(request: Request, releases: Releases, rule: Rule, order: Order, planned: Plan) -> Response:
