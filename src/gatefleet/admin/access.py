@@ -7,6 +7,7 @@ import base64
 import binascii
 import enum
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, cast
@@ -14,6 +15,8 @@ from typing import Any, Final, Literal, cast
 from fastapi import Request
 from sqlalchemy import Row, and_, select
 
+from gatefleet.admin import grants
+from gatefleet.admin.permissions import PERMISSIONS
 from gatefleet.admin.web import NUL, Control, control
 from gatefleet.errors import Forbidden, Invalid, Unauthorized
 from gatefleet.store.tables import group_key, session, token, user
@@ -32,8 +35,8 @@ class Reach(enum.Enum):
     PUBLIC = "anybody, without any credential"
     ANY = "everybody who is known"
     SELF = "a user, about himself"
-    GROUP = "administrators, and the admin key of the one gateway group it is about"
-    SYSTEM = "administrators"
+    GROUP = "users whose policies allow it, and the admin key of the one gateway group it is about"
+    SYSTEM = "users whose policies allow it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,14 @@ class Caller:
     user_id: str | None = None
     group_id: str | None = None
     roles: tuple[str, ...] = ()
+    boundary: tuple[str, ...] = ()
     must_change_password: bool = False
     session: bytes | None = None
+
+    @property
+    def unlimited(self) -> bool:
+        """Nobody has to ask any policy: the key of a group in its group, or an administrator and nothing else."""
+        return self.group_id is not None or (self.roles == (SUPER_ADMIN,) and not self.boundary)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +72,20 @@ class Access:
         caller = await authenticate(request)
         request.state.caller = caller
         decide(caller, self, asked_group(request))
+        if self.reach in {Reach.GROUP, Reach.SYSTEM} and not caller.unlimited:
+            await self._granted(request, caller)
+
+    async def _granted(self, request: Request, caller: Caller) -> None:
+        needed = PERMISSIONS.get(self.action)
+        if needed is None:
+            raise Forbidden(f"[{self.action}] is left to administrators; user [{caller.name}] is not one")
+        async with control(request).store.reading() as connection:
+            held = await grants.load(connection, caller.roles, caller.boundary)
+        await grants.check(request, held, needed, asked_group(request), caller.name)
 
 
 def decide(caller: Caller, access: Access, group_id: str | None) -> None:
-    """Forbidden unless this caller may do this, to this gateway group if it names one."""
+    """Forbidden unless this kind of caller may do this; what users may do further depends on their policies."""
     if caller.must_change_password and caller.session and access.action not in BEFORE_THE_CHANGE:
         raise Forbidden("change the password first: PUT /api/password with old_password and new_password")
     if caller.group_id is not None:
@@ -74,9 +93,18 @@ def decide(caller: Caller, access: Access, group_id: str | None) -> None:
         if access.reach is Reach.ANY or (access.reach is Reach.GROUP and own):
             return
         raise Forbidden(f"[{access.action}] is not allowed for the admin key of gateway group [{caller.group_id}]")
-    if access.reach in {Reach.ANY, Reach.SELF} or SUPER_ADMIN in caller.roles:
-        return
-    raise Forbidden(f"user [{caller.name}] is not allowed to do [{access.action}]; ask an administrator for a role")
+
+
+async def visible_groups(request: Request) -> Sequence[str] | None:
+    """The ids of the gateway groups that the caller may read; None for all."""
+    caller = caller_of(request)
+    if caller.group_id is not None:
+        return [caller.group_id]
+    if caller.unlimited:
+        return None
+    async with control(request).store.reading() as connection:
+        held = await grants.load(connection, caller.roles, caller.boundary)
+        return await grants.visible_groups(connection, held, PERMISSIONS["GetGatewayGroup"])
 
 
 def caller_of(request: Request) -> Caller:
@@ -212,6 +240,7 @@ def _user(row: Row[Any], source: Literal["dashboard", "api"], session: bytes | N
         source,
         user_id=row.id,
         roles=tuple(row.roles),
+        boundary=tuple(row.boundary),
         must_change_password=row.must_change_password,
         session=session,
     )

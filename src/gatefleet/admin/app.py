@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gatefleet.admin import (
+    approvals,
     audit,
     catalogue,
     certificates,
@@ -51,6 +52,7 @@ def create_api(control: Control) -> FastAPI:
         templates.router(),
         publish.router(),
         versions.router(),
+        approvals.router({**publish.EXECUTORS}),
         catalogue.router(),
         certificates.router(),
         config.router(),

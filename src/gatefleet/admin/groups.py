@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatefleet.admin import audit
-from gatefleet.admin.access import GROUP_KEY_PREFIX, Access, Reach, caller_of, digest
+from gatefleet.admin.access import GROUP_KEY_PREFIX, Access, Reach, digest, visible_groups
 from gatefleet.admin.endpoint import add, group, system
 from gatefleet.admin.query import read_query
 from gatefleet.admin.system import dp_manager_addresses
@@ -74,7 +74,7 @@ def router() -> APIRouter:
 
 
 async def _list(request: Request) -> Response:
-    """All groups; a group's key sees its own. An exact `name` wins over the fuzzy `search`."""
+    """Those the caller may read. An exact `name` wins over the fuzzy `search`."""
     query = read_query(request)
     statement = select(gateway_group)
     if query.name is not None:
@@ -83,9 +83,9 @@ async def _list(request: Request) -> Response:
         statement = statement.where(G.name.icontains(query.search, autoescape=True))
     for key, wanted in query.labels.items():
         statement = statement.where(G.labels.has_key(key) if wanted is None else G.labels.contains({key: wanted}))
-    own = caller_of(request).group_id
-    if own is not None:
-        statement = statement.where(G.id == own)
+    visible = await visible_groups(request)
+    if visible is not None:
+        statement = statement.where(G.id.in_(visible))
     order = G.created_order if query.order_by == "created_at" else G.updated_order
     ordered = statement.order_by(order.desc() if query.descending else order.asc())
     async with control(request).store.reading() as connection:

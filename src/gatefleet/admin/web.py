@@ -86,6 +86,9 @@ async def read_shape(request: Request, shape: type[S]) -> S:
 
 
 async def _read(request: Request) -> bytes:
+    """The body as it came; whoever decides about the request may have read it before."""
+    if hasattr(request.state, "body"):
+        return cast("bytes", request.state.body)
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
@@ -93,7 +96,8 @@ async def _read(request: Request) -> bytes:
         if size > MAX_BODY:
             raise TooLarge(f"the request's body is larger than {MAX_BODY >> 20} MiB")
         parts.append(part)
-    return b"".join(parts) or b"{}"
+    request.state.body = b"".join(parts) or b"{}"
+    return request.state.body
 
 
 def _holds_nul(node: Any) -> bool:

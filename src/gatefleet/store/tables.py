@@ -211,6 +211,7 @@ user: Final = Table(
     Column("password_hash", Text, nullable=False),
     Column("must_change_password", Boolean, nullable=False),
     Column("roles", JSONB, nullable=False, server_default=text("'[]'")),
+    Column("boundary", JSONB, nullable=False, server_default=text("'[]'")),
     _when("created_at"),
     _when("updated_at"),
 )

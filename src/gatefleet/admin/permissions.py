@@ -1,0 +1,111 @@
+"""Which permission every action of the Admin API needs: its name in policies and the resource it is about."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+GROUP: Final = "arn:api7:gateway:gatewaygroup/{group}"
+SERVICE: Final = GROUP + "/publishedservice/{service}"
+TEMPLATE: Final = "arn:api7:gateway:servicetemplate/{template}"
+SETTING: Final = "arn:api7:gateway:gatewaysetting/*"
+APPROVAL: Final = "arn:api7:gateway:approval/{id}"
+USER: Final = "arn:api7:iam:user/{id}"
+ROLE: Final = "arn:api7:iam:role/{id}"
+POLICY: Final = "arn:api7:iam:permissionpolicy/{id}"
+ORGANIZATION: Final = "arn:api7:iam:organization/*"
+READ: Final = ("List", "Get")
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What a policy must allow. `{group}`, `{service}`, `{template}` and `{id}` come from the request; `*` for none."""
+
+    action: str
+    resource: str
+
+
+def _crud(ours: str, noun: str, resource: str, area: str = "gateway") -> Iterator[tuple[str, Permission]]:
+    for verb in READ:
+        yield verb + ours, Permission(f"{area}:Get{noun}", resource)
+    for verb in ("Create", "Update", "Delete"):
+        yield verb + ours, Permission(f"{area}:{verb}{noun}", resource)
+
+
+def _secret() -> Iterator[tuple[str, Permission]]:
+    for verb, theirs in (("List", "Get"), ("Get", "Get"), ("Create", "Put"), ("Update", "Put"), ("Delete", "Delete")):
+        yield f"{verb}SecretProvider", Permission(f"gateway:{theirs}Secret", GROUP)
+
+
+_KINDS: Final = (
+    ("Service", "PublishedService", SERVICE),
+    ("Upstream", "PublishedService", SERVICE),
+    ("Route", "PublishedService", SERVICE),
+    ("StreamRoute", "PublishedService", SERVICE),
+    ("Consumer", "Consumer", GROUP),
+    ("ConsumerCredential", "Consumer", GROUP),
+    ("Ssl", "Certificate", GROUP),
+    ("Certificate", "Certificate", GROUP),
+    ("CaCertificate", "Certificate", GROUP),
+    ("Sni", "SNI", GROUP),
+    ("GlobalRule", "GlobalPluginRule", GROUP),
+    ("PluginMetadata", "PluginMetadata", GROUP),
+    ("Proto", "Proto", GROUP),
+    ("GatewayGroup", "GatewayGroup", GROUP),
+    ("ServiceTemplate", "ServiceTemplate", TEMPLATE),
+    ("RouteTemplate", "ServiceTemplate", TEMPLATE),
+    ("StreamRouteTemplate", "ServiceTemplate", TEMPLATE),
+    ("ApprovalRule", "ApprovalRule", SETTING),
+)
+_ONE_BY_ONE: Final = {
+    **dict.fromkeys(
+        ("PublishServices", "SyncService", "RollbackService"), Permission("gateway:PublishServices", SERVICE)
+    ),
+    "CheckServiceConflicts": Permission("gateway:GetPublishedService", SERVICE),
+    "ListPublishedServices": Permission("gateway:GetServiceTemplate", TEMPLATE),
+    "GetServiceVersion": Permission("gateway:GetServiceTemplate", TEMPLATE),
+    "UpdateServiceRuntime": Permission("gateway:UpdatePublishedService", SERVICE),
+    "ValidateConfiguration": Permission("gateway:GetGatewayGroup", GROUP),
+    "ListInstances": Permission("gateway:GetGatewayInstance", GROUP),
+    "CreateInstanceToken": Permission("gateway:CreateGatewayInstance", GROUP),
+    "CreateClientCertificate": Permission("gateway:CreateGatewayInstance", GROUP),
+    **dict.fromkeys(("GetCertificateUsage", "GetCaCertificateUsage"), Permission("gateway:GetCertificate", GROUP)),
+    "GetProtoUsage": Permission("gateway:GetProto", GROUP),
+    "GetSecretProviderUsage": Permission("gateway:GetSecret", GROUP),
+    **dict.fromkeys(
+        ("CompareGatewayGroup", "CompareServices", "GetConfiguration", "GetRevision", "ListRevisions"),
+        Permission("gateway:GetConfiguration", GROUP),
+    ),
+    **dict.fromkeys(("GetReceipt", "ListReceipts"), Permission("gateway:GetGatewayGroup", GROUP)),
+    **dict.fromkeys(("ApplyConfiguration", "RestoreRevision"), Permission("gateway:ApplyConfiguration", GROUP)),
+    **dict.fromkeys(("GetApproval", "ListApprovals"), Permission("gateway:GetApproval", APPROVAL)),
+    "DecideApproval": Permission("gateway:DecideApproval", APPROVAL),
+    **dict.fromkeys(("ListRings", "GetRing"), Permission("gateway:GetPublishedService", SERVICE)),
+    **dict.fromkeys(("CreateRing", "PromoteRing", "RollbackRing"), Permission("gateway:PublishServices", SERVICE)),
+    "GetSystemSettings": Permission("gateway:GetDeploymentSetting", SETTING),
+    "UpdateSystemSettings": Permission("gateway:UpdateDeploymentSetting", SETTING),
+    "GetLicense": Permission("iam:UpdateLicense", ORGANIZATION),
+    "UpdateLicense": Permission("iam:UpdateLicense", ORGANIZATION),
+    "ListUsers": Permission("iam:GetUser", USER),
+    "GetUser": Permission("iam:GetUser", USER),
+    "CreateUser": Permission("iam:InviteUser", USER),
+    "UpdateUserRoles": Permission("iam:UpdateUserRole", USER),
+    "UpdateUserBoundary": Permission("iam:UpdateUserRole", USER),
+    "ResetPassword": Permission("iam:ResetPassword", USER),
+    "DeleteUser": Permission("iam:DeleteUser", USER),
+    "ListRoles": Permission("iam:GetRole", ROLE),
+    "GetRole": Permission("iam:GetRole", ROLE),
+    "CreateRole": Permission("iam:CreateCustomRole", ROLE),
+    "UpdateRole": Permission("iam:UpdateCustomRole", ROLE),
+    "DeleteRole": Permission("iam:DeleteCustomRole", ROLE),
+    "ListPermissionPolicies": Permission("iam:GetPermissionPolicy", POLICY),
+    "GetPermissionPolicy": Permission("iam:GetPermissionPolicy", POLICY),
+    "CreatePermissionPolicy": Permission("iam:CreatePermissionPolicy", POLICY),
+    "UpdatePermissionPolicy": Permission("iam:UpdatePermissionPolicy", POLICY),
+    "DeletePermissionPolicy": Permission("iam:DeletePermissionPolicy", POLICY),
+}
+PERMISSIONS: Final[Mapping[str, Permission]] = {
+    **{action: needed for kind in _KINDS for action, needed in _crud(*kind)},
+    **dict(_secret()),
+    **_ONE_BY_ONE,
+}
+"""By the action an endpoint declares. An action that is not here is left to administrators."""

@@ -1,0 +1,231 @@
+"""Roles and permission policies: what they grant, at once and to the letter."""
+
+import base64
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from admin_api import Api
+from fastapi.routing import APIRoute
+
+from gatefleet.admin.access import Access, Reach
+from gatefleet.admin.permissions import PERMISSIONS
+from gatefleet.admin.policies import Asked, Policy, decide, read_statements
+from gatefleet.errors import Invalid
+
+pytestmark = pytest.mark.anyio
+GROUP = "arn:api7:gateway:gatewaygroup"
+
+
+def statement(actions: list[str], resources: list[str], **more: Any) -> dict[str, Any]:
+    return {"actions": actions, "resources": resources, **more}
+
+
+def env(value: str) -> dict[str, Any]:
+    return {
+        "gateway_group_label": {
+            "type": "MatchLabel",
+            "options": {"key": "env", "operator": "exact_match", "value": value},
+        }
+    }
+
+
+async def somebody(api: Api, *statements: dict[str, Any], name: str = "jane") -> tuple[Api, str, str]:
+    """A user with one role of one policy: the API as she calls it, her id and the policy's."""
+    policy = (await api.call("POST", "/api/permission_policies", {"name": name, "statement": list(statements)}))[
+        "value"
+    ]
+    role = (await api.call("POST", "/api/roles", {"name": name, "policies": [policy["id"]]}))["value"]
+    user = (await api.call("POST", "/api/invites", {"username": name, "password": name}))["value"]
+    await api.call("PUT", f"/api/users/{user['id']}/assigned_roles", {"roles": [role["id"]]})
+    basic = "Basic " + base64.b64encode(f"{name}:{name}".encode()).decode()
+    return replace(api, headers={"Authorization": basic}), user["id"], policy["id"]
+
+
+def asked(action: str, resource: str = "x", **labels: dict[str, str]) -> Asked:
+    return Asked(action, resource, labels)
+
+
+@pytest.mark.parametrize(
+    ("actions", "resources", "question", "allowed"),
+    [
+        (["gateway:GetConsumer"], [f"{GROUP}/a"], asked("gateway:GetConsumer", f"{GROUP}/a"), True),
+        (["gateway:GetConsumer"], [f"{GROUP}/a"], asked("gateway:GetConsumer", f"{GROUP}/ab"), False),
+        (["gateway:GetConsumer"], [f"{GROUP}/a"], asked("gateway:GetConsumers", f"{GROUP}/a"), False),
+        (["gateway:<.*>Consumer"], ["*"], asked("gateway:DeleteConsumer", "y"), True),
+        (["<.*>Get<.*>"], [f"{GROUP}/*"], asked("iam:GetUser", "arn:api7:iam:user/1"), False),
+        (["gateway:Get.onsumer"], ["*"], asked("gateway:GetConsumer"), False),
+        (["gateway:<Get|Update>SNI"], [f"{GROUP}/<[0-9]+>"], asked("gateway:UpdateSNI", f"{GROUP}/12"), True),
+        (["gateway:<Get|Update>SNI"], [f"{GROUP}/<[0-9]+>"], asked("gateway:UpdateSNI", f"{GROUP}/1x"), False),
+        (["*"], [f"{GROUP}/<.*>/publishedservice/s"], asked("z", f"{GROUP}/a/publishedservice/s"), True),
+    ],
+)
+def test_patterns_match_to_the_letter_and_nothing_else(
+    actions: list[str], resources: list[str], question: Asked, *, allowed: bool
+) -> None:
+    policy = Policy("p", read_statements([statement(actions, resources)]))
+    assert decide([policy], [], question).allowed is allowed
+
+
+def test_a_denial_wins_wherever_it_stands_and_a_boundary_narrows() -> None:
+    everything = Policy("all", read_statements([statement(["*"], ["*"])]))
+    no_users = Policy("none", read_statements([statement(["iam:*"], ["*"], effect="deny")]))
+    reading = Policy("read", read_statements([statement(["<.*>:Get<.*>"], ["*"])]))
+    assert decide([everything], [], asked("iam:GetUser")).allowed
+    for policies, boundary in (([everything, no_users], []), ([no_users, everything], []), ([everything], [no_users])):
+        decision = decide(policies, boundary, asked("iam:GetUser"))
+        assert (decision.allowed, decision.policy) == (False, "none")
+    assert decide([everything], [reading], asked("gateway:GetSNI")).allowed
+    assert not decide([everything], [reading], asked("gateway:DeleteSNI")).allowed
+    assert not decide([], [everything], asked("gateway:GetSNI")).allowed
+
+
+def test_conditions_come_in_two_forms_and_all_must_hold() -> None:
+    for conditions in (env("dev"), [env("dev")]):
+        policy = Policy("p", read_statements([statement(["*"], ["*"], conditions=conditions)]))
+        assert decide([policy], [], asked("a", gateway_group_label={"env": "dev"})).allowed
+        assert not decide([policy], [], asked("a", gateway_group_label={"env": "prod"})).allowed
+        assert not decide([policy], [], asked("a")).allowed
+
+
+@pytest.mark.parametrize(
+    ("raw", "problem"),
+    [
+        (None, "1 to 100 statements"),
+        ([], "1 to 100 statements"),
+        ([statement([], ["*"])], "/statement/0/actions"),
+        ([statement(["*"], ["<(>"])], "/statement/0/resources"),
+        ([statement(["*"], ["<"])], 'has a "<" without ">"'),
+        ([statement(["*"], ["*"], effect="maybe")], "effect"),
+        ([statement(["*"], ["*"], conditions={"moon_label": env("x")["gateway_group_label"]})], "moon_label"),
+        (["x"], "/statement"),
+    ],
+)
+def test_statements_that_make_no_sense_are_refused(raw: Any, problem: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        Policy("p", read_statements(raw))
+    assert problem in str(refused.value)
+
+
+async def test_every_endpoint_of_users_needs_a_named_permission(api: Api) -> None:
+    missing = {
+        access.action
+        for route in api.app.routes
+        if isinstance(route, APIRoute)
+        for access in (d.call for d in route.dependant.dependencies)
+        if isinstance(access, Access)
+        and access.reach in {Reach.GROUP, Reach.SYSTEM}
+        and access.action not in PERMISSIONS
+    }
+    assert missing == set()
+
+
+async def test_a_role_for_one_group_opens_that_group_and_no_other(api: Api) -> None:
+    other = (await api.call("POST", "/api/gateway_groups", {"name": "other"}))["value"]["id"]
+    jane, _, _ = await somebody(api, statement(["gateway:GetGatewayGroup", "gateway:*Consumer"], [f"{GROUP}/{other}"]))
+    assert await jane.call("PUT", f"/apisix/admin/consumers/jack?gateway_group_id={other}", {"username": "jack"})
+    await jane.call("GET", f"/apisix/admin/consumers/jack?gateway_group_id={other}")
+    for method, path, body in (
+        ("PUT", "/apisix/admin/consumers/jack?gateway_group_id=default", {"username": "jack"}),
+        ("GET", f"/apisix/admin/services?gateway_group_id={other}", None),
+        ("DELETE", f"/api/gateway_groups/{other}", None),
+        ("GET", "/api/users", None),
+        ("POST", "/api/permission_policies", {"name": "mine", "statement": [statement(["*"], ["*"])]}),
+    ):
+        assert "is not allowed" in await jane.refused(method, path, body, status=403)
+    listed = await jane.call("GET", "/api/gateway_groups")
+    assert ([group["id"] for group in listed["list"]], listed["total"]) == ([other], 1)
+
+
+async def test_a_role_for_one_service_covers_its_routes_and_not_its_neighbours(api: Api) -> None:
+    for name in ("mine", "theirs"):
+        await api.call("PUT", f"/apisix/admin/services/{name}", {"name": name})
+        route = {"name": name, "paths": [f"/{name}"], "service_id": name}
+        await api.call("PUT", f"/apisix/admin/routes/{name}", route)
+    jane, _, _ = await somebody(
+        api, statement(["gateway:*PublishedService"], [f"{GROUP}/default/publishedservice/mine"])
+    )
+    mine = {"name": "mine", "paths": ["/other"], "service_id": "mine"}
+    await jane.call("PUT", "/apisix/admin/routes/mine", mine)
+    await jane.call("PUT", "/apisix/admin/routes/new", mine)
+    await jane.call("GET", "/apisix/admin/routes?service_id=mine")
+    await jane.call("GET", "/api/gateway_groups/default/services/mine")
+    theirs = {"name": "x", "paths": ["/x"], "service_id": "theirs"}
+    for method, path, body in (
+        ("GET", "/apisix/admin/routes/theirs", None),
+        ("DELETE", "/apisix/admin/routes/theirs", None),
+        ("PUT", "/apisix/admin/routes/mine", theirs),
+        ("PUT", "/apisix/admin/routes/theirs", mine),
+        ("POST", "/apisix/admin/routes", theirs),
+        ("GET", "/apisix/admin/routes?service_id=theirs", None),
+        ("GET", "/apisix/admin/services/theirs", None),
+        ("DELETE", "/api/gateway_groups/default/services/theirs", None),
+        ("GET", "/apisix/admin/services", None),
+    ):
+        assert "is not allowed" in await jane.refused(method, path, body, status=403), (method, path)
+
+
+async def test_publishing_needs_every_group_and_service_it_names(api: Api) -> None:
+    groups = [
+        (await api.call("POST", "/api/gateway_groups", {"name": name, "labels": {"env": name}}))["value"]["id"]
+        for name in ("dev", "prod")
+    ]
+    template = {"name": "t", "upstream": {"nodes": [{"host": "127.0.0.1", "port": 1, "weight": 1}]}}
+    service = (await api.call("POST", "/api/services/template", template))["value"]["id"]
+    jane, _, _ = await somebody(api, statement(["gateway:PublishServices"], [f"{GROUP}/*"], conditions=env("dev")))
+    order = {"create_new_version": True, "services": [{"service_id": service, "version": "1"}]}
+    for where in ({"gateway_group_id": groups[1]}, {"gateway_group_ids": groups}, {}):
+        assert "gateway:PublishServices" in await jane.refused(
+            "POST", "/api/services/publish", {**order, **where}, status=403
+        )
+    await jane.call("POST", "/api/services/publish", {**order, "gateway_group_id": groups[0]})
+
+
+async def test_what_is_taken_away_is_refused_from_the_next_request_on(api: Api) -> None:
+    jane, user, policy = await somebody(api, statement(["gateway:GetConsumer"], ["*"]))
+    await jane.call("GET", "/apisix/admin/consumers")
+    body = {"name": "jane", "statement": [statement(["gateway:GetConsumer"], ["*"], effect="deny")]}
+    await api.call("PUT", f"/api/permission_policies/{policy}", body)
+    message = await jane.refused("GET", "/apisix/admin/consumers", status=403)
+    assert "a statement denies it (policy [jane], statement 0)" in message
+    body["statement"][0].pop("effect")
+    await api.call("PUT", f"/api/permission_policies/{policy}", body)
+    await jane.call("GET", "/apisix/admin/consumers")
+    bound = await api.call(
+        "POST", "/api/permission_policies", {"name": "b", "statement": [statement(["iam:*"], ["*"])]}
+    )
+    await api.call("PUT", f"/api/users/{user}/boundary", {"permission_policies": [bound["value"]["id"]]})
+    assert "boundary" in await jane.refused("GET", "/apisix/admin/consumers", status=403)
+    await api.call("PUT", f"/api/users/{user}/boundary", {"permission_policies": []})
+    await api.call("PUT", f"/api/users/{user}/assigned_roles", {"roles": []})
+    await jane.refused("GET", "/apisix/admin/consumers", status=403)
+    await api.call("DELETE", f"/api/users/{user}")
+    await jane.refused("GET", "/apisix/admin/consumers", status=401)
+
+
+async def test_what_is_built_in_or_used_stays_and_somebody_can_always_do_everything(api: Api) -> None:
+    _, user, policy = await somebody(api, statement(["*"], ["*"]))
+    role = (await api.call("GET", "/api/roles?name=jane"))["list"][0]
+    assert "still using it" in await api.refused("DELETE", f"/api/roles/{role['id']}")
+    assert "still using it" in await api.refused("DELETE", f"/api/permission_policies/{policy}")
+    for path in ("/api/roles/super_admin_id", "/api/permission_policies/super_admin_policy_id"):
+        await api.refused("DELETE", path, status=403)
+        await api.refused("PUT", path, {"name": "x", "statement": [statement(["*"], ["*"])]}, status=403)
+    await api.call("POST", f"/api/roles/{role['id']}/detach_permission_policies", [policy])
+    assert (await api.call("GET", f"/api/roles/{role['id']}/permission_policies"))["list"] == []
+    await api.call("POST", f"/api/roles/{role['id']}/attach_permission_policies", [policy, policy])
+    assert (await api.call("GET", f"/api/roles/{role['id']}"))["value"]["policies"] == [policy]
+    assert "not found" in await api.refused("POST", f"/api/roles/{role['id']}/attach_permission_policies", ["nope"])
+    admin = next(u for u in (await api.call("GET", "/api/users"))["list"] if u["username"] == "admin")
+    assert "last administrator" in await api.refused("PUT", f"/api/users/{admin['id']}/assigned_roles", {"roles": []})
+    almighty = {"permission_policies": ["super_admin_policy_id"]}
+    assert "last administrator" in await api.refused("PUT", f"/api/users/{admin['id']}/boundary", almighty)
+    jane = replace(api, headers={"Authorization": "Basic " + base64.b64encode(b"jane:jane").decode()})
+    for method, path, body in (
+        ("DELETE", f"/api/users/{admin['id']}", None),
+        ("PUT", f"/api/users/{admin['id']}/password_reset", {"password": "x"}),
+        ("PUT", f"/api/users/{admin['id']}/assigned_roles", {"roles": []}),
+    ):
+        assert "administrator" in await jane.refused(method, path, body, status=403)
+    await api.call("PUT", f"/api/users/{user}/password_reset", {"password": "anew"})
+    await jane.refused("GET", "/api/me", status=401)
