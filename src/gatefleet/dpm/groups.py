@@ -13,6 +13,7 @@ import structlog
 from gatefleet import snapshot
 from gatefleet.compile.variants import Variants
 from gatefleet.errors import GatefleetError, NotFound
+from gatefleet.fleet import HEARTBEAT_SECONDS, Watch
 from gatefleet.pki import Identity
 from gatefleet.resources.rings import Overlay
 from gatefleet.sealed import SnapshotKeys, sign
@@ -29,6 +30,8 @@ CEILING: Final = 0.2
 _LARGE: Final = 200
 """Documents from which on compiling leaves the loop, so that heartbeats are answered meanwhile."""
 _AFTER_FAULT: Final = 5.0
+MEMBER_SECONDS: Final = 1.0
+"""Between two heartbeats of a ring's member."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,14 @@ class Group:
     def key_of(self, instance: str) -> str:
         """The stream key for an instance."""
         return self.ring_key if self.ring and instance in self.ring.members else self.id
+
+    def watch(self, instance: str) -> Watch | None:
+        """What an instance shall count; members more often, as the ring's end depends on them."""
+        if self.ring is None:
+            return None
+        services = {service: tuple(sorted(names)) for service, names in self.ring.overlay.labels().items()}
+        every = MEMBER_SECONDS if instance in self.ring.members else HEARTBEAT_SECONDS
+        return Watch(self.ring.id, services, every)
 
     @property
     def connected(self) -> int:
@@ -179,6 +190,10 @@ class Groups:
     def key_of(self, identity: Identity) -> str:
         """The key of the stream that an instance follows now. NotFound for a group we do not know."""
         return self._known(identity.group).key_of(identity.instance)
+
+    def watch(self, identity: Identity) -> Watch | None:
+        """What an instance shall count; None when no ring runs. NotFound for a group we do not know."""
+        return self._known(identity.group).watch(identity.instance)
 
     def connected(self, group_id: str) -> int:
         """How many nodes follow a group now."""

@@ -1,8 +1,7 @@
-"""Keeps what time and people change: certificates, revocations, the list of nodes."""
+"""Keeps what time and people change: certificates and revocations."""
 
 import asyncio
 import socket
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -21,7 +20,6 @@ from gatefleet.xds.server import Server
 log = structlog.stdlib.get_logger(__name__)
 
 TURN_SECONDS: Final = 2.0
-_TIDY_SECONDS: Final = 3600.0
 
 
 class Keeper:
@@ -33,7 +31,6 @@ class Keeper:
         self._settings, self._store, self._server, self._front = settings, store, server, front
         self._own = self._issue()
         self._revoked: dict[str, str] | None = None
-        self._tidied: float | None = None
 
     async def run(self) -> None:
         """Turn after turn, until cancelled."""
@@ -53,8 +50,6 @@ class Keeper:
             self._own = self._issue()
         self._front.set_certificate(OWN, self._own)
         self._front.set_certificate(GIVEN, self._given() or self._own)
-        if self._tidied is None or time.monotonic() - self._tidied > _TIDY_SECONDS:
-            await self._tidy()
 
     async def _revocations(self) -> None:
         async with self._store.transaction() as connection:
@@ -64,12 +59,6 @@ class Keeper:
         self._front.set_clients(self.ca.certificate, pki.revocation_list(self.ca, found, datetime.now(UTC)))
         self.callers.revoked, self._revoked = frozenset(found.values()), found
         self._server.drop(self.callers.revoked, "the client certificate is revoked")
-
-    async def _tidy(self) -> None:
-        async with self._store.transaction() as connection:
-            if removed := await fleet.remove_forgotten(connection):
-                log.info("removed silent nodes", count=removed)
-        self._tidied = time.monotonic()
 
     def _issue(self) -> Pair:
         known = (pki.SERVER_NAME, "localhost", "127.0.0.1", socket.gethostname())

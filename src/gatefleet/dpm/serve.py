@@ -12,6 +12,7 @@ import uvicorn
 from gatefleet.dpm.front import Front
 from gatefleet.dpm.groups import Groups
 from gatefleet.dpm.keeper import Keeper
+from gatefleet.dpm.leader import Leader, jobs
 from gatefleet.dpm.reports import Reports
 from gatefleet.dpm.service import Service
 from gatefleet.dpm.status import status_app
@@ -43,17 +44,19 @@ async def run(settings: DpmSettings) -> None:
         front = Front(directory, bind=settings.bind, port=settings.tls_port, log=settings.data_dir / "front.log")
         keeper = Keeper(settings, store, server, front, await _ca(store))
         reports = Reports(store)
+        leader = Leader(settings.dsn.get_secret_value(), jobs(store))
         service = Service(store, groups, keeper.callers, reports, settings.addresses)
         await stack.enter_async_context(_grpc(settings, front, server, service))
         await keeper.turn()
         stack.push_async_callback(front.process.stop, 0)
         await front.start(keeper.ca.certificate)
-        await stack.enter_async_context(_status(settings, groups, server, front))
+        await stack.enter_async_context(_status(settings, groups, leader, front))
         log.info("dp manager ready", nodes=f"{settings.bind}:{settings.tls_port}", status=settings.http_port)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(groups.run())
             tasks.create_task(keeper.run())
             tasks.create_task(reports.run())
+            tasks.create_task(leader.run())
 
 
 async def _open(settings: DpmSettings) -> Store:
@@ -89,10 +92,10 @@ async def _grpc(settings: DpmSettings, front: Front, server: Server, service: Se
 
 
 @asynccontextmanager
-async def _status(settings: DpmSettings, groups: Groups, server: Server, front: Front) -> AsyncGenerator[None]:
+async def _status(settings: DpmSettings, groups: Groups, leader: Leader, front: Front) -> AsyncGenerator[None]:
     """The plain HTTP port."""
     listening = _listen(settings.bind, settings.http_port)
-    app = status_app(groups, server, front)
+    app = status_app(groups, leader, front)
     http = _Quiet(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1))
     task = asyncio.create_task(http.serve([listening]))
     try:

@@ -106,7 +106,11 @@ class Service:
         _check_version(said.machine.version)
         revision = self._groups.revision(identity.group)
         recorded = await self._reports.take(identity, _readable(said))
-        return Heard(newest_revision=revision, recorded_revision=(said.proven_revision or 0) if recorded else 0)
+        return Heard(
+            newest_revision=revision,
+            recorded_revision=(said.proven_revision or 0) if recorded else 0,
+            watch=self._groups.watch(identity),
+        )
 
 
 def _method(

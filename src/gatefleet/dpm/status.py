@@ -13,13 +13,13 @@ from starlette.routing import Route
 
 from gatefleet.dpm.front import Front
 from gatefleet.dpm.groups import Groups
-from gatefleet.xds.server import Server
+from gatefleet.dpm.leader import Leader
 
 
-def status_app(groups: Groups, server: Server, front: Front) -> Starlette:
+def status_app(groups: Groups, leader: Leader, front: Front) -> Starlette:
     """`/healthz` and `/metrics`, and nothing else."""
     registry = CollectorRegistry()
-    registry.register(_Fleet(groups, server, front))
+    registry.register(_Fleet(groups, leader, front))
 
     async def healthz(_: Request) -> Response:
         state = await front.process.state()
@@ -38,8 +38,8 @@ def status_app(groups: Groups, server: Server, front: Front) -> Starlette:
 class _Fleet(Collector):
     """The numbers, read when they are asked for."""
 
-    def __init__(self, groups: Groups, server: Server, front: Front) -> None:
-        self._groups, self._server, self._front = groups, server, front
+    def __init__(self, groups: Groups, leader: Leader, front: Front) -> None:
+        self._groups, self._leader, self._front = groups, leader, front
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         yield self._gauge("revision", "Newest revision published", lambda _, state: state.revision)
@@ -52,6 +52,9 @@ class _Fleet(Collector):
         away = GaugeMetricFamily("gatefleet_postgresql_up", "1 while PostgreSQL answers")
         away.add_metric([], float(self._groups.reachable))
         yield away
+        leads = GaugeMetricFamily("gatefleet_leader", "1 while this DP Manager does what only one of all does")
+        leads.add_metric([], float(self._leader.leads))
+        yield leads
         starts = GaugeMetricFamily("gatefleet_front_starts", "How often the TLS front was started")
         starts.add_metric([], self._front.process.starts)
         yield starts

@@ -12,7 +12,7 @@ import structlog
 
 from gatefleet import VERSION, fleet, pki, sealed, snapshot
 from gatefleet.errors import GatefleetError, Invalid
-from gatefleet.fleet import Heartbeat
+from gatefleet.fleet import Heard, Heartbeat
 from gatefleet.node.copies import Revision, check
 from gatefleet.node.identity import IdentityStore, bundle_of, target
 from gatefleet.node.link import Link
@@ -68,17 +68,17 @@ class Manager:
         if not self.identity.verification_keys:
             await self._renew()
 
-    def start(self, held: Revision | None, floor: int, beat: Beat, recorded: Callable[[int], None]) -> None:
+    def start(self, held: Revision | None, floor: int, beat: Beat, hear: Callable[[Heard], None]) -> None:
         """Follow from what is held already; nothing below revision `floor` is taken.
 
-        `beat` makes heartbeats, `recorded` is told the newest revision whose report is on record.
+        `beat` makes heartbeats, `hear` is given the answer to each.
         """
         if held:
             # the seal is not said to be held, so it always comes, and with it the proof that all else is right
             self._pending = Snapshot({t: e for t, e in held.snapshot.entries.items() if t != SEAL})
         self._floor = floor
         self._run("follow", self._follow())
-        self._run("heartbeats", self._heartbeats(beat, recorded))
+        self._run("heartbeats", self._heartbeats(beat, hear))
         self._run("renewals", self._renewals())
 
     async def stop(self, beat: Beat) -> None:
@@ -135,13 +135,16 @@ class Manager:
             self.newest, self._floor, self._refusal = Revision(self._pending, seal), seal.revision, ""
         self.changed.set()
 
-    async def _heartbeats(self, beat: Beat, recorded: Callable[[int], None]) -> None:
+    async def _heartbeats(self, beat: Beat, hear: Callable[[Heard], None]) -> None:
+        pause = fleet.HEARTBEAT_SECONDS
         while True:
             sent = time.monotonic()
             with contextlib.suppress(GatefleetError):  # the stream says more about a lost connection
-                recorded((await self._link.heartbeat(await beat())).recorded_revision)
+                heard = await self._link.heartbeat(await beat())
+                pause = heard.watch.every if heard.watch else fleet.HEARTBEAT_SECONDS
+                hear(heard)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._beat_now.wait(), fleet.HEARTBEAT_SECONDS)
+                await asyncio.wait_for(self._beat_now.wait(), pause)
             self._beat_now.clear()
             await asyncio.sleep(max(0.0, sent + BEAT_GAP - time.monotonic()))
 

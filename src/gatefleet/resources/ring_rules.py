@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import inf
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -29,7 +30,7 @@ class Rule(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Requests, those answered with 5xx, and for upper bounds in milliseconds how many took no longer."""
+    """Requests, those answered with 5xx, and for bounds in milliseconds, one infinite, how many took no longer."""
 
     requests: int = 0
     errors: int = 0
@@ -51,14 +52,17 @@ class Traffic:
         return self.errors / self.requests if self.requests else 0.0
 
     def quantile(self, part: float) -> float | None:
-        """Milliseconds within which this part of the requests was answered; None without requests.
+        """Milliseconds within which this part of the requests was answered; None when none was measured.
 
-        Within a bucket times are taken to be spread evenly; beyond the last bound it is that bound.
+        Within a bucket times are taken to be spread evenly; beyond the last finite bound it is that bound.
         """
-        rank, low, below = part * self.requests, 0.0, 0
-        if not self.requests or not self.latency:
+        measured = max(self.latency.values(), default=0)
+        rank, low, below = part * measured, 0.0, 0
+        if not measured:
             return None
         for bound, count in sorted(self.latency.items()):
+            if bound == inf:
+                break
             if count >= rank:
                 return low + (bound - low) * ((rank - below) / (count - below) if count > below else 1.0)
             low, below = bound, count

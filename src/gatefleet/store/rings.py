@@ -4,17 +4,20 @@ Every function works within the caller's transaction. A ring is started and ende
 as a change of the group, so every replica and every node learns of it by a revision.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 import msgspec
-from sqlalchemy import Row, delete, func, insert, select, text, update
+from sqlalchemy import Column, Row, Text, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatefleet.errors import Conflict, NotFound
+from gatefleet.fleet import Tally
 from gatefleet.resources.ring_rules import Rule, Sample, Traffic
 from gatefleet.resources.rings import Overlay
 from gatefleet.store.crypto import Cipher
@@ -138,20 +141,44 @@ async def overlay(connection: AsyncConnection, cipher: Cipher, ring_id: str) -> 
     return Overlay.from_json(cipher.open(found.scalar_one(), _place(ring_id)))
 
 
+async def clock(connection: AsyncConnection) -> datetime:
+    """The database's time, which samples are dated by."""
+    return (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+
+
 # What was counted
 
 
-async def note_sample(
-    connection: AsyncConnection, ring_id: str, instance: str, run: int, services: Mapping[str, Traffic]
-) -> None:
-    """Record what an instance has counted by now; nothing if the ring is over."""
-    counters = {"run": run, "services": {name: _plain(traffic) for name, traffic in services.items()}}
-    still = select(R.id, text(":instance"), func.clock_timestamp(), text("cast(:counters as jsonb)"))
-    statement = upsert(ring_sample).from_select(
-        ["ring_id", "instance_id", "at", "counters"], still.where(R.id == ring_id, R.state == "running")
+def sample_row(group_id: str, instance: str, tally: Tally) -> Mapping[str, Any]:
+    """What an instance of a group said it has counted, for `note_samples`."""
+    services = {name: msgspec.to_builtins(counted) for name, counted in tally.services.items()}
+    counters = {"run": tally.run, "services": services}
+    return {"ring_id": tally.ring, "group_id": group_id, "instance_id": instance, "counters": counters}
+
+
+async def note_samples(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Record what instances have counted by now; nothing of rings that are over, or of another group."""
+    if rows:
+        await connection.execute(_NOTE, {"rows": list(rows)})
+
+
+def _noting() -> Any:
+    columns = (
+        Column("ring_id", Text),
+        Column("group_id", Text),
+        Column("instance_id", Text),
+        Column("counters", JSONB),
     )
-    values = {"instance": instance, "counters": msgspec.json.encode(counters).decode()}
-    await connection.execute(statement.on_conflict_do_nothing(), values)
+    said = func.jsonb_to_recordset(bindparam("rows", type_=JSONB)).table_valued(*columns, name="said")
+    said = said.render_derived(with_types=True)
+    mine = (R.id == said.c.ring_id) & (R.group_id == said.c.group_id) & (R.state == "running")
+    wanted = select(R.id, said.c.instance_id, func.clock_timestamp(), said.c.counters).join(ring, mine)
+    return (
+        upsert(ring_sample).from_select(["ring_id", "instance_id", "at", "counters"], wanted).on_conflict_do_nothing()
+    )
+
+
+_NOTE: Final = _noting()
 
 
 async def samples(
@@ -190,15 +217,13 @@ async def thin(connection: AsyncConnection) -> int:
     return len(forgotten.all()) + len((await connection.execute(fine)).all())
 
 
-def _plain(traffic: Traffic) -> dict[str, Any]:
-    return {"requests": traffic.requests, "errors": traffic.errors, "latency": sorted(traffic.latency.items())}
+def _traffic(said: Mapping[str, Any]) -> Traffic:
+    latency = {math.inf if bound is None else float(bound): count for bound, count in said.get("latency", ())}
+    return Traffic(said.get("requests", 0), said.get("errors", 0), latency)
 
 
 def _sample(row: Row[Any]) -> Sample:
-    services = {
-        name: Traffic(found["requests"], found["errors"], {float(bound): count for bound, count in found["latency"]})
-        for name, found in row.counters["services"].items()
-    }
+    services = {name: _traffic(said) for name, said in row.counters["services"].items()}
     return Sample(row.instance_id, row.at.timestamp(), row.counters["run"], services)
 
 

@@ -1,0 +1,98 @@
+"""What only one of all DP Managers does: the rules of rings each second, forgetting what is old each hour."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from gatefleet.dpm.ring_keeper import keep_rings
+from gatefleet.errors import GatefleetError, Unreachable
+from gatefleet.store import Store, fleet, receipts, revisions, rings
+from gatefleet.store.lead import lead
+
+log = structlog.stdlib.get_logger(__name__)
+
+TURN_SECONDS: Final = 1.0
+_HOUR: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something to do every so many seconds; it must not matter if it is interrupted, or done twice."""
+
+    name: str
+    every: float
+    run: Callable[[], Awaitable[None]]
+
+
+class Leader:
+    """Does the jobs while this process leads."""
+
+    def __init__(self, dsn: str, jobs: Sequence[Job]) -> None:
+        self.leads = False
+        self._dsn, self._jobs = dsn, tuple(jobs)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        await lead(self._dsn, self._work)
+
+    async def _work(self) -> None:
+        self.leads = True
+        done: dict[str, float] = {}
+        try:
+            while True:
+                for job in self._jobs:
+                    if time.monotonic() - done.get(job.name, -job.every) >= job.every:
+                        done[job.name] = time.monotonic()
+                        await _attempt(job)
+                await asyncio.sleep(TURN_SECONDS)
+        finally:
+            self.leads = False
+
+
+def jobs(store: Store) -> Sequence[Job]:
+    """All there is to do."""
+    return (
+        Job("rings", TURN_SECONDS, lambda: keep_rings(store)),
+        Job("silent nodes", _HOUR, lambda: _forget_nodes(store)),
+        Job("receipts", _HOUR, lambda: _forget_receipts(store)),
+        Job("history", _HOUR, lambda: _forget_history(store)),
+        Job("ring samples", _HOUR, lambda: _forget_samples(store)),
+    )
+
+
+async def _attempt(job: Job) -> None:
+    try:
+        await job.run()
+    except Unreachable:
+        pass  # said by the groups; it is done when PostgreSQL is back
+    except GatefleetError as error:
+        log.warning("a job failed", job=job.name, reason=str(error))
+    except Exception:  # the other jobs go on
+        log.exception("a job failed", job=job.name)
+
+
+async def _forget_nodes(store: Store) -> None:
+    async with store.transaction() as connection:
+        if removed := await fleet.remove_forgotten(connection):
+            log.info("removed silent nodes", count=removed)
+
+
+async def _forget_receipts(store: Store) -> None:
+    async with store.transaction() as connection:
+        await receipts.forget(connection)
+
+
+async def _forget_history(store: Store) -> None:
+    for group_id in await store.revisions():
+        async with store.transaction() as connection:
+            await revisions.forget(connection, group_id, datetime.now(UTC))
+
+
+async def _forget_samples(store: Store) -> None:
+    async with store.transaction() as connection:
+        await rings.thin(connection)

@@ -1,0 +1,74 @@
+"""Leadership: one of any number of processes over a database holds an advisory lock, and with it the leader's work."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from typing import Any, Final
+
+import asyncpg
+import structlog
+from sqlalchemy.engine import make_url
+
+log = structlog.stdlib.get_logger(__name__)
+
+LOCK: Final = 7_462_015
+"""The advisory lock of the leader; the number is only ours."""
+PULSE_SECONDS: Final = 1.0
+SILENCE_SECONDS: Final = 4
+"""After this much silence PostgreSQL ends the connection of a process that hangs or cannot be reached any more."""
+
+
+async def lead(dsn: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Do `work` whenever this process is the leader, until cancelled.
+
+    The lock belongs to a connection of its own: when that is lost, the work is cancelled at once and somebody else may
+    begin. Work must therefore be such that another leader can take it up at any point.
+    """
+    plain = make_url(dsn).set(drivername="postgresql").render_as_string(hide_password=False)
+    while True:
+        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            async with _connected(plain) as (connection, lost):
+                await _elected(connection, lost)
+                await _working(connection, lost, work)
+        await asyncio.sleep(PULSE_SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def _connected(dsn: str) -> AsyncGenerator[tuple["asyncpg.Connection[Any]", asyncio.Event]]:
+    lost = asyncio.Event()
+    settings = {"application_name": "gatefleet-leader", "idle_session_timeout": f"{SILENCE_SECONDS}s"}
+    connection = await asyncpg.connect(dsn, timeout=SILENCE_SECONDS, server_settings=settings)
+    try:
+        connection.add_termination_listener(lambda _: lost.set())
+        yield connection, lost
+    finally:
+        connection.terminate()
+
+
+async def _elected(connection: "asyncpg.Connection[Any]", lost: asyncio.Event) -> None:
+    """Wait for the lock."""
+    while not await connection.fetchval("select pg_try_advisory_lock($1)", LOCK, timeout=SILENCE_SECONDS):
+        await _pause(lost)
+
+
+async def _working(
+    connection: "asyncpg.Connection[Any]", lost: asyncio.Event, work: Callable[[], Coroutine[Any, Any, None]]
+) -> None:
+    """Work as long as the connection lives; raises what ended either."""
+    log.info("this dp manager leads")
+    task = asyncio.create_task(work())
+    try:
+        while not task.done():
+            await _pause(lost)
+            await connection.execute("select 1", timeout=SILENCE_SECONDS)
+        task.result()
+    finally:
+        log.info("this dp manager leads no more")
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _pause(lost: asyncio.Event) -> None:
+    """A second, or less when the connection is lost: what is asked of it next says so."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(lost.wait(), PULSE_SECONDS)
