@@ -213,3 +213,39 @@ async def test_switching_off_and_on_is_kept_in_history(api: Api, shop: str) -> N
         ("disable", "1.0.0", 2, "incident"),
         ("publish", "1.0.0", 1, ""),
     ]
+
+
+async def test_a_template_is_copied_with_its_routes_and_without_its_versions(api: Api, shop: str) -> None:
+    copy = (await api.call("POST", f"/api/services/template/{shop}/clone", {"name": "shop 2"}))["value"]
+    assert (copy["name"], copy["plugins"], copy["published_gateway_groups_count"]) == ("shop 2", {"cors": {}}, 0)
+    routes = [(await api.call("GET", f"/api/routes/template?service_id={id_}"))["list"] for id_ in (shop, copy["id"])]
+    assert [route["paths"] for route in routes[1]] == [["/list"]]
+    assert routes[0][0]["id"] != routes[1][0]["id"]
+    assert (await api.call("GET", f"/api/services/{copy['id']}/versions"))["list"] == []
+    await publish(api, copy["id"], "1.0.0", hosts=["copy.shop"], upstream=nodes("a.internal"))
+    await api.refused("POST", "/api/services/template/nothing/clone", {"name": "x"}, status=404)
+    assert "/name" in await api.refused("POST", f"/api/services/template/{shop}/clone", {"name": ""})
+
+
+async def test_stream_routes_are_versioned_like_routes(api: Api, shop: str) -> None:
+    body: dict[str, Any] = {"name": "mqtt", "type": "stream"}
+    mqtt = (await api.call("POST", "/api/services/template", body))["value"]["id"]
+    route = {"name": "tcp", "service_id": mqtt, "server_port": 9100}
+    made = (await api.call("POST", "/api/stream_routes/template", route))["value"]["id"]
+    assert "of type stream" in await api.refused(
+        "POST", "/api/routes/template", {"name": "r", "paths": ["/"], "service_id": mqtt}
+    )
+    assert "of type http" in await api.refused("POST", "/api/stream_routes/template", {**route, "service_id": shop})
+    assert "delete them first" in await api.refused("PUT", f"/api/services/template/{mqtt}", {"name": "mqtt"})
+    upstream = {"scheme": "tcp", **nodes("mqtt.internal")}
+    await publish(api, mqtt, "1", upstream=upstream)
+    await api.call("PUT", f"/api/stream_routes/template/{made}", {**route, "server_port": 9101})
+    await publish(api, mqtt, "2")
+    text = (await api.call("GET", f"/api/services/{mqtt}/versions/1/diff/2"))["value"]["text"]
+    assert text == ["stream route tcp: server_port 9100 -> 9101"]
+    await roll_back(api, mqtt, "1")
+    path = f"/apisix/admin/stream_routes?service_id={mqtt}"
+    assert [each["server_port"] for each in (await api.call("GET", path))["list"]] == [9100]
+    version = (await api.call("GET", f"/api/services/{mqtt}/versions/2"))["value"]
+    listed = (await api.call("GET", f"/api/service_versions/{version['id']}/stream_routes"))["list"]
+    assert listed == version["stream_routes"]

@@ -1,40 +1,57 @@
-"""Service templates and their routes (/api/services/template, /api/routes/template): what versions are made from."""
+"""Service templates and the routes below them (/api/{services,routes,stream_routes}/template): what versions are of."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
+import msgspec
 from fastapi import APIRouter, Request, Response
 
-from gatefleet.admin import audit
+from gatefleet.admin import audit, openapi
 from gatefleet.admin.endpoint import add, system
 from gatefleet.admin.patch import patched
 from gatefleet.admin.present import shown
 from gatefleet.admin.query import read_query
 from gatefleet.admin.servable import check_servable
-from gatefleet.admin.web import answer, control, listing, read_json, read_object, unix, value
+from gatefleet.admin.web import answer, control, listing, read_json, read_object, read_shape, unix, value
 from gatefleet.errors import Invalid, NotFound
 from gatefleet.resources import Document
 from gatefleet.resources.accept import accept
+from gatefleet.resources.messages import error_at
+from gatefleet.resources.relations import misplaced
 from gatefleet.resources.secrets import masked
 from gatefleet.store import Stored
 from gatefleet.store.releases import Releases
 
-NAMES = {"services": "service template", "routes": "route template"}
+NAMES: Final = {
+    "services": "service template",
+    "routes": "route template",
+    "stream_routes": "stream route template",
+}
+
+
+class Clone(msgspec.Struct):
+    """The body of a copy."""
+
+    name: str
 
 
 def router() -> APIRouter:
-    """CRUD of both kinds of templates."""
+    """CRUD of the kinds of templates, and copies of whole services."""
     api = APIRouter(tags=["templates"])
-    for kind, path in (("services", "/api/services/template"), ("routes", "/api/routes/template")):
-        name = "".join(word.capitalize() for word in NAMES[kind].split())
-        add(api, "GET", path, partial(_list, kind), system(f"List{name}"))
-        add(api, "POST", path, partial(_create, kind), system(f"Create{name}"))
-        add(api, "GET", f"{path}/{{id}}", partial(_get, kind), system(f"Get{name}"))
-        add(api, "PUT", f"{path}/{{id}}", partial(_put, kind), system(f"Update{name}"))
-        add(api, "PATCH", f"{path}/{{id}}", partial(_patch, kind), system(f"Update{name}"))
+    for kind, said in NAMES.items():
+        name, path, one = "".join(map(str.capitalize, said.split())), f"/api/{kind}/template", openapi.one()
+        add(api, "GET", path, partial(_list, kind), system(f"List{name}"), answers=openapi.many())
+        add(api, "POST", path, partial(_create, kind), system(f"Create{name}"), body=openapi.OBJECT, answers=one)
+        add(api, "GET", f"{path}/{{id}}", partial(_get, kind), system(f"Get{name}"), answers=one)
+        put, patch = partial(_put, kind), partial(_patch, kind)
+        add(api, "PUT", f"{path}/{{id}}", put, system(f"Update{name}"), body=openapi.OBJECT, answers=one)
+        add(api, "PATCH", f"{path}/{{id}}", patch, system(f"Update{name}"), body=openapi.PATCH, answers=one)
         add(api, "DELETE", f"{path}/{{id}}", partial(_delete, kind), system(f"Delete{name}"))
+    cloned = "/api/services/template/{id}/clone"
+    add(api, "POST", cloned, _clone, system("CreateServiceTemplate"), body=Clone, answers=openapi.one())
     return api
 
 
@@ -47,7 +64,7 @@ async def existing(releases: Releases, kind: str, id_: str) -> Stored:
 
 
 async def _list(kind: str, request: Request) -> Response:
-    query = read_query(request, request.query_params.get("service_id") if kind == "routes" else None)
+    query = read_query(request, request.query_params.get("service_id") if kind != "services" else None)
     async with control(request).store.reading() as connection:
         releases = Releases(connection, control(request).store.cipher)
         found, total = await releases.templates(kind, query)
@@ -81,15 +98,47 @@ async def _patch(kind: str, request: Request) -> Response:
 
 async def _write(kind: str, request: Request, id_: str, body: Mapping[str, Any]) -> Response:
     accepted = accept(kind, id_, body)
-    parent = str(accepted["service_id"]) if kind == "routes" else None
+    parent = str(accepted["service_id"]) if kind != "services" else None
     document = Document(kind, id_, parent, accepted)
     check_servable(document)
     async with audit.transact(request) as connection:
         releases = Releases(connection, control(request).store.cipher)
-        if parent is not None and await releases.template("services", parent) is None:
-            raise Invalid(f'Error at "/service_id": {NAMES["services"]} [{parent}] not found')
+        await _fits(releases, document)
         stored = await releases.put_template(document)
         audit.note(request, f"{kind}/template", id_, masked(kind, id_, accepted))
+        return value(await _shown(releases, stored))
+
+
+async def _fits(releases: Releases, document: Document) -> None:
+    """Invalid if its service is not there or of another type, or it is a service that its own routes do not fit."""
+    if document.parent is None:
+        for child in (await releases.template_content(document.id))[1:]:
+            if misplaced(child, document.body.get("type")):
+                said = f"service template [{document.id}] has {child.kind.replace('_', ' ')}; delete them first"
+                raise Invalid(error_at(("type",), said))
+        return
+    service = await releases.template("services", document.parent)
+    if service is None:
+        raise Invalid(error_at(("service_id",), f"{NAMES['services']} [{document.parent}] not found"))
+    if problem := misplaced(document, service.document.body.get("type")):
+        raise Invalid(problem)
+
+
+async def _clone(request: Request) -> Response:
+    """A copy of a service template with all that stands below it, under another name; versions are not copied."""
+    name, original = (await read_shape(request, Clone)).name, request.path_params["id"]
+    async with audit.transact(request) as connection:
+        releases = Releases(connection, control(request).store.cipher)
+        documents = await releases.template_content(original)
+        if not documents:
+            raise NotFound(f"{NAMES['services']} [{original}] not found")
+        service, *below = documents
+        copy = Document("services", str(uuid4()), None, accept("services", "", {**service.body, "name": name}))
+        stored = await releases.put_template(copy)
+        for document in below:
+            body = {**document.body, "service_id": copy.id}
+            await releases.put_template(replace(document, id=str(uuid4()), parent=copy.id, body=body))
+        audit.note(request, "services/template", copy.id, {"name": name, "cloned_from": original})
         return value(await _shown(releases, stored))
 
 
@@ -107,7 +156,7 @@ async def _delete(kind: str, request: Request) -> Response:
 
 
 async def _shown(releases: Releases, stored: Stored) -> dict[str, Any]:
-    if stored.document.kind == "routes":
+    if stored.document.kind != "services":
         return shown(stored)
     published = await releases.publications(stored.document.id)
     last = {"last_published": unix(published[0].published_at)} if published else {}

@@ -103,11 +103,12 @@ class Releases:
         return [self._stored(row) for row in rows], counted.scalar_one()
 
     async def template_content(self, service_id: str) -> tuple[Document, ...]:
-        """A service template and the routes below it as they are at one moment; nothing if there is none."""
+        """A service template and then what stands below it, as they are at one moment; nothing if there is none."""
         mine = or_(and_(T.kind == "services", T.id == service_id), T.parent == service_id)
-        rows = await self.connection.execute(select(template).where(mine).order_by(T.kind.desc(), T.id))
+        rows = await self.connection.execute(select(template).where(mine).order_by(T.kind, T.id))
         found = [self._stored(row).document for row in rows]
-        return tuple(found) if any(document.kind == "services" for document in found) else ()
+        services = [document for document in found if document.parent is None]
+        return (*services, *(document for document in found if document.parent is not None)) if services else ()
 
     async def put_template(self, document: Document) -> Stored:
         """Create or replace a template."""
