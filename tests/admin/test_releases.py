@@ -129,6 +129,7 @@ async def test_a_rollback_says_what_it_does_and_keeps_what_is_the_group_s(api: A
     tried = (await roll_back(api, shop, "1.0.0", dry_run=True))["value"]
     assert tried["groups"][0]["text"] == ["service shop: plugin cors: max_age removed (was 9)", "route new removed"]
     assert (tried["leaving"]["rollback_note"], tried["leaving"]["owner"]) == ("clear the cache", "team-a")
+    assert "expected_time_to_live" not in tried
     assert (await live(api, shop), await revision(api)) == (before, at)
     assert (await roll_back(api, shop, "1.0.0", note="it broke"))["value"]["revisions"] == {"default": at + 1}
     now = await live(api, shop)

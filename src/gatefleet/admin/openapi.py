@@ -33,11 +33,15 @@ OBJECT: Final[Schema] = {"type": "object"}
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What status 200 comes with. `paged`: the endpoint takes the parameters of a list."""
+    """What status 200 comes with. `paged`: the endpoint takes the parameters of a list.
+
+    `may_wait`: instead of it, status 202 may come with what now waits for an approval.
+    """
 
     schema: Schema
     paged: bool = False
     media: str = "application/json"
+    may_wait: bool = False
 
 
 def one(schema: Schema = OBJECT) -> Answer:
@@ -65,6 +69,20 @@ ANYTHING: Final = exactly(
     {"type": "object", "anyOf": [{"required": ["value"]}, {"required": ["list", "total"]}, {"maxProperties": 0}]}
 )
 """One of the envelopes, or nothing; for endpoints that do not say more."""
+WAITING: Final[Schema] = {
+    "description": "Nothing was done yet: somebody else has to approve it.",
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["value"],
+                "properties": {
+                    "value": {"type": "object", "required": ["approval"], "properties": {"approval": OBJECT}}
+                },
+            }
+        }
+    },
+}
 NOTHING: Final = exactly({"type": "string", "maxLength": 0})
 """What a delete below /apisix/admin answers."""
 PATCH: Final[Schema] = {
@@ -120,6 +138,7 @@ def operation(
         **(content if body is not None else {}),
         "responses": {
             "200": {"description": "Done.", "content": {answers.media: {"schema": answers.schema}}},
+            **({"202": WAITING} if answers.may_wait else {}),
             **{str(status): {"$ref": f"#/components/responses/{status}"} for status in ERRORS},
         },
     }

@@ -8,11 +8,12 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gatefleet.admin import audit
+from gatefleet.admin import audit, openapi
 from gatefleet.admin.access import caller_of, group_of
 from gatefleet.admin.approvals import Executor, Kept, ask
 from gatefleet.admin.conflicts import conflicts, neighbours
 from gatefleet.admin.endpoint import add, group, system
+from gatefleet.admin.openapi import Answer
 from gatefleet.admin.orders import Item, Order, PublishBody, RollbackBody, SyncBody
 from gatefleet.admin.patch import patched
 from gatefleet.admin.query import flag
@@ -25,6 +26,7 @@ from gatefleet.resources.secrets import masked
 from gatefleet.store import Author, Documents
 from gatefleet.store.approvals import Rule, needed
 from gatefleet.store.crypto import Cipher
+from gatefleet.store.receipts import expected
 from gatefleet.store.releases import Releases
 from gatefleet.store.store import changing
 
@@ -34,28 +36,36 @@ IN_GROUP: Final = "/api/gateway_groups/{gateway_group_id}/services"
 def router() -> APIRouter:
     """Every way a service comes to a group, changes there and leaves it."""
     api = APIRouter(tags=["publishing"])
-    add(api, "POST", "/api/services/publish", _publish, system("PublishServices"))
-    add(api, "POST", "/api/services/conflict_check", _conflict_check, system("CheckServiceConflicts"))
-    add(api, "POST", f"{IN_GROUP}/{{id}}/sync", _sync, system("SyncService"))
-    add(api, "POST", f"{IN_GROUP}/{{id}}/rollback", _rollback, group("RollbackService"))
-    add(api, "GET", f"{IN_GROUP}/{{id}}/runtime_configuration", _runtime, group("GetService"))
-    add(api, "PATCH", f"{IN_GROUP}/{{id}}/runtime_configuration", _patch_runtime, group("UpdateServiceRuntime"))
-    add(api, "DELETE", f"{IN_GROUP}/{{id}}", _unpublish, group("DeleteService"))
+    done, dry = Answer(openapi.ANYTHING.schema, may_wait=True), (openapi.parameter("dry_run", {"type": "boolean"}),)
+    one, why = openapi.one(), openapi.parameter("note", description="Why, for the history")
+    add(api, "POST", "/api/services/publish", _publish, system("PublishServices"), body=PublishBody, answers=done)
+    check, checked = system("CheckServiceConflicts"), PublishBody
+    add(api, "POST", "/api/services/conflict_check", _conflict_check, check, body=checked, answers=one)
+    add(api, "POST", f"{IN_GROUP}/{{id}}/sync", _sync, system("SyncService"), body=SyncBody, answers=done, query=dry)
+    back = group("RollbackService")
+    add(api, "POST", f"{IN_GROUP}/{{id}}/rollback", _rollback, back, body=RollbackBody, answers=done, query=dry)
+    runtime, change = f"{IN_GROUP}/{{id}}/runtime_configuration", group("UpdateServiceRuntime")
+    add(api, "GET", runtime, _runtime, group("GetService"), answers=one)
+    add(api, "PATCH", runtime, _patch_runtime, change, body=openapi.PATCH, answers=one, query=(*dry, why))
+    add(api, "DELETE", f"{IN_GROUP}/{{id}}", _unpublish, group("DeleteService"), answers=done, query=(*dry, why))
     return api
 
 
 async def _publish(request: Request) -> Response:
+    """Bring versions of services to gateway groups: all of it or nothing."""
     body = await read_shape(request, PublishBody)
     return await _release(request, body.order(), dry=body.dry_run or flag(request, "dry_run"))
 
 
 async def _sync(request: Request) -> Response:
+    """Bring the version a group runs to other groups, under the same number."""
     body = await read_shape(request, SyncBody)
     order = body.order(request.path_params["id"], group_of(request))
     return await _release(request, order, dry=body.dry_run or flag(request, "dry_run"))
 
 
 async def _rollback(request: Request) -> Response:
+    """Have a group go back to a version it once ran; its runtime configuration stays."""
     body = await read_shape(request, RollbackBody)
     item = Item(request.path_params["id"], version=body.version)
     order = Order("rollback", (item,), (group_of(request),), note=body.note)
@@ -63,6 +73,7 @@ async def _rollback(request: Request) -> Response:
 
 
 async def _unpublish(request: Request) -> Response:
+    """Take a service out of a group; its versions stay."""
     item = Item(request.path_params["id"])
     order = Order("unpublish", (item,), (group_of(request),), note=_note(request))
     return await _release(request, order, dry=flag(request, "dry_run"))
@@ -94,10 +105,15 @@ async def _release(request: Request, order: Order, *, dry: bool) -> Response:
 
 
 async def _leaving(releases: Releases, planned: Plan) -> dict[str, Any]:
-    """Of a rollback: the version that is left, with what its publisher said for this moment."""
-    running = planned.groups[0].steps[0].running
+    """Of a rollback: the version that is left, with what its publisher said for this moment, and how long it takes."""
+    group_plan = planned.groups[0]
+    running = group_plan.steps[0].running
     version = await releases.version(running) if running else None
-    return {"leaving": version_value(version)} if version else {}
+    took = await expected(releases.connection, group_plan.group_id)
+    return {
+        **({"leaving": version_value(version)} if version else {}),
+        **({"expected_time_to_live": {"p50_ms": took.p50_ms, "p99_ms": took.p99_ms}} if took else {}),
+    }
 
 
 async def _ask(request: Request, releases: Releases, rule: Rule, order: Order, planned: Plan) -> Response:
@@ -177,6 +193,7 @@ def _with(service: Document, runtime: Mapping[str, Any]) -> Document:
 
 
 async def _runtime(request: Request) -> Response:
+    """What is the group's own of a service."""
     async with control(request).store.read(group_of(request)) as documents:
         service = await documents.get("services", request.path_params["id"])
     if service is None:
@@ -185,6 +202,7 @@ async def _runtime(request: Request) -> Response:
 
 
 async def _patch_runtime(request: Request) -> Response:
+    """Change what is the group's own of a service: it needs no version."""
     patch, store = await read_json(request), control(request).store
     if flag(request, "dry_run"):
         async with store.read(group_of(request)) as documents:

@@ -1,12 +1,14 @@
 """Reading what was released: versions and what they change, what runs where, and the history of it."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gatefleet.admin import openapi
 from gatefleet.admin.access import group_of
 from gatefleet.admin.endpoint import add, group, system
 from gatefleet.admin.present import shown
@@ -27,18 +29,21 @@ def router() -> APIRouter:
     """Versions by service and by id; services of a group with what is known of their publication."""
     api = APIRouter(tags=["versions"])
     read, look = system("GetServiceVersion"), group("GetService")
-    add(api, "GET", "/api/services/{id}/published_services", _published, system("ListPublishedServices"))
-    add(api, "GET", "/api/services/{id}/versions", _versions, read)
-    add(api, "GET", "/api/services/{id}/versions/{version}", _version_by_name, read)
-    add(api, "GET", "/api/services/{id}/versions/{version}/diff/{other}", _diff, read)
-    add(api, "GET", "/api/service_versions/{id}", _version, read)
+    one, listed = openapi.one(), openapi.many(paged=False)
+    published = system("ListPublishedServices")
+    add(api, "GET", "/api/services/{id}/published_services", _published, published, answers=listed)
+    add(api, "GET", "/api/services/{id}/versions", _versions, read, answers=listed)
+    add(api, "GET", "/api/services/{id}/versions/{version}", _version_by_name, read, answers=one)
+    add(api, "GET", "/api/services/{id}/versions/{version}/diff/{other}", _diff, read, answers=one)
+    add(api, "GET", "/api/service_versions/{id}", _version, read, answers=one)
     for kind in ROUTE_KINDS:
-        add(api, "GET", f"/api/service_versions/{{id}}/{kind}", _below(kind), read)
-        add(api, "GET", f"/api/service_versions/{{id}}/{kind}/{{route_id}}", _one_below(kind), read)
-    add(api, "GET", IN_GROUP, _in_group, group("ListService"))
-    add(api, "GET", f"{IN_GROUP}/{{id}}", _one_in_group, look)
-    add(api, "GET", f"{IN_GROUP}/{{id}}/versions", _versions_in_group, look)
-    add(api, "GET", f"{IN_GROUP}/{{id}}/history", _history, look)
+        below = f"/api/service_versions/{{id}}/{kind}"
+        add(api, "GET", below, partial(_below, kind), read, answers=listed)
+        add(api, "GET", f"{below}/{{route_id}}", partial(_one_below, kind), read, answers=one)
+    add(api, "GET", IN_GROUP, _in_group, group("ListService"), answers=openapi.many())
+    add(api, "GET", f"{IN_GROUP}/{{id}}", _one_in_group, look, answers=one)
+    add(api, "GET", f"{IN_GROUP}/{{id}}/versions", _versions_in_group, look, answers=listed)
+    add(api, "GET", f"{IN_GROUP}/{{id}}/history", _history, look, answers=listed)
     return api
 
 
@@ -193,23 +198,17 @@ async def _version_by_name(request: Request) -> Response:
     return value(_whole(version))
 
 
-def _below(kind: str) -> Any:
-    async def below(request: Request) -> Response:
-        bodies = (await _read_version(request)).content.below(kind)
-        return listing([{"id": key, **body} for key, body in bodies.items()])
-
-    return below
+async def _below(kind: str, request: Request) -> Response:
+    bodies = (await _read_version(request)).content.below(kind)
+    return listing([{"id": key, **body} for key, body in bodies.items()])
 
 
-def _one_below(kind: str) -> Any:
-    async def one(request: Request) -> Response:
-        route_id = request.path_params["route_id"]
-        body = (await _read_version(request)).content.below(kind).get(route_id)
-        if body is None:
-            raise NotFound(f"{kind.removesuffix('s').replace('_', ' ')} [{route_id}] not found")
-        return value({"id": route_id, **body})
-
-    return one
+async def _one_below(kind: str, request: Request) -> Response:
+    route_id = request.path_params["route_id"]
+    body = (await _read_version(request)).content.below(kind).get(route_id)
+    if body is None:
+        raise NotFound(f"{kind.removesuffix('s').replace('_', ' ')} [{route_id}] not found")
+    return value({"id": route_id, **body})
 
 
 async def _named(releases: Releases, service_id: str, name: str) -> Version:
