@@ -44,6 +44,7 @@ CHECKS: Final = [
 ORDER: Final = ("get", "post", "put", "patch", "delete")
 HEADERS: Final = {"X-API-KEY": ADMIN_TOKEN}
 CERT, KEY = pair("a.example.com")
+OPENAPI: Final = '{"openapi": "3.1.0", "info": {"title": "x", "version": "1"}, "paths": {"/x": {"get": {}}}}'
 NODES: Final = [{"host": "127.0.0.1", "port": 80, "weight": 1}]
 SEEDS: Final[dict[str, dict[str, Any]]] = {
     "services/x": {"name": "x", "upstream": {"nodes": NODES}},
@@ -68,6 +69,8 @@ BODIES: Final[dict[str, Any]] = {
     "PUT /api/validate_cert_key": {"cert": CERT, "key": KEY},
     "POST /api/gateway_groups": {"name": "new"},
     "POST /api/services/template": {"name": "x"},
+    "PUT /api/openapi/convert": {"raw_openapi": OPENAPI},
+    "POST /api/import/services/template": {"raw_openapi": OPENAPI},
     "POST /api/tokens": {"name": "x"},
 }
 """Bodies that are certainly right, beside those of SEEDS."""

@@ -69,6 +69,14 @@ async def read_json(request: Request) -> Any:
     return body
 
 
+async def read_text(request: Request) -> str:
+    """The request's body as text; Invalid if it is not UTF-8."""
+    try:
+        return (await _read(request)).decode()
+    except UnicodeDecodeError as error:
+        raise Invalid(f"the request's body is not UTF-8: {error}") from error
+
+
 async def read_object(request: Request) -> dict[str, Any]:
     """The request's body as an object; no body counts as an empty one."""
     body = await read_json(request)
