@@ -23,6 +23,10 @@ LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
 LIMIT: dict[str, Any] = {"burst": 0, "default_conn_delay": 0.1, "key": "remote_addr"}
 
 
+OPENED: list[asyncio.StreamWriter] = []
+"""Closed at the end of each test."""
+
+
 @dataclass
 class Line:
     """One open connection through the gateway."""
@@ -97,6 +101,8 @@ async def two() -> AsyncIterator[int]:
 @pytest.fixture(autouse=True)
 async def nothing_left(gateway: Served) -> AsyncIterator[None]:
     yield
+    while OPENED:
+        OPENED.pop().close()
     await gateway.restart(("stream_routes", "services", "ssls"))
 
 
@@ -105,7 +111,9 @@ async def dial(gateway: Served, port: int = PORT, source: str = "127.0.0.1", nam
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     tls = {"ssl": context, "server_hostname": name} if name else {}
-    return Line(*await asyncio.open_connection("127.0.0.1", gateway.port(port), local_addr=(source, 0), **tls))
+    line = Line(*await asyncio.open_connection("127.0.0.1", gateway.port(port), local_addr=(source, 0), **tls))
+    OPENED.append(line.writer)
+    return line
 
 
 async def greeting(gateway: Served, port: int = PORT, source: str = "127.0.0.1", name: str | None = None) -> str:
@@ -119,7 +127,7 @@ async def greeting(gateway: Served, port: int = PORT, source: str = "127.0.0.1",
     except ssl.SSLError:
         return ""
     finally:
-        line.writer.transport.abort()
+        line.writer.close()
 
 
 async def test_edits_of_nodes_plugins_and_neighbours_leave_open_connections_alone(
@@ -195,8 +203,6 @@ async def test_only_so_many_connections_per_address_are_open_at_once(gateway: Se
         return await greeting(gateway) == "one"
 
     assert await holds(free_again)
-    for line in (*lines, third):
-        line.writer.transport.abort()
 
 
 async def test_connections_are_shared_out_by_weight(gateway: Served, one: int, two: int) -> None:
