@@ -98,10 +98,10 @@ async def _release(request: Request, order: Order, *, dry: bool) -> Response:
         planned.refuse_duplicates()
         if rule := await needed(connection, order.operation, order.groups):
             return await _ask(request, releases, rule, order, planned)
-        revisions = await carry_out(releases, planned, groups, operator)
+        done = await carry_out(releases, planned, groups, operator)
         services = ",".join(item.service_id for item in order.items)
         audit.note(request, f"services/{order.operation}", services, _noted(order))
-    return value(_done(planned, revisions))
+    return value(done.plain())
 
 
 async def _leaving(releases: Releases, planned: Plan) -> dict[str, Any]:
@@ -144,16 +144,11 @@ async def _run_kept(connection: AsyncConnection, cipher: Cipher, kept: Kept, aut
         }
         planned = await plan(releases, order, groups)
         planned.refuse_duplicates()
-        return _done(planned, await carry_out(releases, planned, groups, author.operator))
+        return (await carry_out(releases, planned, groups, author.operator)).plain()
 
 
 EXECUTORS: Final = dict.fromkeys(("publish", "sync", "rollback", "unpublish"), Executor(_preview_kept, _run_kept))
 """How orders that waited for an approval are carried out."""
-
-
-def _done(planned: Plan, revisions: Mapping[str, int]) -> dict[str, Any]:
-    versions = [version_value(version) for version in planned.versions]
-    return {"revisions": revisions, "warnings": planned.warnings(), "versions": versions}
 
 
 def _noted(order: Order) -> dict[str, Any]:

@@ -138,10 +138,22 @@ async def reading(connection: AsyncConnection, cipher: Cipher, order: Order) -> 
     return {group_id: await looking(connection, cipher, group_id) for group_id in order.touched()}
 
 
-async def carry_out(
-    releases: Releases, planned: Plan, groups: Mapping[str, Documents], operator: str
-) -> Mapping[str, int]:
-    """Write a plan that was made in this very transaction, with its history; answers the revision each group is at."""
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of a plan: the revision each group is at, and the versions that were released."""
+
+    revisions: Mapping[str, int]
+    versions: tuple[Version, ...]
+    warnings: Sequence[str]
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON."""
+        versions = [version_value(version) for version in self.versions]
+        return {"revisions": self.revisions, "warnings": self.warnings, "versions": versions}
+
+
+async def carry_out(releases: Releases, planned: Plan, groups: Mapping[str, Documents], operator: str) -> Done:
+    """Write a plan that was made in this very transaction, with its history."""
     made = {version.service_id: await _made(releases, version, operator) for version in planned.versions}
     for group in planned.groups:
         await _write(releases, planned, group, groups[group.group_id], made, operator)
@@ -149,7 +161,8 @@ async def carry_out(
         source = groups[planned.source_group_id]
         deed = Deed("sync", operator, revision_of(source), planned.note, source.group_id)
         await releases.publish(source.group_id, made[planned.named.service_id], deed)
-    return {group.group_id: revision_of(groups[group.group_id]) for group in planned.groups}
+    revisions = {group.group_id: revision_of(groups[group.group_id]) for group in planned.groups}
+    return Done(revisions, tuple(made.values()), planned.warnings())
 
 
 async def pinned(releases: Releases, order: Order, planned: Plan, operator: str) -> Order:
