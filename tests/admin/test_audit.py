@@ -1,6 +1,8 @@
 """Every change has its audit row, in the change's own transaction and without secrets; what is refused has one too."""
 
 import base64
+import csv
+import io
 import json
 from typing import Any
 
@@ -108,3 +110,32 @@ async def test_the_source_is_the_dashboard_for_a_session(api: Api) -> None:
     basic = {"Authorization": "Basic " + base64.b64encode(b"admin:admin").decode()}
     await api.raw.put("/api/system_settings", json={}, headers=basic)
     assert [row.source for row in await rows(api)] == ["api", "dashboard", "api"]
+
+
+async def test_the_log_is_read_by_filters_and_exported_without_formulas(api: Api) -> None:
+    await api.call("PUT", "/apisix/admin/services/s", {"name": "=cmd()"})
+    await api.raw.put(
+        "/apisix/admin/services/t?gateway_group_id=default",
+        json={"name": "t"},
+        headers={**api.headers, "User-Agent": "=HYPERLINK(1)"},
+    )
+    await api.refused("PUT", "/apisix/admin/services/s", {"name": 1})
+    listed = await api.call("GET", "/api/audit_logs?resource_id=s&event_type=UpdateService")
+    (entry,) = listed["list"]
+    assert (listed["total"], entry["operator"]["username"], entry["token_name"]) == (1, "admin", "tests")
+    assert entry["http_request"]["method"] == "PUT"
+    assert entry["http_request"]["body"]["name"] == "=cmd()"
+    assert entry["http_response"] == {"status_code": 200}
+    everything = await api.call("GET", "/api/audit_logs?page_size=2&direction=asc")
+    assert (len(everything["list"]), everything["total"]) == (2, 3)
+    assert (await api.call("GET", "/api/audit_logs?end_at=1"))["total"] == 0
+    assert "start_at" in await api.refused("GET", "/api/audit_logs?start_at=yesterday")
+    kinds = await api.call("GET", "/api/audit_logs/event_types")
+    assert {"key": "UpdateService", "name": "UpdateService"} in kinds["list"]
+    exported = await api.raw.get("/api/audit_logs/export?format=json", headers=api.headers)
+    assert [found["http_response"]["status_code"] for found in exported.json()] == [200, 200, 400]
+    sheet = await api.raw.get("/api/audit_logs/export?format=csv", headers=api.headers)
+    assert sheet.headers["content-disposition"] == 'attachment; filename="audit-logs.csv"'
+    records = list(csv.DictReader(io.StringIO(sheet.text)))
+    assert [record["user_agent"][:2] for record in records][1] == "'="
+    assert all(not cell.startswith(("=", "+", "-", "@")) for record in records for cell in record.values())

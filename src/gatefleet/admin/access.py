@@ -49,6 +49,7 @@ class Caller:
     group_id: str | None = None
     roles: tuple[str, ...] = ()
     boundary: tuple[str, ...] = ()
+    token_name: str | None = None
     must_change_password: bool = False
     session: bytes | None = None
 
@@ -186,7 +187,7 @@ async def _by_token(state: Control, text: str) -> Caller:
         raise Unauthorized("the token is not valid")
     if row.expires_at is not None and row.expires_at <= state.now():
         raise Unauthorized(f"the token [{row.token_name}] has expired")
-    return _user(row, "api")
+    return _user(row, "api", token_name=row.token_name)
 
 
 async def _by_password(state: Control, text: str) -> Caller:
@@ -234,13 +235,16 @@ async def user_by_name(state: Control, username: str) -> Row[Any] | None:
         return (await connection.execute(select(user).where(user.c.username == username))).one_or_none()
 
 
-def _user(row: Row[Any], source: Literal["dashboard", "api"], session: bytes | None = None) -> Caller:
+def _user(
+    row: Row[Any], source: Literal["dashboard", "api"], session: bytes | None = None, token_name: str | None = None
+) -> Caller:
     return Caller(
         row.username,
         source,
         user_id=row.id,
         roles=tuple(row.roles),
         boundary=tuple(row.boundary),
+        token_name=token_name,
         must_change_password=row.must_change_password,
         session=session,
     )

@@ -107,4 +107,6 @@ def _row(request: Request, event: Event, status: int, message: str | None) -> di
         "status": status,
         "error_message": message,
         "request": event.request,
+        "token_name": caller.token_name if caller else None,
+        "user_agent": request.headers.get("user-agent", "")[:500] or None,
     }

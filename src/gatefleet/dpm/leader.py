@@ -11,7 +11,7 @@ import structlog
 
 from gatefleet.dpm.ring_keeper import keep_rings
 from gatefleet.errors import GatefleetError, Unreachable
-from gatefleet.store import Store, fleet, receipts, revisions, rings
+from gatefleet.store import Store, audit, fleet, receipts, revisions, rings
 from gatefleet.store.lead import lead
 
 log = structlog.stdlib.get_logger(__name__)
@@ -58,6 +58,8 @@ def jobs(store: Store) -> Sequence[Job]:
     """All there is to do."""
     return (
         Job("rings", TURN_SECONDS, lambda: keep_rings(store)),
+        Job("audit seals", TURN_SECONDS, lambda: _seal_audit(store)),
+        Job("audit log", _HOUR, lambda: _forget_audit(store)),
         Job("silent nodes", _HOUR, lambda: _forget_nodes(store)),
         Job("receipts", _HOUR, lambda: _forget_receipts(store)),
         Job("history", _HOUR, lambda: _forget_history(store)),
@@ -96,3 +98,14 @@ async def _forget_history(store: Store) -> None:
 async def _forget_samples(store: Store) -> None:
     async with store.transaction() as connection:
         await rings.thin(connection)
+
+
+async def _seal_audit(store: Store) -> None:
+    async with store.transaction() as connection:
+        await audit.seal(connection)
+
+
+async def _forget_audit(store: Store) -> None:
+    async with store.transaction() as connection:
+        if count := await audit.forget(connection, datetime.now(UTC)):
+            log.info("forgot old rows of the audit log", count=count)

@@ -1,8 +1,8 @@
-"""Tables of who may do what: roles and the permission policies they are made of."""
+"""Tables of who may do what, roles and permission policies, and of what proves that the audit log is whole."""
 
 from typing import Final
 
-from sqlalchemy import Boolean, Column, DateTime, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Index, Integer, LargeBinary, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from gatefleet.store.tables import metadata
@@ -38,3 +38,23 @@ role: Final = Table(
     _when("updated_at"),
 )
 """`policies` are ids. What is built in never changes: the role of those who may do everything."""
+
+audit_seal: Final = Table(
+    "audit_seal",
+    metadata,
+    Column("segment", BigInteger, primary_key=True, autoincrement=False),
+    Column("rows", Integer, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    _when("sealed_at"),
+    Column("forgotten_at", DateTime(timezone=True)),
+)
+"""One hash per segment of the audit log: of its rows and of the hash before. The seals of forgotten rows stay."""
+
+audit_sealed: Final = Table(
+    "audit_sealed",
+    metadata,
+    Column("audit_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("segment", BigInteger, nullable=False),
+    Index(None, "segment"),
+)
+"""Which segment a row of the audit log belongs to; apart, so that rows never change."""

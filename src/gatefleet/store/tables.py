@@ -266,6 +266,8 @@ audit_log: Final = Table(
     Column("status", Integer, nullable=False),
     Column("error_message", Text),
     Column("request", JSONB),
+    Column("token_name", Text),
+    Column("user_agent", Text),
     Index(None, "at"),
     Index(None, "gateway_group_id", "at"),
 )

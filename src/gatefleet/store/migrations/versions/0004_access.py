@@ -1,4 +1,4 @@
-"""Access: roles, permission policies, and the boundary of a user."""
+"""Access: roles, permission policies, the boundary of a user; and the seals of the audit log."""
 
 from alembic import op
 
@@ -37,10 +37,52 @@ insert into role (id, name, "desc", policies, built_in) values (
 );
 
 alter table user_account add column boundary jsonb not null default '[]';
+
+alter table audit_log add column token_name text;
+alter table audit_log add column user_agent text;
+
+create table audit_seal (
+  segment bigint primary key,
+  rows integer not null,
+  hash bytea not null,
+  sealed_at timestamptz not null default now(),
+  forgotten_at timestamptz
+);
+
+create table audit_sealed (
+  audit_id bigint primary key,
+  segment bigint not null
+);
+create index audit_sealed_segment_idx on audit_sealed (segment);
+
+drop trigger audit_log_is_append_only on audit_log;
 """
+
+FUNCTION = """
+create function refuse_change_but_retention() returns trigger language plpgsql as $$
+begin
+  if tg_op = 'DELETE' and current_setting('gatefleet.retention', true) = 'on' then
+    return old;
+  end if;
+  raise exception '% is append-only', tg_table_name;
+end $$
+"""
+
+TRIGGERS = (
+    """
+    create trigger audit_log_is_append_only before update or delete on audit_log
+      for each row execute function refuse_change_but_retention()
+    """,
+    """
+    create trigger audit_sealed_is_append_only before update or delete on audit_sealed
+      for each row execute function refuse_change_but_retention()
+    """,
+)
 
 
 def upgrade() -> None:
     for statement in TABLES.split(";"):
         if statement.strip():
             op.execute(statement)
+    for statement in (FUNCTION, *TRIGGERS):
+        op.execute(statement)
