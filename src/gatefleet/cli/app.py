@@ -1,4 +1,4 @@
-"""The `gatefleet` command: one sub-command per role, its options made from the role's settings class."""
+"""The `gatefleet` command: a sub-command per role, its options from the role's settings class; and the others."""
 
 import asyncio
 import gc
@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings
 from rich.console import Console
 
 from gatefleet import VERSION
+from gatefleet.cli import configuration, releases
 from gatefleet.errors import GatefleetError
 from gatefleet.settings import AdminSettings, DpmSettings, MigrateSettings, NodeSettings, UpSettings
 
@@ -33,15 +34,16 @@ def main() -> None:
     try:
         app()
     except GatefleetError as error:
-        _say(str(error))
+        say(str(error))
         sys.exit(1)
     except ValidationError as error:
         for problem in error.errors():
-            _say(_told(error.title, problem["loc"], problem["msg"]))
+            say(_told(error.title, problem["loc"], problem["msg"]))
         sys.exit(2)
 
 
-def _say(sentence: str) -> None:
+def say(sentence: str) -> None:
+    """One line on stderr."""
     Console(stderr=True, highlight=False, soft_wrap=True).print("gatefleet:", sentence, markup=False)
 
 
@@ -141,3 +143,5 @@ _command("admin", AdminSettings, _admin)
 _command("dpm", DpmSettings, _dpm)
 _command("node", NodeSettings, _node)
 _command("migrate", MigrateSettings, _migrate)
+configuration.add(app)
+releases.add(app)
