@@ -59,7 +59,7 @@ def create_api(control: Control) -> FastAPI:
         templates.router(),
         publish.router(),
         versions.router(),
-        approvals.router({**publish.EXECUTORS, **rings.EXECUTORS}),
+        approvals.router({**publish.EXECUTORS, **rings.EXECUTORS, **config.EXECUTORS, **revisions.EXECUTORS}),
         catalogue.router(),
         certificates.router(),
         config.router(),
