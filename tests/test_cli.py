@@ -1,15 +1,19 @@
 """The command line: made from the settings classes, errors in one line."""
 
+import asyncio
 import subprocess
 import sys
 
 import pytest
 from pydantic_settings import BaseSettings
+from sqlalchemy import insert
 from typer.testing import CliRunner
 
 from gatefleet import VERSION
 from gatefleet.cli import app
 from gatefleet.settings import AdminSettings, DpmSettings, MigrateSettings, NodeSettings, UpSettings
+from gatefleet.store import Store, audit
+from gatefleet.store.tables import audit_log
 
 ROLES: dict[str, type[BaseSettings]] = {
     "up": UpSettings,
@@ -68,3 +72,18 @@ def test_lists_are_written_with_commas() -> None:
     done = gatefleet("dpm", "--dsn", "x", "--encryption-key-file", "/none", "--names", "a,b", "--http-port", "wrong")
     assert "--http-port" in done.stderr
     assert "--names" not in done.stderr
+
+
+@pytest.mark.anyio
+async def test_the_audit_log_is_verified_against_a_seal_kept_elsewhere(store: Store, dsn: str) -> None:
+    async with store.transaction() as connection:
+        row = {"request_id": "r", "event_type": "e", "operator": "o", "source": "api", "method": "PUT", "path": "/"}
+        await connection.execute(insert(audit_log).values(status=200, **row))
+        await audit.seal(connection)
+    done = await asyncio.to_thread(gatefleet, "audit", "verify", "--dsn", dsn)
+    assert done.returncode == 0, done.stderr
+    assert "1 rows in 1 segments" in done.stdout
+    pin = done.stdout.split("--pin ")[1].strip()
+    assert (await asyncio.to_thread(gatefleet, "audit", "verify", "--dsn", dsn, "--pin", pin)).returncode == 0
+    wrong = await asyncio.to_thread(gatefleet, "audit", "verify", "--dsn", dsn, "--pin", f"1:{'0' * 64}")
+    assert (wrong.returncode, "PROBLEM: segment 1 has another hash" in wrong.stdout) == (1, True)

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings
 from rich.console import Console
 
 from gatefleet import VERSION
-from gatefleet.cli import configuration, releases
+from gatefleet.cli import audit, configuration, releases
 from gatefleet.errors import GatefleetError
 from gatefleet.settings import AdminSettings, DpmSettings, MigrateSettings, NodeSettings, UpSettings
 
@@ -143,5 +143,6 @@ _command("admin", AdminSettings, _admin)
 _command("dpm", DpmSettings, _dpm)
 _command("node", NodeSettings, _node)
 _command("migrate", MigrateSettings, _migrate)
+audit.add(app)
 configuration.add(app)
 releases.add(app)
