@@ -152,10 +152,10 @@ local variables = {
     return handle:streamInfo():protocol()
   end,
   remote_addr = function(handle)
-    return (address(handle:streamInfo():downstreamRemoteAddress()))
+    return header(handle, "x-gf-remote-addr") or (address(handle:streamInfo():downstreamRemoteAddress()))
   end,
   remote_port = function(handle)
-    return (select(2, address(handle:streamInfo():downstreamRemoteAddress())))
+    return header(handle, "x-gf-remote-port") or (select(2, address(handle:streamInfo():downstreamRemoteAddress())))
   end,
   server_addr = function(handle)
     return (address(handle:streamInfo():downstreamLocalAddress()))

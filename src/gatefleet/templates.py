@@ -18,13 +18,15 @@ CAPTURED: Final = "gf.vars"
 """The dynamic metadata namespace of variables that Lua has read."""
 
 _REFERENCE: Final = re.compile(r"\\\$|\$(?:\{\s*(\w+)\s*(?:\?\?\s*([^}]*?)\s*)?\}|(\w+))")
+_CLIENT: Final = '%COALESCE({{"operators":[{{"command":"DYNAMIC_METADATA","param":"gf.real-ip:{key}"}},"{command}"]}})%'
+"""What the plugin real-ip found, else what the connection says."""
 _BOTH: Final = {
     "uri": "%PATH(NQ)%",
     "host": "%REQ(X-FORWARDED-HOST)%",
     "http_host": "%REQ(:AUTHORITY)%",
     "request_method": "%REQ(:METHOD)%",
-    "remote_addr": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
-    "remote_port": "%DOWNSTREAM_REMOTE_PORT%",
+    "remote_addr": _CLIENT.format(key="remote_addr", command="DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT"),
+    "remote_port": _CLIENT.format(key="remote_port", command="DOWNSTREAM_REMOTE_PORT"),
     "server_addr": "%DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%",
     "server_port": "%DOWNSTREAM_LOCAL_PORT%",
     "server_protocol": "%PROTOCOL%",

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "host.h"
 
@@ -454,6 +455,173 @@ static void places_are_given_back(void) {
   CHECK(!connections("1", "$uri"));
 }
 
+/* ---- what waits ---- */
+
+static struct bytes throttle(const char *owner, const char *const fields[][2], size_t count) {
+  struct bytes config = {.size = 0};
+  field(&config, "owner", owner);
+  field(&config, "key", "$remote_addr");
+  for (size_t i = 0; i < count; i++) field(&config, fields[i][0], fields[i][1]);
+  return config;
+}
+
+struct running {
+  void *config, *stream;
+  struct fake *fake;
+  int status;
+};
+
+static struct running begun(void *config) {
+  struct running one = {config, NULL, request("foo.test", "/"), -1};
+  one.stream = envoy_dynamic_module_on_http_filter_new(config, one.fake);
+  one.status = envoy_dynamic_module_on_http_filter_request_headers(one.fake, one.stream, false);
+  return one;
+}
+
+static void ended(struct running *one) {
+  envoy_dynamic_module_on_http_filter_destroy(one->stream);
+  fake_free(one->fake);
+}
+
+static bool woken_within(struct fake *fake, unsigned milliseconds) {
+  for (unsigned i = 0; i < milliseconds && !atomic_load(&fake->woken); i++) usleep(1000);
+  return atomic_load(&fake->woken) == 1;
+}
+
+static void requests_over_the_rate_wait_or_are_refused(void) {
+  struct bytes fields = throttle("rate", (const char *const[][2]){{"interval", "50000000"}, {"most", "100000000"}}, 2);
+  void *config = configured("limit-req", &fields);
+  struct running first = begun(config), second = begun(config), third = begun(config), fourth = begun(config);
+  CHECK(first.status == HEADERS_CONTINUE && second.status == HEADERS_WAIT && third.status == HEADERS_WAIT);
+  CHECK(fourth.status == HEADERS_STOP && said(fourth.fake, 503, ""));
+  CHECK(woken_within(second.fake, 2000) && woken_within(third.fake, 2000));
+  envoy_dynamic_module_on_http_filter_scheduled(second.fake, second.stream, 0);
+  CHECK(second.fake->resumed);
+  ended(&first), ended(&second), ended(&third), ended(&fourth);
+  envoy_dynamic_module_on_http_filter_config_destroy(config);
+}
+
+static void requests_that_end_while_they_wait_are_forgotten(void) {
+  struct bytes fields = throttle("gone", (const char *const[][2]){{"interval", "20000000"}, {"most", "9000000000"}}, 2);
+  void *config = configured("limit-req", &fields);
+  struct running all[40];
+  for (int i = 0; i < 40; i++) all[i] = begun(config);
+  for (int i = 0; i < 40; i += 2) ended(&all[i]);
+  for (int i = 39; i > 0; i -= 2) ended(&all[i]);
+  usleep(30000); /* nobody is there to be woken: the address sanitizer would tell */
+  envoy_dynamic_module_on_http_filter_config_destroy(config);
+}
+
+static void requests_give_their_place_back(void) {
+  struct bytes fields = throttle("at-once", (const char *const[][2]){{"free", "1"}, {"most", "2"}, {"unit", "20000"}}, 3);
+  void *config = configured("limit-conn", &fields);
+  struct running first = begun(config), second = begun(config), third = begun(config);
+  CHECK(first.status == HEADERS_CONTINUE && second.status == HEADERS_WAIT && third.status == HEADERS_STOP);
+  ended(&third), ended(&second), ended(&first);
+  struct running again = begun(config);
+  CHECK(again.status == HEADERS_CONTINUE);
+  ended(&again);
+  envoy_dynamic_module_on_http_filter_config_destroy(config);
+}
+
+/* ---- real-ip ---- */
+
+static struct fake *real(const char *source, const char *trusted, bool recursive, const char *name, const char *value) {
+  struct bytes config = {.size = 0};
+  field(&config, "source", source);
+  if (trusted) field(&config, "trusted", trusted);
+  field(&config, "recursive", recursive ? "1" : "0");
+  struct fake *fake = request("foo.test", "/");
+  if (name) fake_add(fake, text(name), text(value));
+  CHECK(run("real-ip", &config, fake) == HEADERS_CONTINUE);
+  return fake;
+}
+
+static void trusted_peers_say_whose_request_it_is(void) {
+  static const struct {
+    const char *source, *trusted, *name, *value, *address, *port;
+    bool recursive;
+  } cases[] = {
+      {"$http_x_a", NULL, "x-a", "1.2.3.4", "1.2.3.4", NULL, false},
+      {"$http_x_a", "192.0.2.0/24", "x-a", "1.2.3.4:80", "1.2.3.4", "80", false},
+      {"$http_x_a", "10.0.0.0/8", "x-a", "1.2.3.4", NULL, NULL, false},
+      {"$http_x_a", NULL, "x-a", "[2001:db8::1]:65535", "2001:db8::1", "65535", false},
+      {"$http_x_a", NULL, "x-a", "::1", "::1", NULL, false},
+      {"$http_x_a", NULL, "x-a", "1.2.3.4:0", NULL, NULL, false},
+      {"$http_x_a", NULL, "x-a", "1.2.3.4:65536", NULL, NULL, false},
+      {"$http_x_a", NULL, "x-a", "nobody", NULL, NULL, false},
+      {"$http_x_a", NULL, "x-a", "", NULL, NULL, false},
+      {"$http_x_a", NULL, NULL, NULL, NULL, NULL, false},
+      {"$http_x_forwarded_for", NULL, "x-forwarded-for", "1.1.1.1, 2.2.2.2, 192.0.2.7", "2.2.2.2", NULL, false},
+      {"$http_x_forwarded_for", NULL, "x-forwarded-for", "192.0.2.7", NULL, NULL, false},
+      {"$http_x_forwarded_for", "192.0.2.0/24", "x-forwarded-for", "1.1.1.1, 192.0.2.9, 192.0.2.7", "1.1.1.1", NULL, true},
+      {"$http_x_forwarded_for", "192.0.2.0/24", "x-forwarded-for", "192.0.2.9, 192.0.2.7", "192.0.2.9", NULL, true},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct fake *fake = real(cases[i].source, cases[i].trusted, cases[i].recursive, cases[i].name, cases[i].value);
+    struct text address = seen(fake, "x-gf-remote-addr"), port = seen(fake, "x-gf-remote-port");
+    CHECK(cases[i].address ? is(address, cases[i].address) : !address.at);
+    CHECK(cases[i].port ? is(port, cases[i].port) : !port.at);
+    fake_free(fake);
+  }
+}
+
+/* ---- api-breaker ---- */
+
+static int called(void *config, const char *status, const char *details) {
+  struct running one = begun(config);
+  if (one.status == HEADERS_CONTINUE) {
+    fake_answer(one.fake, text(status));
+    one.fake->details = text(details);
+    envoy_dynamic_module_on_http_filter_response_headers(one.fake, one.stream, true);
+  }
+  int result = one.status == HEADERS_CONTINUE ? 0 : (int)one.fake->status;
+  ended(&one);
+  return result;
+}
+
+static void apis_that_fail_in_a_row_rest(void) {
+  struct bytes fields = {.size = 0};
+  static const char *const given[][2] = {{"status", "502"}, {"longest", "3"}, {"unhealthy", "500"}, {"failures", "2"},
+                                         {"healthy", "200"}, {"successes", "1"}};
+  for (size_t i = 0; i < 6; i++) field(&fields, given[i][0], given[i][1]);
+  void *config = configured("api-breaker", &fields);
+  CHECK(called(config, "500", "via_upstream") == 0);
+  CHECK(called(config, "500", "gatefleet") == 0); /* nobody asked an upstream */
+  CHECK(called(config, "404", "via_upstream") == 0);
+  CHECK(called(config, "500", "via_upstream") == 0);
+  CHECK(called(config, "200", "via_upstream") == 502);
+  sleep(4);
+  CHECK(called(config, "200", "via_upstream") == 0);
+  CHECK(called(config, "500", "via_upstream") == 0);
+  CHECK(called(config, "200", "via_upstream") == 0);
+  envoy_dynamic_module_on_http_filter_config_destroy(config);
+}
+
+/* ---- what scripts ask for ---- */
+
+int gatefleet_digest(const char *name, const char *data, size_t size, char out[64]);
+int gatefleet_hmac(const char *name, const char *key, size_t key_size, const char *data, size_t size, char out[64]);
+int gatefleet_verify(const char *algorithm, const char *pem, size_t pem_size, const char *data, size_t size,
+                     const char *signature, size_t signature_size);
+int gatefleet_person(char space, const char *name, size_t size, const char *at[5], size_t sizes[5]);
+long gatefleet_unbase64(const char *encoded, size_t size, char *out);
+
+static void scripts_are_told_the_truth(void) {
+  static const unsigned char abc[] = {0xba, 0x78, 0x16, 0xbf}, jefe[] = {0x5b, 0xdc, 0xc1, 0x46}; /* FIPS 180, RFC 4231 */
+  char out[64];
+  const char *at[5];
+  size_t sizes[5];
+  CHECK(gatefleet_digest("SHA256", "abc", 3, out) == 32 && memcmp(out, abc, 4) == 0);
+  CHECK(gatefleet_hmac("SHA256", "Jefe", 4, "what do ya want for nothing?", 28, out) == 32 && memcmp(out, jefe, 4) == 0);
+  CHECK(gatefleet_digest("NONE", "abc", 3, out) == -1 && gatefleet_hmac("NONE", "a", 1, "b", 1, out) == -1);
+  CHECK(gatefleet_verify("RS256", "no key", 6, "a", 1, "b", 1) == -1);
+  CHECK(gatefleet_unbase64("-_8=", 4, out) == 2 && gatefleet_unbase64("+/8", 3, out) == 2);
+  CHECK(gatefleet_unbase64("!", 1, out) == -1 && gatefleet_unbase64("", 0, out) == 0);
+  CHECK(gatefleet_person('k', "jack-key", 8, at, sizes) == 1 && sizes[0] == 4 && memcmp(at[0], "jack", 4) == 0);
+  CHECK(gatefleet_person('k', "nobody", 6, at, sizes) == 0 && gatefleet_person('c', "jack-key", 8, at, sizes) == 0);
+}
+
 int main(int count, char **arguments) {
   if (count == 3 && strcmp(arguments[2], "closed") == 0) {
     without_tables_everything_is_closed();
@@ -477,5 +645,11 @@ int main(int count, char **arguments) {
   a_dead_holder_does_not_stop_the_others();
   a_full_table_still_counts();
   places_are_given_back();
+  requests_over_the_rate_wait_or_are_refused();
+  requests_that_end_while_they_wait_are_forgotten();
+  requests_give_their_place_back();
+  trusted_peers_say_whose_request_it_is();
+  apis_that_fail_in_a_row_rest();
+  scripts_are_told_the_truth();
   return failures != 0;
 }

@@ -56,7 +56,8 @@ static void early(struct text rest) {
   fake_free(fake);
 }
 
-static const struct text filters[] = {{"key-auth", 8}, {"basic-auth", 10}, {"ip-restriction", 14}, {"limit-count", 11}};
+static const struct text filters[] = {{"key-auth", 8}, {"basic-auth", 10}, {"ip-restriction", 14}, {"limit-count", 11},
+                                      {"limit-req", 9},   {"limit-conn", 10}, {"real-ip", 7},        {"api-breaker", 11}};
 
 static void serve(struct text filter, struct text config, struct text rest) {
   struct text copy = boxed(config);
@@ -77,11 +78,13 @@ static void serve(struct text filter, struct text config, struct text rest) {
 static void named_fields(uint8_t which, struct text rest) {
   static const char *const names[] = {"header", "query", "realm", "hide_credentials", "anonymous_consumer", "error_response",
                                       "whitelist", "blacklist", "body", "response_code", "count", "time_window", "owner", "key",
-                                      "rejected_code", "show_limit_quota_header"};
+                                      "rejected_code", "show_limit_quota_header", "interval", "most", "free", "unit", "source",
+                                      "trusted", "recursive", "soft", "status", "longest", "failures", "successes",
+                                      "unhealthy", "healthy", "header", "value"};
   char config[4096];
   size_t used = 0;
   for (uint8_t more = take(&rest) % 8; more > 0; more--) {
-    struct text name = {names[rest.size ? (uint8_t)rest.at[0] % 16 : 0], 0}, value;
+    struct text name = {names[rest.size ? (uint8_t)rest.at[0] % 32 : 0], 0}, value;
     take(&rest);
     name.size = strlen(name.at);
     value = slice(&rest);
@@ -93,7 +96,7 @@ static void named_fields(uint8_t which, struct text rest) {
       used += 4 + size;
     }
   }
-  serve(filters[which % 4], (struct text){config, used}, rest);
+  serve(filters[which % 8], (struct text){config, used}, rest);
 }
 
 /* One sound question, so that the variables are reached, and whatever follows it. */
@@ -133,7 +136,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     case 1: early(rest); break;
     case 4: asked(rest); break;
     case 2: named_fields(which / 4, rest); break;
-    default: serve(filters[which / 4 % 4], slice(&rest), rest); break;
+    default: serve(filters[which / 4 % 8], slice(&rest), rest); break;
   }
   return 0;
 }

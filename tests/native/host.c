@@ -68,6 +68,8 @@ static size_t list_find(struct fake *fake, int map, struct text key, size_t inde
 
 void fake_add(struct fake *fake, struct text key, struct text value) { list_add(fake, REQUEST_HEADERS, key, value); }
 
+void fake_answer(struct fake *fake, struct text status) { list_add(fake, RESPONSE_HEADERS, TEXT(":status"), status); }
+
 struct text fake_get(struct fake *fake, enum header_map map, struct text key) {
   struct text value = {NULL, 0};
   list_find(fake, map, key, 0, &value);
@@ -111,6 +113,10 @@ bool envoy_dynamic_module_callback_early_header_mutation_remove_header(void *ctx
 
 bool envoy_dynamic_module_callback_http_filter_get_attribute_string(void *ctx, int id, struct text *out) {
   struct fake *fake = ctx;
+  if (id == RESPONSE_CODE_DETAILS && fake->details.at) {
+    *out = fake->details;
+    return true;
+  }
   if (id != SOURCE_ADDRESS || !fake->source.at) return false;
   *out = fake->source;
   return true;
@@ -152,6 +158,27 @@ bool envoy_dynamic_module_callback_http_set_header(void *ctx, int map, struct te
   forget(kept);
   return true;
 }
+
+void envoy_dynamic_module_callback_http_set_dynamic_metadata_string(void *ctx, struct text space, struct text key,
+                                                                    struct text value) {
+  (void)ctx, (void)space, (void)key, (void)value;
+}
+
+/* What is scheduled is only counted: on any thread, hence atomic. */
+void *envoy_dynamic_module_callback_http_filter_scheduler_new(void *ctx) {
+  void **made = malloc(sizeof *made);
+  *made = ctx;
+  return made;
+}
+
+void envoy_dynamic_module_callback_http_filter_scheduler_commit(void *scheduler, uint64_t event) {
+  (void)event;
+  atomic_fetch_add(&(*(struct fake **)scheduler)->woken, 1);
+}
+
+void envoy_dynamic_module_callback_http_filter_scheduler_delete(void *scheduler) { free(scheduler); }
+
+void envoy_dynamic_module_callback_http_filter_continue_decoding(void *ctx) { ((struct fake *)ctx)->resumed = true; }
 
 void envoy_dynamic_module_callback_http_send_response(void *ctx, uint32_t status, struct header *headers, size_t count,
                                                       struct text body, struct text details) {

@@ -2,6 +2,8 @@
 #ifndef FAKE_HOST_H
 #define FAKE_HOST_H
 
+#include <stdatomic.h>
+
 #include "gatefleet.h"
 
 struct fake {
@@ -11,6 +13,9 @@ struct fake {
   size_t response_count;
   struct text source;
   uint64_t port;
+  struct text details; /* what Envoy says of the response; not owned */
+  _Atomic unsigned woken; /* how often something was scheduled */
+  bool resumed;
   uint32_t status; /* 0: passed on */
   char body[4096];
   size_t body_size;
@@ -19,6 +24,7 @@ struct fake {
 struct fake *fake_new(const char *source);
 void fake_free(struct fake *fake);
 void fake_add(struct fake *fake, struct text key, struct text value);
+void fake_answer(struct fake *fake, struct text status);
 struct text fake_get(struct fake *fake, enum header_map map, struct text key);
 size_t fake_count(struct fake *fake, struct text key);
 
@@ -31,6 +37,7 @@ void envoy_dynamic_module_on_http_filter_config_destroy(void *config);
 void *envoy_dynamic_module_on_http_filter_new(void *config, void *filter);
 int envoy_dynamic_module_on_http_filter_request_headers(void *filter, void *stream, bool end);
 int envoy_dynamic_module_on_http_filter_response_headers(void *filter, void *stream, bool end);
+void envoy_dynamic_module_on_http_filter_scheduled(void *filter, void *stream, uint64_t event);
 void envoy_dynamic_module_on_http_filter_destroy(void *stream);
 void *envoy_dynamic_module_on_network_filter_config_new(void *envoy, struct text name, struct text config);
 void envoy_dynamic_module_on_network_filter_config_destroy(void *config);

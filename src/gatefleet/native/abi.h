@@ -21,8 +21,8 @@ struct header {
 };
 
 enum header_map { REQUEST_HEADERS = 0, RESPONSE_HEADERS = 2 };
-enum headers_status { HEADERS_CONTINUE = 0, HEADERS_STOP = 1 };
-enum attribute { SOURCE_ADDRESS = 24, SOURCE_PORT = 25, DESTINATION_ADDRESS = 26, DESTINATION_PORT = 27 };
+enum headers_status { HEADERS_CONTINUE = 0, HEADERS_STOP = 1, HEADERS_WAIT = 4 /* the body waits too */ };
+enum attribute { RESPONSE_CODE_DETAILS = 16, SOURCE_ADDRESS = 24, SOURCE_PORT = 25, DESTINATION_ADDRESS = 26, DESTINATION_PORT = 27 };
 enum log_level { LOG_ERROR = 4 };
 
 void envoy_dynamic_module_callback_log(int level, struct text message);
@@ -45,6 +45,15 @@ bool envoy_dynamic_module_callback_http_filter_get_attribute_string(void *filter
 bool envoy_dynamic_module_callback_http_filter_get_attribute_int(void *filter, int id, uint64_t *out);
 void envoy_dynamic_module_callback_http_send_response(void *filter, uint32_t status, struct header *headers,
                                                       size_t count, struct text body, struct text details);
+
+void envoy_dynamic_module_callback_http_set_dynamic_metadata_string(void *filter, struct text space, struct text key,
+                                                                    struct text value);
+
+/* A scheduler may be used on any thread; what it commits comes back to the filter's worker, if the filter is still there. */
+void *envoy_dynamic_module_callback_http_filter_scheduler_new(void *filter);
+void envoy_dynamic_module_callback_http_filter_scheduler_commit(void *scheduler, uint64_t event);
+void envoy_dynamic_module_callback_http_filter_scheduler_delete(void *scheduler);
+void envoy_dynamic_module_callback_http_filter_continue_decoding(void *filter);
 
 /* Network filters. */
 enum network_status { NETWORK_CONTINUE = 0, NETWORK_STOP = 1 };

@@ -130,6 +130,83 @@ def limit_count_config(  # noqa: PLR0913 - one argument per field of the plugin
     )
 
 
+def limit_req_config(  # noqa: PLR0913 - one argument per field of the plugin
+    *,
+    owner: str,
+    rate: float,
+    burst: float,
+    key: str,
+    key_type: str,
+    rejected_code: int,
+    rejected_body: object,
+    nodelay: bool,
+    allow_degradation: bool,
+) -> bytes:
+    """Filter `limit-req`: `rate` requests per second, of which `burst` may wait."""
+    interval = max(round(1e9 / rate), 1)
+    shared = _throttle_fields(owner, key, key_type, rejected_code, rejected_body, degrade=allow_degradation)
+    own = (("interval", _number(interval)), ("most", _number(round(burst * interval))), ("nodelay", _flag(nodelay)))
+    return encode_config((*shared, *own))
+
+
+def limit_conn_config(  # noqa: PLR0913 - one argument per field of the plugin
+    *,
+    owner: str,
+    conn: int,
+    burst: int,
+    delay: float,
+    only_use_default_delay: bool,
+    key: str,
+    key_type: str,
+    rejected_code: int,
+    rejected_body: object,
+    allow_degradation: bool,
+) -> bytes:
+    """Filter `limit-conn`: `conn` requests at once, and `burst` more that wait, at first `delay` seconds."""
+    shared = _throttle_fields(owner, key, key_type, rejected_code, rejected_body, degrade=allow_degradation)
+    own = (("free", _number(conn)), ("most", _number(conn + burst)), ("unit", _number(round(delay * 1e6))))
+    return encode_config((*shared, *own, ("fixed", _flag(only_use_default_delay))))
+
+
+def _throttle_fields(
+    owner: str, key: str, key_type: str, rejected_code: int, rejected_body: object, *, degrade: bool
+) -> Iterator[Field]:
+    yield "owner", owner.encode()
+    yield from limit_key(key, key_type)
+    yield "rejected_code", _number(rejected_code)
+    yield "rejected_body", answer(rejected_body)
+    yield "allow_degradation", _flag(degrade)
+
+
+def real_ip_config(*, source: str, trusted: Iterable[str] | None, recursive: bool) -> bytes:
+    """Filter `real-ip`; `source` is a variable, `trusted` whom it is believed, None for everybody."""
+    networks = (("trusted", str(ip_network(item, strict=False)).encode()) for item in trusted or ())
+    return encode_config((("source", _variable(source).encode()), *networks, ("recursive", _flag(recursive))))
+
+
+def api_breaker_config(
+    *,
+    status: int,
+    body: object,
+    headers: Iterable[tuple[str, str]],
+    longest: int,
+    unhealthy: tuple[Iterable[int], int],
+    healthy: tuple[Iterable[int], int],
+) -> bytes:
+    """Filter `api-breaker`; `unhealthy` and `healthy` are statuses, and how many of them in a row it takes.
+
+    `headers` are names and templates as `limit_key` reads them.
+    """
+    fields: list[Field] = [("status", _number(status)), ("body", answer(body)), ("longest", _number(longest))]
+    for name, (statuses, times) in (("unhealthy", unhealthy), ("healthy", healthy)):
+        fields += [(name, _number(one)) for one in statuses]
+        fields.append(("failures" if name == "unhealthy" else "successes", _number(times)))
+    for name, template in headers:
+        fields.append(("header", name.lower().encode()))
+        fields += [("value", segment.encode()) for segment in _segments(template) if segment]
+    return encode_config(fields)
+
+
 def limit_key(key: str, key_type: str) -> tuple[Field, ...]:
     """APISIX's key as fields: `=literal`, `$variable`, `?default of the variable before`.
 

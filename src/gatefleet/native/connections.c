@@ -1,18 +1,9 @@
 /* Network filter [limit-conn]: so many open connections per key. A place is given back when its connection is gone. */
 #include "gatefleet.h"
 
-#include <pthread.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
-enum { BUCKETS = 1024 };
 enum source { LITERAL, REMOTE_ADDRESS, REMOTE_PORT, SERVER_ADDRESS, SERVER_PORT };
-
-struct count { /* the open connections of one key; there while there are any */
-  struct count *next;
-  uint64_t name[2];
-  uint64_t open;
-};
 
 struct segment {
   enum source source;
@@ -32,49 +23,6 @@ struct connection {
   bool counted;
   uint64_t name[2];
 };
-
-static struct {
-  pthread_mutex_t lock;
-  struct count *first;
-} buckets[BUCKETS];
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static uint64_t hash_key[2];
-
-static void begin(void) {
-  for (size_t i = 0; i < BUCKETS; i++) pthread_mutex_init(&buckets[i].lock, NULL);
-  if (getrandom(hash_key, sizeof hash_key, 0) != sizeof hash_key) hash_key[0] = (uint64_t)(uintptr_t)&once;
-}
-
-static struct count **find(const uint64_t name[2]) {
-  struct count **at = &buckets[name[0] % BUCKETS].first;
-  while (*at && ((*at)->name[0] != name[0] || (*at)->name[1] != name[1])) at = &(*at)->next;
-  return at;
-}
-
-static bool take(const uint64_t name[2], uint64_t most) {
-  bool taken = false;
-  pthread_mutex_t *lock = &buckets[name[0] % BUCKETS].lock;
-  pthread_mutex_lock(lock);
-  struct count **at = find(name);
-  if (!*at && most > 0 && (*at = calloc(1, sizeof **at))) memcpy((*at)->name, name, sizeof (*at)->name);
-  if (*at && (*at)->open < most) {
-    (*at)->open++;
-    taken = true;
-  }
-  pthread_mutex_unlock(lock);
-  return taken;
-}
-
-static void give_back(const uint64_t name[2]) {
-  pthread_mutex_t *lock = &buckets[name[0] % BUCKETS].lock;
-  pthread_mutex_lock(lock);
-  struct count **at = find(name), *held = *at;
-  if (held && --held->open == 0) {
-    *at = held->next;
-    free(held);
-  }
-  pthread_mutex_unlock(lock);
-}
 
 static bool segment_add(struct limit *limit, struct text value) {
   static const struct {
@@ -139,7 +87,7 @@ static bool address_add(struct sip *sip, void *filter, enum source source) {
 /* The count's name: the owner and the parts of the key, each after its size. */
 static bool name_of(const struct limit *limit, void *filter, uint64_t out[2]) {
   struct sip sip;
-  sip_begin(&sip, hash_key);
+  places_key(&sip);
   uint64_t size = limit->owner.size;
   sip_add(&sip, (struct text){(const char *)&size, sizeof size});
   sip_add(&sip, limit->owner);
@@ -160,7 +108,6 @@ EXPORT void *envoy_dynamic_module_on_network_filter_config_new(void *envoy, stru
   struct fields fields;
   struct limit *made = NULL;
   (void)envoy;
-  pthread_once(&once, begin);
   if (same(name, TEXT("limit-conn")) && fields_read(config, &fields)) {
     made = configured(&fields);
     fields_free(&fields);
@@ -182,7 +129,7 @@ EXPORT void *envoy_dynamic_module_on_network_filter_new(void *config, void *filt
 
 EXPORT int envoy_dynamic_module_on_network_filter_new_connection(void *filter, void *state) {
   struct connection *self = state;
-  if (name_of(self->limit, filter, self->name) && (self->counted = take(self->name, self->limit->most)))
+  if (name_of(self->limit, filter, self->name) && (self->counted = places_take(self->name, self->limit->most) > 0))
     return NETWORK_CONTINUE;
   envoy_dynamic_module_callback_network_filter_close(filter, CLOSE_AT_ONCE);
   return NETWORK_STOP;
@@ -191,7 +138,7 @@ EXPORT int envoy_dynamic_module_on_network_filter_new_connection(void *filter, v
 EXPORT void envoy_dynamic_module_on_network_filter_destroy(void *state) {
   struct connection *self = state;
   if (!self) return;
-  if (self->counted) give_back(self->name);
+  if (self->counted) places_give_back(self->name);
   free(self);
 }
 

@@ -160,6 +160,30 @@ bool counters_key(struct sip *sip) {
   return at != NULL;
 }
 
+/* A leaky bucket that a request leaves every `interval` nanoseconds: it passes if what is before it is at most `most` of waiting.
+ * The slot's end and count say, in ms and nanoseconds, when a request would not have to wait. */
+struct leak counters_leak(struct sip *hash, uint64_t interval, uint64_t most) {
+  struct shared *at = counters();
+  uint64_t name[2], now = now_us() * 1000;
+  sip_end(hash, name);
+  size_t bucket = name[0] % BUCKETS;
+  pthread_mutex_t *lock = &at->stripes[bucket % STRIPES].lock;
+  if (!stripe_lock(lock)) return (struct leak){false, false, 0};
+  struct slot *slot = pick(at->slots[bucket], name);
+  bool mine = slot->name[0] == name[0] && slot->name[1] == name[1] && slot->end > 0;
+  uint64_t free_at = mine ? slot->end * 1000000 + slot->count : 0;
+  uint64_t wait = free_at > now ? free_at - now : 0;
+  bool passed = wait <= most;
+  if (passed) {
+    free_at = now + wait + interval;
+    if (!mine) open_window(slot, name, free_at / 1000000);
+    slot->count = free_at % 1000000;
+    slot->end = free_at / 1000000;
+  }
+  pthread_mutex_unlock(lock);
+  return (struct leak){true, passed, wait / 1000};
+}
+
 struct verdict counters_take(struct sip *hash, struct window window) {
   struct shared *at = counters();
   uint64_t name[2], now = now_ms();

@@ -79,8 +79,38 @@ struct window {
   uint64_t limit;
   uint64_t milliseconds;
 };
+struct leak {
+  bool usable;
+  bool passed;
+  uint64_t wait; /* microseconds until the request is due */
+};
 bool counters_key(struct sip *sip); /* begins the hash of a counter's name; false: unusable */
 struct verdict counters_take(struct sip *name, struct window window);
+struct leak counters_leak(struct sip *name, uint64_t interval, uint64_t most);
+
+/* places.c: places that are taken by somebody and given back, in this process */
+uint64_t places_take(const uint64_t name[2], uint64_t most); /* how many are taken now; 0: there was none left */
+void places_give_back(const uint64_t name[2]);
+void places_key(struct sip *sip); /* begins the hash of a name */
+
+/* delay.c: requests that wait */
+struct delay;
+struct delay *delay_begin(void *filter, uint64_t microseconds); /* NULL: it cannot wait */
+void delay_end(struct delay *delay);
+uint64_t now_us(void); /* monotonic */
+
+/* variables.c */
+struct key {
+  struct segment *list;
+  size_t count;
+};
+bool key_begin(struct key *key, size_t most);
+void key_free(struct key *key);
+bool key_add(struct key *key, struct text value);
+bool key_hash(void *filter, const struct key *key, struct sip *sip);
+size_t key_text(void *filter, const struct key *key, char *out, size_t size);
+struct text client_ip(void *filter);
+struct text digits(uint64_t number, char buffer[24]);
 
 /* auth.c */
 #define PERSON_STRINGS 5
@@ -129,7 +159,7 @@ struct kind {
   void (*response)(void *filter, struct object *self); /* may be NULL */
   void (*finish)(struct object *self);                 /* with stream */
 };
-extern const struct kind key_auth, basic_auth, ip_restriction, limit_count;
+extern const struct kind key_auth, basic_auth, ip_restriction, limit_count, limit_req, limit_conn, real_ip, api_breaker;
 struct text request_header(void *filter, struct text name); /* at == NULL: not there */
 void put_header(void *filter, enum header_map map, struct text name, struct text value);
 void add_header(void *filter, struct text name, struct text value);
@@ -137,5 +167,6 @@ void drop_header(void *filter, struct text name);
 enum headers_status refuse(void *filter, uint32_t status, struct text body, struct header extra[], size_t count);
 enum headers_status refuse_broken(void *filter);
 bool client_address(void *filter, struct address *out);
+bool answered_upstream(void *filter); /* in a response hook: an upstream was asked, whatever came of it */
 
 #endif

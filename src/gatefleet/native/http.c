@@ -3,7 +3,8 @@
 
 #include <stdlib.h>
 
-static const struct kind *const kinds[] = {&key_auth, &basic_auth, &ip_restriction, &limit_count};
+static const struct kind *const kinds[] = {&key_auth,  &basic_auth, &ip_restriction, &limit_count,
+                                          &limit_req, &limit_conn, &real_ip,        &api_breaker};
 
 struct text request_header(void *filter, struct text name) {
   struct text value = {NULL, 0};
@@ -37,9 +38,14 @@ enum headers_status refuse_broken(void *filter) {
 }
 
 bool client_address(void *filter, struct address *out) {
-  struct text peer = {NULL, 0};
-  return envoy_dynamic_module_callback_http_filter_get_attribute_string(filter, SOURCE_ADDRESS, &peer) &&
-         address_parse(without_port(peer), out);
+  struct text ip = client_ip(filter);
+  return ip.at && address_parse(ip, out);
+}
+
+bool answered_upstream(void *filter) {
+  struct text details = {NULL, 0};
+  return envoy_dynamic_module_callback_http_filter_get_attribute_string(filter, RESPONSE_CODE_DETAILS, &details) &&
+         (starts_with(details, TEXT("via_upstream")) || starts_with(details, TEXT("upstream_")));
 }
 
 EXPORT const char *envoy_dynamic_module_on_program_init(void) {
@@ -90,6 +96,12 @@ EXPORT int envoy_dynamic_module_on_http_filter_response_headers(void *filter, vo
   return HEADERS_CONTINUE;
 }
 
+/* A request that waited goes on; nothing else is ever scheduled. */
+EXPORT void envoy_dynamic_module_on_http_filter_scheduled(void *filter, void *stream, uint64_t event) {
+  (void)stream, (void)event;
+  envoy_dynamic_module_callback_http_filter_continue_decoding(filter);
+}
+
 EXPORT void envoy_dynamic_module_on_http_filter_destroy(void *stream) {
   struct object *self = stream;
   if (self && self->kind->stream) self->kind->finish(self);
@@ -110,7 +122,6 @@ NOTHING_TO_DO(http_stream_data)
 NOTHING_TO_DO(http_stream_trailers)
 NOTHING_TO_DO(http_stream_complete)
 NOTHING_TO_DO(http_stream_reset)
-NOTHING_TO_DO(scheduled)
 NOTHING_TO_DO(downstream_above_write_buffer_high_watermark)
 NOTHING_TO_DO(downstream_below_write_buffer_low_watermark)
 NOTHING_TO_DO(per_route_config_new)

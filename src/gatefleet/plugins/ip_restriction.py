@@ -3,28 +3,15 @@
 Either family, single addresses or networks; which address is the client's is the listener's business (real IP).
 """
 
-import ipaddress
-import re
 from collections.abc import Iterator
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from gatefleet.addresses import address
 from gatefleet.filters import native, refused_body
 from gatefleet.native.config import ip_restriction_config
 from gatefleet.plugin import Conf, Effect, Phase, Plugin, Scope
-
-
-def address(text: str) -> str:
-    """`text`, an address or a network of either family as in `10.0.0.0/8`; raises ValueError for anything else."""
-    if not re.fullmatch(r"[0-9A-Fa-f:.]+(/\d{1,3})?", text):
-        raise ValueError(f"invalid ip address: {text}")
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError as error:
-        raise ValueError(f"invalid ip address: {text}") from error
-    return text
-
 
 Addresses = Annotated[
     tuple[Annotated[str, AfterValidator(address)], ...], Field(strict=False, min_length=1, max_length=100_000)

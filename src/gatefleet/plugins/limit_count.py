@@ -5,17 +5,15 @@ the count and the window stay the same. A refusal without `rejected_msg` has an 
 """
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from gatefleet.errors import Invalid
+from gatefleet.counting import counting_key
 from gatefleet.filters import HeaderName, native, refused_body
-from gatefleet.native.config import LIMIT_VARIABLE_PREFIXES, LIMIT_VARIABLES, limit_count_config
+from gatefleet.native.config import limit_count_config
 from gatefleet.plugin import Conf, Effect, Phase, Plugin, Scope
-from gatefleet.templates import Part, parse
 
 
 class LimitCountMetadata(Conf):
@@ -74,7 +72,7 @@ class LimitCount(Conf):
 
 def translate(conf: LimitCount, scope: Scope) -> Iterator[Effect]:
     names = LimitCountMetadata.model_validate(dict(scope.metadata))
-    key, key_type = _key(conf, scope)
+    key, key_type = counting_key(conf.key, conf.key_type, scope)
     yield native(
         "limit-count",
         limit_count_config(
@@ -97,35 +95,6 @@ def _owner(conf: LimitCount, scope: Scope) -> str:
     """Whose counters they are. The key's definition is part of it: a value of another variable is another counter."""
     whose = f"group:{conf.group}" if conf.group else scope.owner
     return json.dumps([whose, conf.key_type, conf.key], separators=(",", ":"))
-
-
-def _key(conf: LimitCount, scope: Scope) -> tuple[str, str]:
-    """`key` and `key_type` with what the scope knows (route and service) filled in."""
-    if conf.key_type == "constant":
-        return conf.key, "constant"
-    if conf.key_type == "var" and not re.fullmatch(r"\w+", conf.key, re.ASCII):
-        raise Invalid(
-            "[key] has to be the name of a variable, as remote_addr; for a text with variables set [key_type]"
-        )
-    template = conf.key if conf.key_type == "var_combination" else "${" + conf.key + "}"
-    parts = parse(template, "key", scope)
-    for part in parts:
-        if not isinstance(part, str) and not _countable(part.name):
-            raise Invalid(f"[key] uses the variable [${part.name}], which requests cannot be counted by")
-    if all(isinstance(part, str) for part in parts):
-        constant = "".join(map(str, parts))
-        return (constant, "constant") if constant not in ("", conf.key) else ("remote_addr", "var")
-    return "".join(map(_written, parts)), "var_combination"
-
-
-def _countable(name: str) -> bool:
-    return name in LIMIT_VARIABLES or name.startswith(LIMIT_VARIABLE_PREFIXES)
-
-
-def _written(part: Part) -> str:
-    if isinstance(part, str):
-        return part.replace("$", "\\$")
-    return "${" + part.name + (f" ?? {part.default}" if part.default is not None else "") + "}"
 
 
 PLUGIN = Plugin(

@@ -6,6 +6,7 @@ from typing import Final
 
 from gatefleet.compile import paths, tree
 from gatefleet.compile.emit import routes
+from gatefleet.compile.emit.guards import CLIENT_HEADER, Guard
 from gatefleet.compile.wire import dump, embed, number
 from gatefleet.native import sharding
 from gatefleet.protos.envoy.config.route import v3 as route
@@ -16,6 +17,9 @@ ANY_HOST: Final = "*"
 INTERNAL_HEADERS: Final = (
     "x-gf-scope",
     "x-gf-path",
+    "x-gf-remote-addr",
+    "x-gf-remote-port",
+    CLIENT_HEADER,
     "x-envoy-external-address",
     "x-envoy-internal",
 )
@@ -48,11 +52,12 @@ def scope(
     levels: Sequence[Sequence[tree.Candidate]],
     global_chain: Mapping[str, wkt.Any],
     answers: Sequence[str] = (),
+    guard: Guard | None = None,
 ) -> bytes:
     """Serialized RouteConfiguration `name`; its probe answers with the hash of all the rest of it.
 
     `levels`: candidates of the host itself, then of its wildcards, then of any host. `answers`: headers that the
-    native module sets for the conditions of routes; they go no further.
+    native module sets for the conditions of routes; they go no further. `guard` refuses requests before any route.
     """
     chained = routes.not_found()
     first, *lower = levels
@@ -62,8 +67,11 @@ def scope(
     outer = dump(
         route.RouteConfiguration(name=ROUTES_OF + name, request_headers_to_remove=[*INTERNAL_HEADERS, *answers])
     )
-    version = hashlib.sha256(outer + head + tree.level(first, chained)).hexdigest()[:32]
+    guarded = tree.condition([guard.refused()]) if guard else b""
+    version = hashlib.sha256(outer + head + guarded + tree.level(first, chained)).hexdigest()[:32]
     top = tree.level([routes.probe(version), *first], chained)
+    if guard:
+        top = tree.first(guarded, routes.certificate_wanted(), top)
     host = embed(_VIRTUAL_HOSTS, head, embed(_MATCHER, tree.root(top)))
     return outer + host
 

@@ -51,10 +51,11 @@ class HmacCredential(Conf):
     )
     secret_key: SecretStr = Field(min_length=1, max_length=256, description="What requests are signed with.")
 
-    @field_validator("key_id")
+    @field_validator("key_id", "secret_key")
     @classmethod
-    def within_bytes(cls, value: str) -> str:
-        if len(value.encode()) > SECRET_MAX:
+    def within_bytes(cls, value: str | SecretStr) -> str | SecretStr:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if len(text.encode()) > SECRET_MAX:
             raise ValueError(f"must have at most {SECRET_MAX} bytes")
         return value
 

@@ -123,7 +123,7 @@ class Setting:
 
 
 def translate(conf: ProxyRewrite, scope: Scope) -> Iterator[Effect]:
-    on_route = scope.owner.startswith(("route:", "service:"))
+    on_route = scope.owner.startswith(("route:", "service:")) and not scope.conditional
     uri = parse(conf.uri, "uri", scope) if conf.uri else ()
     settings = tuple(_settings(conf, scope))
     groups = sorted({int(v.name) for one in settings for v in one.parts if not isinstance(v, str) and v.name.isdigit()})

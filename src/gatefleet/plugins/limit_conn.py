@@ -1,0 +1,87 @@
+"""Lets so many requests be under way at once, per key: some more wait, and what is over is refused.
+
+Counted exactly across all workers of a node, per node. A request gives its place back however it ends, also when the
+client goes away. A refusal without `rejected_msg` has an empty body.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from gatefleet.counting import counting_key
+from gatefleet.filters import native, refused_body
+from gatefleet.native.config import limit_conn_config
+from gatefleet.plugin import Conf, Effect, Phase, Plugin, Scope
+
+
+class LimitConn(Conf):
+    """`conn` requests at once for each value of the key."""
+
+    conn: int = Field(gt=0, lt=2**31, description="Requests that may be under way without waiting.")
+    burst: int = Field(ge=0, lt=2**31, description="Requests beyond it that are let in late; more are refused.")
+    default_conn_delay: float = Field(
+        gt=0,
+        le=3600,
+        allow_inf_nan=False,
+        description="Seconds the requests beyond `conn` wait at first: once for each `conn` requests before them.",
+    )
+    only_use_default_delay: bool = Field(
+        default=False, description="Always wait so long, instead of following how long requests take."
+    )
+    key_type: Literal["var", "var_combination"] = Field(
+        default="var", description="What `key` is: a variable's name, or a text with `$variables`."
+    )
+    key: str = Field(
+        min_length=1, description="What requests are counted by; where it is empty, by the client's address."
+    )
+    policy: Literal["local", "redis", "redis-cluster"] = Field(
+        default="local",
+        description="Where counters live. `redis` and `redis-cluster` are not supported yet and are refused.",
+    )
+    rejected_code: int = Field(default=503, ge=200, le=599, description="The status of the refusal.")
+    rejected_msg: str | None = Field(
+        default=None, min_length=1, description="The message of the refusal; without it the body is empty."
+    )
+    allow_degradation: bool = Field(
+        default=False, description="Let requests pass that cannot be counted, instead of answering 500."
+    )
+
+    @model_validator(mode="after")
+    def policy_is_local(self) -> Self:
+        if self.policy != "local":
+            raise ValueError(f"policy {self.policy} is not supported yet: counters are kept per node; use policy local")
+        return self
+
+
+def translate(conf: LimitConn, scope: Scope) -> Iterator[Effect]:
+    key, key_type = counting_key(conf.key, conf.key_type, scope)
+    message = None if conf.rejected_msg is None else {"error_msg": conf.rejected_msg}
+    yield native(
+        "limit-conn",
+        limit_conn_config(
+            owner=json.dumps([scope.owner, conf.key_type, conf.key], separators=(",", ":")),
+            conn=conf.conn,
+            burst=conf.burst,
+            delay=conf.default_conn_delay,
+            only_use_default_delay=conf.only_use_default_delay,
+            key=key,
+            key_type=key_type,
+            rejected_code=conf.rejected_code,
+            rejected_body=refused_body(conf, message),
+            allow_degradation=conf.allow_degradation,
+        ),
+    )
+
+
+PLUGIN = Plugin(
+    name="limit-conn",
+    priority=1003,
+    phase=Phase.ACCESS,
+    conf=LimitConn,
+    translate=translate,
+    summary="Limits the number of requests that are under way at once.",
+    category="traffic",
+    protects=True,
+)
