@@ -94,7 +94,7 @@ async def test_a_source_without_a_version_is_given_one_and_both_hold_it(
     await api.call("PUT", "/apisix/admin/services/direct", {"name": "direct", "upstream": nodes("test.internal")})
     await api.call("PUT", "/apisix/admin/routes/direct", {"name": "r", "paths": ["/d"], "service_id": "direct"})
     assert "/version" in (await sync(api, "direct", groups[0], expect=400))["error_msg"]
-    where = {"hosts": ["uat.direct"], "upstream": nodes("uat.internal")}
+    where: dict[str, Any] = {"hosts": ["uat.direct"], "upstream": nodes("uat.internal")}
     tried = (await sync(api, "direct", groups[0], version="0.1", dry_run=True, **where))["value"]
     assert tried["groups"][0]["text"] == ["service direct added", "route r added"]
     assert "version" not in await live(api, "direct")
