@@ -6,7 +6,10 @@ import pytest
 from admin_api import Api
 from conftest import certificate
 from orders import CONFIG, NODES, published, version
-from sqlalchemy import text
+from sqlalchemy import insert, text
+
+from gatefleet.admin.access import digest
+from gatefleet.store import tables
 
 pytestmark = pytest.mark.anyio
 PAIR = certificate("a.test")
@@ -141,3 +144,37 @@ async def test_an_applied_document_is_a_direct_edit(api: Api) -> None:
     await api.call("PUT", "/api/gateway_groups/default", {**enforced, "enforce_service_publishing": False})
     await apply(api, read)
     assert await version(api, id_) is None
+
+
+async def test_a_document_and_a_restore_wait_for_somebody_else(api: Api) -> None:
+    await apply(api, {"services": [{"name": "before"}]})
+    group = {"name": "default", "description": "", "labels": {"stage": "production"}}
+    await api.call("PUT", "/api/gateway_groups/default", group)
+    rule = {"name": "four eyes", "labels": {"stage": "production"}}
+    await api.call("POST", "/api/approval_rules", rule)
+    asked = (await apply(api, WHOLE, "note=please", expect=202))["value"]["approval"]
+    assert not (await apply(api, {}, "prune=true"))["changed"]
+    assert await revision(api) == 1
+    other = await another(api)
+    seen = (await other.call("GET", f"/api/approvals/{asked['id']}"))["value"]
+    assert "service orders added" in seen["preview"]["text"]
+    assert "hush" not in str(seen)
+    done = (await other.call("POST", f"/api/approvals/{asked['id']}/approve", {}))["value"]
+    assert (done["revision"], done["approval"]["state"]) == (2, "approved")
+    log = (await api.call("GET", "/api/gateway_groups/default/revisions"))["list"][0]
+    assert (log["action"], log["note"], log["operator"]) == ("apply", "please", "admin, approved by other")
+    restore = "/api/gateway_groups/default/revisions/1/restore"
+    asked = (await api.call("POST", restore, {}, expect=202))["value"]["approval"]
+    await other.call("POST", f"/api/approvals/{asked['id']}/approve", {})
+    assert (await api.call("GET", "/api/gateway_groups/default/compare?with=1"))["value"]["same"]
+
+
+async def another(api: Api) -> Api:
+    """The same API, called by another administrator."""
+    made = (await api.call("POST", "/api/invites", {"username": "other", "password": "test"}))["value"]["id"]
+    await api.call("PUT", f"/api/users/{made}/assigned_roles", {"roles": ["super_admin_id"]})
+    token = f"a7ee-{made}"
+    async with api.store.transaction() as connection:
+        row = {"id": made, "user_id": made, "name": "t", "token_hash": digest(token)}
+        await connection.execute(insert(tables.token).values(row))
+    return api.acting_as(token)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from gatefleet.admin import audit, openapi
 from gatefleet.admin.access import caller_of, group_of
 from gatefleet.admin.approvals import Kept
-from gatefleet.admin.becoming import Way, respond
+from gatefleet.admin.becoming import Way, executor, respond
 from gatefleet.admin.endpoint import add, group
 from gatefleet.admin.query import flag
 from gatefleet.admin.servable import check_servable
@@ -93,6 +93,8 @@ def _candidates(_: Documents, releases: Releases, __: Kept) -> Candidates:
 
 
 APPLY: Final = Way("apply", "edit", _plan, _candidates)
+EXECUTORS: Final = {APPLY.operation: executor(APPLY)}
+"""How documents that waited for an approval are applied."""
 
 
 def _note(request: Request) -> str:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from gatefleet.admin import openapi
 from gatefleet.admin.access import group_of
 from gatefleet.admin.approvals import Kept
-from gatefleet.admin.becoming import Way, respond
+from gatefleet.admin.becoming import Way, executor, respond
 from gatefleet.admin.endpoint import add, group
 from gatefleet.admin.query import flag, number
 from gatefleet.admin.web import control, listing, read_shape, unix, value
@@ -110,6 +110,8 @@ def _candidates(documents: Documents, releases: Releases, kept: Kept) -> Candida
 
 
 RESTORE: Final = Way("restore", "restore", _plan, _candidates, released=True)
+EXECUTORS: Final = {RESTORE.operation: executor(RESTORE)}
+"""How restores that waited for an approval are done."""
 
 
 def _asked(request: Request) -> int:
