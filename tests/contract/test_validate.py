@@ -12,6 +12,7 @@ from tests.contract.pem import pair
 pytestmark = pytest.mark.anyio
 CERT, KEY = pair("a.example.com")
 _, WRONG_KEY = pair("a.example.com")
+NODES = [{"host": "127.0.0.1", "port": 80, "weight": 1}]
 SERVICE = {"id": "s1", "name": "one"}
 
 
@@ -55,6 +56,29 @@ REFUSED: dict[str, tuple[dict[str, Any], list[tuple[str, int, str, str | None]]]
         [problem("services", 0, "", "s1")],
     ),
     "a service that is nowhere": ({"routes": [route()]}, [problem("routes", 0, "s1", "r1")]),
+    "a stream route of a service of type http": (
+        {"services": [SERVICE], "stream_routes": [{"id": "sr", "name": "sr", "service_id": "s1"}]},
+        [problem("stream_routes", 0, 'Error at "/service_id": service [s1] is of type http', "sr")],
+    ),
+    "a route of a service of type stream": (
+        {"services": [{**SERVICE, "type": "stream"}], "routes": [route()]},
+        [problem("routes", 0, "is of type stream", "r1")],
+    ),
+    "a certificate that is nowhere": (
+        {
+            "services": [{**SERVICE, "upstream": {"scheme": "https", "ca_certificates": ["ca"]}}],
+            "snis": [{"id": "n", "domain": "a.example.com", "certificates": ["c1", "c2"]}],
+            "certificates": [{"id": "c1", "cert": CERT, "key": KEY}],
+        },
+        [
+            problem("services", 0, 'Error at "/upstream/ca_certificates/0": ca certificate [ca] not found', "s1"),
+            problem("snis", 0, 'Error at "/certificates/1": certificate [c2] not found', "n"),
+        ],
+    ),
+    "a secret that is kept outside": (
+        {"consumers": [{"username": "jack", "plugins": {"key-auth": {"key": "$secret://vault/1/jack/key"}}}]},
+        [problem("consumers", 0, 'Error at "/plugins/key-auth/key": references to secrets', "jack")],
+    ),
     "a plugin that does not exist": (
         {"services": [{**SERVICE, "plugins": {"no-such-plugin": {}}}]},
         [problem("services", 0, "no-such-plugin", "s1")],
@@ -67,6 +91,17 @@ REFUSED: dict[str, tuple[dict[str, Any], list[tuple[str, int, str, str | None]]]
 ACCEPTED: dict[str, dict[str, Any]] = {
     "nothing": {},
     "empty lists": {"services": [], "routes": [], "consumers": [], "ssls": [], "global_rules": []},
+    "a stream route of a service in the same body": {
+        "services": [{"id": "s2", "name": "two", "type": "stream", "upstream": {"nodes": NODES}}],
+        "stream_routes": [{"name": "sr", "service_id": "s2", "server_port": 19101}],
+    },
+    "a server name of a certificate in the same body": {
+        "snis": [{"domain": "a.example.com", "certificates": ["c1"]}],
+        "certificates": [{"id": "c1", "cert": CERT, "key": KEY}],
+        "ca_certificates": [{"id": "a1", "cert": CERT}],
+        "protos": [{"id": "p1", "content": "x"}],
+        "secret_providers": [{"id": "vault/v1", "uri": "http://v", "prefix": "p", "token": "t"}],
+    },
     "a route of a service in the same body": {"services": [SERVICE], "routes": [route()]},
     "a mixture": {
         "services": [{**SERVICE, "plugins": {"cors": {}}}],

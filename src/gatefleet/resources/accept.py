@@ -17,6 +17,7 @@ from gatefleet.resources.sound import flaws
 from gatefleet.resources.upstream import node_list
 
 At = tuple[str | int, ...]
+OUTSIDE: Final = ("$secret://", "$env://")
 SERVER_OWNED: Final = frozenset({"id", "created_at", "updated_at"})
 
 
@@ -76,6 +77,19 @@ def problems(kind: str, id: str, body: Mapping[str, Any]) -> Iterator[str]:  # n
     for name, conf in plugins.items():
         if isinstance(conf, dict):
             yield from _plugin_problems(kind, name, cast("dict[str, Any]", conf), stream=stream)
+            yield from _reference_problems(cast("dict[str, Any]", conf), ("plugins", name))
+
+
+def _reference_problems(node: Any, at: At) -> Iterator[str]:
+    """References to secrets kept outside, which the data plane would take for the secret itself."""
+    if isinstance(node, str) and node.lower().startswith(OUTSIDE):
+        yield error_at(at, f"references to secrets ({node.partition('://')[0]}://) are not carried yet; give the value")
+    elif isinstance(node, dict):
+        for key, part in cast("dict[str, Any]", node).items():
+            yield from _reference_problems(part, (*at, key))
+    elif isinstance(node, list):
+        for index, part in enumerate(cast("list[Any]", node)):
+            yield from _reference_problems(part, (*at, index))
 
 
 def _with_node_list(upstream: Mapping[str, Any]) -> dict[str, Any]:
