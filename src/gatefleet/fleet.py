@@ -85,6 +85,48 @@ class Proof(msgspec.Struct, frozen=True, omit_defaults=True):
     """Hosts and consumers in the tables that are looked up anew for each request, by table."""
 
 
+class Counted(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a node has served of one service since its Envoy started."""
+
+    requests: Large = 0
+    errors: Large = 0
+    """Those answered with 5xx."""
+    latency: Annotated[tuple[tuple[float, Large], ...], Meta(max_length=64)] = ()
+    """Upper bounds in milliseconds, the last one infinite, each with how many requests took no longer.
+
+    Envoy adds these up every five seconds, so they come later than `requests`.
+    """
+
+
+class Tally(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a node has counted for a ring; counters only grow while `run`, which names its Envoy, stays the same."""
+
+    ring: Text
+    run: Large = 0
+    services: Annotated[Mapping[Text, Counted], Meta(max_length=64)] = {}
+
+
+class Watch(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a node is asked to count and to say with its heartbeats while a ring runs."""
+
+    ring: str
+    services: Mapping[str, tuple[str, ...]]
+    """Service id to the names it is counted under."""
+    every: float = HEARTBEAT_SECONDS
+    """Seconds between heartbeats meanwhile."""
+
+
+class Proven(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A revision whose changes Envoy was seen to serve, or refuses."""
+
+    revision: Large
+    ms_ago: Large = 0
+    """How long ago that was seen."""
+    proof: Proof = Proof()
+    rejected: Mapping[str, str] = {}
+    """What of its changes Envoy refuses, to the reason; all else of it is live."""
+
+
 class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
     """How a node is; every `HEARTBEAT_SECONDS` and after each revision it took."""
 
@@ -100,15 +142,12 @@ class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
     """Resources this node's Envoy refuses, "<type URL>/<name>" to the reason; the first hundred are recorded."""
     leaving: bool = False
     """The node is shutting down."""
-    proven_revision: Large | None = None
-    """The newest revision whose changes Envoy was seen to serve, or refuses; None from nodes too old to look."""
-    proven_ms_ago: Large = 0
-    """How long ago that was seen."""
-    proof: Proof = Proof()
-    rejected: Mapping[str, str] = {}
-    """What changed up to that revision and Envoy refuses, to the reason; all else of it is live."""
+    proven: Annotated[tuple[Proven, ...], Meta(max_length=64)] | None = None
+    """Revisions that are proven, ascending: those not on record yet, and the newest. None from too old nodes."""
     pending: str = ""
     """Why a newer revision is not proven."""
+    tally: Tally | None = None
+    """What was counted, if the DP Manager asked for it."""
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -117,3 +156,5 @@ class Heard(msgspec.Struct, frozen=True):
     newest_revision: int
     recorded_revision: int = 0
     """The newest revision of which the node's report is on record."""
+    watch: Watch | None = None
+    """What to count from now on; None: nothing."""

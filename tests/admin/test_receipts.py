@@ -8,7 +8,7 @@ import pytest
 from admin_api import Api
 
 from gatefleet.admin import receipts
-from gatefleet.fleet import Heartbeat, Machine, Proof
+from gatefleet.fleet import Heartbeat, Machine, Proof, Proven
 from gatefleet.pki import Identity
 from gatefleet.store.heartbeats import Said, record
 
@@ -17,9 +17,10 @@ pytestmark = pytest.mark.anyio
 GROUP = "/api/gateway_groups/default"
 
 
-async def say(api: Api, name: str, revision: int, **more: Any) -> None:
+async def say(api: Api, name: str, revision: int, pending: str = "", **more: Any) -> None:
     machine = Machine(f"host-{name}", "10.0.0.1", "0.1.0")
-    beat = Heartbeat(machine, applied_revision=revision, proven_revision=revision, **more)
+    proven = (Proven(revision, **more),) if revision else ()
+    beat = Heartbeat(machine, applied_revision=revision, proven=proven, pending=pending)
     async with api.store.transaction() as connection:
         await record(connection, [Said(Identity("default", name), beat)])
 

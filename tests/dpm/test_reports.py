@@ -2,7 +2,10 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 import pytest
@@ -10,7 +13,7 @@ from sqlalchemy import text
 
 from gatefleet import fleet
 from gatefleet.dpm.reports import GAP, Reports
-from gatefleet.fleet import Heard, Heartbeat, Machine, Proof
+from gatefleet.fleet import Heard, Heartbeat, Machine, Proof, Proven
 from gatefleet.pki import Identity
 from gatefleet.resources import Document
 from gatefleet.snapshot import ROUTES
@@ -23,11 +26,23 @@ from tests.dpm.test_feed import consumer, relay
 from tests.xds.xds_client import until
 
 pytestmark = pytest.mark.anyio
+NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def proven(revision: int, ms_ago: int = 0, **more: object) -> Heartbeat:
-    said = Heartbeat(MACHINE, applied_revision=revision, proven_revision=revision, proven_ms_ago=ms_ago)
-    return msgspec.structs.replace(said, **more)
+def proven(revision: int, ms_ago: int = 0, rejected: Mapping[str, str] = NONE, **more: object) -> Heartbeat:
+    reports = (Proven(revision, ms_ago, rejected=rejected),) if revision else ()
+    return msgspec.structs.replace(Heartbeat(MACHINE, applied_revision=revision, proven=reports), **more)
+
+
+@asynccontextmanager
+async def reporting(store: Store) -> AsyncIterator[Reports]:
+    reports = Reports(store)
+    running = asyncio.create_task(reports.run())
+    try:
+        yield reports
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 async def change(store: Store, count: int = 1) -> None:
@@ -57,9 +72,12 @@ async def test_an_instances_receipt_is_its_first_of_that_revision_or_a_later_one
     await store_joined_early(store)
     await change(store, 3)
     await say(store, ("a", proven(1)), ("b", proven(3, 2000)))
-    await say(store, ("a", proven(2)), ("a", proven(3)), ("b", proven(3)))
+    several = (Proven(1), Proven(2, 400), Proven(3))
+    await say(store, ("a", msgspec.structs.replace(proven(3), proven=several)), ("b", proven(3)))
     first, last = await receipt(store, 1), await receipt(store, 3)
     lines = {line.id: line for line in first.instances}
+    second = {line.id: line.time_to_live_ms for line in (await receipt(store, 2)).instances}
+    assert second["a"] == pytest.approx(7600, abs=500)
     assert (first.text, first.converged, first.count("pending")) == ("2 of 3 instances live", False, 1)
     assert lines["c"].reason == "it runs version 0.1.0, which does not report what is live; upgrade it"
     assert lines["a"].time_to_live_ms == pytest.approx(9000, abs=500)
@@ -138,38 +156,31 @@ async def test_a_thousand_nodes_report_at_once_in_few_statements_and_wake_whoeve
     await change(store)
     woken: list[str | None] = []
     listener = asyncio.create_task(listen(dsn, woken.append, CHANNEL))
-    await until(lambda: woken == [None])
-    reports = Reports(store)
-    running = asyncio.create_task(reports.run())
-    began = time.monotonic()
-    names = [Identity("default", f"n{n}") for n in range(1000)]
-    answers = await asyncio.gather(
-        *(reports.take(name, proven(1)) for name in names), reports.take(names[0], proven(1))
-    )
-    took = time.monotonic() - began
-    assert all(answers)
-    assert took < 2
-    await until(lambda: len(woken) > 1)
-    assert set(woken[1:]) == {"default"}
-    assert (await receipt(store, 1)).text == "1000 of 1000 instances live"
-    alone = time.monotonic()
-    await asyncio.sleep(GAP)
-    assert await reports.take(names[0], proven(1))
-    assert time.monotonic() - alone < 2 * GAP  # nothing waits when there is nothing to wait for
-    for task in (running, listener):
-        task.cancel()
-    await asyncio.gather(running, listener, return_exceptions=True)
-    assert not await reports.take(names[0], proven(1))
+    try:
+        await until(lambda: woken == [None])
+        async with reporting(store) as reports:
+            names = [Identity("default", f"n{n}") for n in range(1000)]
+            began = time.monotonic()
+            assert all(await asyncio.gather(*(reports.take(name, proven(1)) for name in (*names, names[0]))))
+            assert time.monotonic() - began < 2
+            await until(lambda: len(woken) > 1)
+            await asyncio.sleep(GAP)
+            began = time.monotonic()
+            assert await reports.take(names[0], proven(1))
+            assert time.monotonic() - began < GAP  # nothing waits when there is nothing to wait for
+        assert set(woken[1:]) == {"default"}
+        assert (await receipt(store, 1)).text == "1000 of 1000 instances live"
+        assert not await reports.take(names[0], proven(1))
+    finally:
+        listener.cancel()
+        await asyncio.gather(listener, return_exceptions=True)
 
 
 async def test_one_heartbeat_that_cannot_be_recorded_keeps_no_other_from_it(store: Store) -> None:
     await change(store)
-    reports = Reports(store)
-    running = asyncio.create_task(reports.run())
-    names = [Identity("default", name) for name in ("a", "no\0t", "b")]
-    assert await asyncio.gather(*(reports.take(name, proven(1)) for name in names)) == [True, False, True]
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    async with reporting(store) as reports:
+        names = [Identity("default", name) for name in ("a", "no\0t", "b")]
+        assert await asyncio.gather(*(reports.take(name, proven(1)) for name in names)) == [True, False, True]
     assert (await receipt(store, 1)).text == "2 of 2 instances live"
 
 
@@ -203,7 +214,7 @@ async def test_older_nodes_and_newer_ones_are_understood(manager: DpManager) -> 
 
     await manager.put("default", Document("consumers", "c", None, {"username": "c"}))
     async with node(manager, await manager.bundle()) as member:
-        for said in (Newer(MACHINE, proven_revision=1, proof=Proof(1, 1)), Older(MACHINE, 1)):
+        for said in (Newer(MACHINE, proven=(Proven(1, proof=Proof(1, 1)),)), Older(MACHINE, 1)):
             answer = await member.call(fleet.HEARTBEAT, said)
             assert msgspec.msgpack.decode(answer, type=Heard).newest_revision in (0, 1)
     assert [line.state for line in (await receipt(manager.store, 1)).instances] == ["live"]

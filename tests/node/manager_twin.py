@@ -89,7 +89,12 @@ class Twin:
     async def _heartbeat(self, body: bytes, _: Context) -> bytes:
         beat = msgspec.msgpack.decode(body, type=Heartbeat)
         self.beats.append(beat)
-        return msgspec.msgpack.encode(Heard(newest_revision=0, recorded_revision=beat.proven_revision or 0))
+        return msgspec.msgpack.encode(Heard(newest_revision=0, recorded_revision=newest(beat)))
+
+
+def newest(beat: Heartbeat) -> int:
+    """The newest revision that a heartbeat says is proven."""
+    return beat.proven[-1].revision if beat.proven else 0
 
 
 async def _group(context: Context) -> str:

@@ -17,7 +17,7 @@ from gatefleet.snapshot import HOST as HOSTS
 from gatefleet.snapshot import LISTENER, ROUTES, SCOPED_ROUTES, Seal, Snapshot, entry
 from tests.e2e import kit
 from tests.node.conftest import HOST, Node, content, holds, running
-from tests.node.manager_twin import Twin
+from tests.node.manager_twin import Twin, newest
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +29,7 @@ def envoy_of(node: Node) -> psutil.Process:
 
 
 async def proven(twin: Twin, revision: int) -> bool:
-    return twin.beats[-1].proven_revision == revision
+    return newest(twin.beats[-1]) == revision
 
 
 def gone(process: psutil.Process) -> bool:
@@ -159,14 +159,15 @@ async def test_a_resource_envoy_refuses_keeps_its_last_good_version(twin: Twin, 
         assert await holds(lambda: proven(twin, 2))
         beat = twin.beats[-1]
         assert [name.rpartition("/")[2] for name in beat.problems] == [f"scope:{HOST}"]
-        assert beat.rejected == beat.problems
-        assert (beat.proof.probed, beat.proof.scopes) == (1, 1)  # the other host's
+        assert beat.proven
+        assert beat.proven[-1].rejected == beat.problems
+        assert (beat.proven[-1].proof.probed, beat.proven[-1].proof.scopes) == (1, 1)  # the other host's
         envoy_of(node).kill()
         await node.until("/a", 200, 5)
         twin.publish(newer, 3)
         await node.until("/b", 200)
         assert await holds(lambda: proven(twin, 3))
-        assert (twin.beats[-1].problems, twin.beats[-1].rejected) == ({}, {})
+        assert twin.beats[-1].problems == {}
 
 
 async def test_what_a_probe_does_not_see_is_not_reported_as_proven(twin: Twin, directory: Path, slow: int) -> None:
@@ -175,9 +176,11 @@ async def test_what_a_probe_does_not_see_is_not_reported_as_proven(twin: Twin, d
         await node.until("/a", 200)
         assert await holds(lambda: proven(twin, 1))
         beat = twin.beats[-1]
-        assert (beat.proof.probed, beat.proof.scopes, beat.pending) == (2, 2, "")  # the host's, and that of no host
-        assert beat.proof.acknowledged.keys() >= {"Cluster", "Listener", "ScopedRouteConfiguration"}
-        assert beat.proof.written == {"Host": 2}
+        assert beat.proven
+        (proof,) = (one.proof for one in beat.proven)
+        assert (proof.probed, proof.scopes, beat.pending) == (2, 2, "")  # the host's, and that of no host
+        assert proof.acknowledged.keys() >= {"Cluster", "Listener", "ScopedRouteConfiguration"}
+        assert proof.written == {"Host": 2}
         whole = content(slow, "/a", "/b", hosts=(HOST, "other.test"))
         known = {t: {n: e for n, e in whole.of(t).items() if "other" not in n} for t in (SCOPED_ROUTES, HOSTS)}
         twin.publish(Snapshot({**whole.entries, **known}), 2)  # routes of a host that are used by no scope
@@ -186,7 +189,7 @@ async def test_what_a_probe_does_not_see_is_not_reported_as_proven(twin: Twin, d
             return twin.beats[-1].applied_revision == 2
 
         assert await holds(taken, 10)  # the probe is patient
-        assert twin.beats[-1].proven_revision == 1
+        assert newest(twin.beats[-1]) == 1
         assert twin.beats[-1].pending == "1 route scopes do not show their new version yet: other.test"
         twin.publish(whole, 3)
         assert await holds(lambda: proven(twin, 3))

@@ -108,7 +108,7 @@ class Service:
         recorded = await self._reports.take(identity, _readable(said))
         return Heard(
             newest_revision=revision,
-            recorded_revision=(said.proven_revision or 0) if recorded else 0,
+            recorded_revision=max((one.revision for one in said.proven or ()), default=0) if recorded else 0,
             watch=self._groups.watch(identity),
         )
 
@@ -151,9 +151,10 @@ def _own(identity: Identity, instance: str) -> Identity:
 
 
 def _readable(said: Heartbeat) -> Heartbeat:
-    return msgspec.structs.replace(
-        said, problems=_few(said.problems), rejected=_few(said.rejected), pending=_text(said.pending, 500)
-    )
+    replace, proven = msgspec.structs.replace, said.proven
+    if proven is not None:
+        proven = tuple(replace(one, rejected=_few(one.rejected)) for one in proven)
+    return replace(said, problems=_few(said.problems), pending=_text(said.pending, 500), proven=proven)
 
 
 def _few(problems: Mapping[str, str]) -> Mapping[str, str]:

@@ -13,9 +13,9 @@ from gatefleet import VERSION, pki
 from gatefleet.envoy import binary
 from gatefleet.envoy.process import EnvoyProcess, Options
 from gatefleet.errors import GatefleetError, Invalid
-from gatefleet.fleet import Heartbeat, Machine
+from gatefleet.fleet import Heard, Heartbeat, Machine, Tally, Watch
 from gatefleet.native.build import MODULE
-from gatefleet.node import metrics
+from gatefleet.node import metrics, traffic
 from gatefleet.node.bootstrap import RunFiles, envoy_bootstrap
 from gatefleet.node.copies import DiskCopy, Revision, Running
 from gatefleet.node.judge import Copy, Seen, Source, Verdict, judge, sentence
@@ -55,6 +55,7 @@ class Agent:
         )
         self._envoy = EnvoyProcess(_options(settings, files))
         self._ledger = Ledger()
+        self._watch: Watch | None = None
         self._copies = DiskCopy(settings.data_dir)
         self._running = Running(files.running)
         self._disk: Revision | None = None
@@ -72,7 +73,7 @@ class Agent:
         await self._serving.start()
         await self._envoy.start()
         self._read_copy()
-        self._manager.start(self._disk, self._floor, self._heartbeat, self._ledger.recorded)
+        self._manager.start(self._disk, self._floor, self._heartbeat, self._hear)
         self._run(self._manager.failed(), "manager")
         self._run(self._loop(), "turns")
         self._run(self._save_copies(), "copies")
@@ -191,7 +192,7 @@ class Agent:
         if self._ledger.open:
             await self._serving.prove_again()
             if self._proven():
-                log.info("the revision is proven now", revision=self._ledger.report.revision)
+                log.info("the revision is proven now", revision=self._ledger.newest.revision)
                 self._manager.report()
 
     def _proven(self) -> bool:
@@ -213,7 +214,6 @@ class Agent:
 
     async def _heartbeat(self) -> Heartbeat:
         envoy = await self._envoy.state()
-        report = self._ledger.report
         return Heartbeat(
             machine=self._machine,
             instance=self._manager.instance,
@@ -222,12 +222,28 @@ class Agent:
             certificate_expires_at=int(pki.expiry(self._manager.identity.certificate).timestamp()),
             problems=self._serving.problems,
             leaving=self._draining,
-            proven_revision=report.revision,
-            proven_ms_ago=int((time.monotonic() - report.at) * 1000) if report.revision else 0,
-            proof=report.proof,
-            rejected=report.rejected,
+            proven=self._ledger.told(time.monotonic()),
             pending=self._ledger.pending,
+            tally=await self._tally(),
         )
+
+    def _hear(self, heard: Heard) -> None:
+        self._ledger.recorded(heard.recorded_revision)
+        began = heard.watch and (self._watch is None or self._watch.ring != heard.watch.ring)
+        self._watch = heard.watch
+        if began:
+            self._manager.report()  # what is counted from now on begins where the counters are now
+
+    async def _tally(self) -> Tally | None:
+        """What the DP Manager wants counted; None when it wants nothing or Envoy does not answer."""
+        watch, run = self._watch, self._envoy.pid
+        if watch is None or run is None:
+            return None
+        try:
+            statistics = await self._envoy.ask(traffic.path(watch.services))
+        except GatefleetError:
+            return None
+        return Tally(watch.ring, run, traffic.counted(statistics.text, watch.services))
 
     async def _save_copies(self) -> None:
         while True:

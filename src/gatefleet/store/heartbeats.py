@@ -1,6 +1,6 @@
 """Heartbeats on record: how each node is, and the receipt of what it has proven, many nodes in one statement."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,16 +10,19 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gatefleet.fleet import Heartbeat
+from gatefleet.fleet import Heartbeat, Proven
 from gatefleet.pki import Identity
 from gatefleet.store.fleet_tables import instance
 from gatefleet.store.release_tables import receipt
+from gatefleet.store.rings import note_samples, sample_row
 from gatefleet.store.tables import gateway_group
 
 CHANNEL: Final = "gatefleet_receipt"
 """PostgreSQL's channel that tells the id of a group whose nodes have proven something new."""
 OLDEST_PROOF: Final = 7 * 24 * 3600.0
 """Seconds; what a node says it proved before that was proven then."""
+MOST_RECEIPTS: Final = 5_000
+"""Rows that one statement adds while there are revisions to skip."""
 _NAMED: Final = 10
 _LONGEST_REASON: Final = 2000
 
@@ -67,9 +70,10 @@ async def record(connection: AsyncConnection, said: Sequence[Said]) -> None:
     The first report of a revision stays its receipt; whoever listens on `CHANNEL` is told of new ones.
     """
     newest = {(one.identity.group, one.identity.instance): one for one in said}
-    proven = {(row["group_id"], row["instance_id"], row["revision"]): row for row in _receipts(said[::-1])}
-    rows = {"beats": [_beat(one) for one in newest.values()], "receipts": list(proven.values())}
+    rows = {"beats": [_beat(one) for one in newest.values()], "receipts": list(_receipts(said))}
     await connection.execute(_RECORD, rows)
+    tallies = [(one.identity, one.beat.tally) for one in newest.values() if one.beat.tally]
+    await note_samples(connection, [sample_row(who.group, who.instance, tally) for who, tally in tallies])
 
 
 def _statement() -> Any:
@@ -115,7 +119,7 @@ def _beat(said: Said) -> Mapping[str, Any]:
         "cores": machine.cores,
         "labels": machine.labels,
         "applied_revision": beat.applied_revision,
-        "proven_revision": beat.proven_revision,
+        "proven_revision": None if beat.proven is None else max((one.revision for one in beat.proven), default=0),
         "pending": beat.pending,
         "envoy": beat.envoy,
         "problems": beat.problems,
@@ -124,20 +128,27 @@ def _beat(said: Said) -> Mapping[str, Any]:
     }
 
 
-def _receipts(said: Sequence[Said]) -> Sequence[Mapping[str, Any]]:
-    return [
-        {
-            "group_id": one.identity.group,
-            "instance_id": one.identity.instance,
-            "revision": one.beat.proven_revision,
-            "state": "rejected" if one.beat.rejected else "live",
-            "reason": _reason(one.beat.rejected),
-            "proof": msgspec.to_builtins(one.beat.proof),
-            "ago": min(OLDEST_PROOF, one.beat.proven_ms_ago / 1000 + one.seconds_ago),
-        }
-        for one in said
-        if one.beat.proven_revision
-    ]
+def _receipts(said: Sequence[Said]) -> Collection[Mapping[str, Any]]:
+    """The rows to add: of each instance and revision the first; of very many, only each instance's newest."""
+    rows: dict[tuple[str, str, int], Mapping[str, Any]] = {}
+    for one in said:
+        for proven in one.beat.proven or ():
+            rows.setdefault((one.identity.group, one.identity.instance, proven.revision), _receipt(one, proven))
+    if len(rows) <= MOST_RECEIPTS:
+        return rows.values()
+    return {(group, name): rows[group, name, revision] for group, name, revision in sorted(rows)}.values()
+
+
+def _receipt(said: Said, proven: Proven) -> Mapping[str, Any]:
+    return {
+        "group_id": said.identity.group,
+        "instance_id": said.identity.instance,
+        "revision": proven.revision,
+        "state": "rejected" if proven.rejected else "live",
+        "reason": _reason(proven.rejected),
+        "proof": msgspec.to_builtins(proven.proof),
+        "ago": min(OLDEST_PROOF, proven.ms_ago / 1000 + said.seconds_ago),
+    }
 
 
 def _reason(rejected: Mapping[str, str]) -> str:
