@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ class Served:
 
 
 @contextlib.asynccontextmanager
-async def serving(directory: Path) -> AsyncIterator[Served]:
+async def serving(directory: Path) -> AsyncGenerator[Served]:
     """A node ready to be given documents; stopped at the end."""
     twin = Twin()
     await twin.start()

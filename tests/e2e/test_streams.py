@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,7 +69,7 @@ class Upstream:
 
 
 @contextlib.asynccontextmanager
-async def upstream(name: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[Upstream]:
+async def upstream(name: str, tls: ssl.SSLContext | None = None) -> AsyncGenerator[Upstream]:
     found = Upstream(name)
     server = await asyncio.start_server(found.serve, "127.0.0.1", 0, ssl=tls)
     found.port = server.sockets[0].getsockname()[1]
@@ -110,7 +110,7 @@ async def dial(gateway: Served, port: int = PORT, source: str = "127.0.0.1", nam
     """A connection to a stream port from an address of this machine; over TLS if a server name is given."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    tls = {"ssl": context, "server_hostname": name} if name else {}
+    tls: dict[str, Any] = {"ssl": context, "server_hostname": name} if name else {}
     line = Line(*await asyncio.open_connection("127.0.0.1", gateway.port(port), local_addr=(source, 0), **tls))
     OPENED.append(line.writer)
     return line

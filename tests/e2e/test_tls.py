@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import ssl
 import warnings
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ class Client:
     @property
     def shown(self) -> str:
         """The certificate (PEM) the gateway showed."""
-        return ssl.DER_cert_to_PEM_cert(self.tls.getpeercert(binary_form=True))
+        return ssl.DER_cert_to_PEM_cert(self.tls.getpeercert(binary_form=True) or b"")
 
     @property
     def tls(self) -> ssl.SSLObject:
@@ -186,7 +186,11 @@ async def test_versions_of_tls_are_those_of_the_name(gateway: Served) -> None:
     found: dict[str, list[str]] = {}
     for name in ("new.test", "old.test", "usual.test"):
         for said, version in versions.items():
-            fixed = {"minimum_version": version, "maximum_version": version, "ciphers": "ALL:@SECLEVEL=0"}
+            fixed: dict[str, Any] = {
+                "minimum_version": version,
+                "maximum_version": version,
+                "ciphers": "ALL:@SECLEVEL=0",
+            }
             if await ask(gateway, name, **fixed) == 200:
                 found.setdefault(name, []).append(said)
     assert found == {"new.test": ["1.3"], "old.test": ["1.1", "1.2"], "usual.test": ["1.2", "1.3"]}
@@ -261,7 +265,7 @@ async def test_a_plain_name_below_a_wildcard_that_wants_certificates_stays_plain
 
 
 @contextlib.asynccontextmanager
-async def tls_upstream(pair: Path, ca: Path | None = None) -> AsyncIterator[int]:
+async def tls_upstream(pair: Path, ca: Path | None = None) -> AsyncGenerator[int]:
     """An upstream that speaks TLS and, given an authority, wants a certificate from its clients."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair)
@@ -297,8 +301,7 @@ async def test_upstreams_are_checked_and_shown_certificates_by_reference(gateway
 
     async def status(host: str, **tls: Any) -> int:
         await gateway.put(*documents, service("up", port, scheme="https", upstream=tls))
-        asked = kit.request, gateway.port(9080), "GET", "/", host, {}
-        return (await asyncio.to_thread(*asked)).status
+        return (await asyncio.to_thread(kit.request, gateway.port(9080), "GET", "/", host, {})).status
 
     async with tls_upstream(theirs, issue_file(ca, tmp_path)) as port:
         checked = {"tls_verify": True, "ca_certificates": ["ca"], "client_certificate": "ours"}

@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from gatefleet.compile import paths
 from gatefleet.compile.emit import scopes
+from gatefleet.compile.emit.guards import Guard
 from gatefleet.compile.emit.routes import RouteCode
 from gatefleet.compile.tree import Candidate
 from gatefleet.native import sharding
@@ -22,6 +24,14 @@ Held = dict[str, tuple[Candidate, ...]]
 """Route id to its places in the tree."""
 
 
+@dataclass(frozen=True, slots=True)
+class GlobalRules:
+    """What stands before every route: per-route configuration of filters, and what their conditions ask."""
+
+    chain: Mapping[str, wkt.Any] = field(default_factory=dict[str, wkt.Any])
+    questions: tuple[bytes, ...] = ()
+
+
 class HostPlan:
     """The scopes of one host: its own routes, then those of each host it falls back to.
 
@@ -32,6 +42,8 @@ class HostPlan:
         self.host = host
         self.levels = levels
         self.layout = HostLayout()
+        self.guard: Guard | None = None
+        """Refuses requests before any route."""
         self._held: dict[str, Held] = {level: {} for level in levels}
         self._parts: dict[int | None, dict[str, Held]] = {}
         self._segments = {depth: Counter[str]() for depth in DEPTHS}
@@ -60,14 +72,14 @@ class HostPlan:
     def is_stale(self) -> bool:
         return bool(self._dirty)
 
-    def flush(self, global_chain: Mapping[str, wkt.Any]) -> tuple[dict[str, bytes], set[str]]:
+    def flush(self, rules: GlobalRules) -> tuple[dict[str, bytes], set[str]]:
         """Scopes to write (name to serialized RouteConfiguration) and names of scopes that are gone."""
         gone: set[str] = set()
-        wanted = self._wanted_layout()
+        wanted = self._wanted_layout(rules.questions)
         if wanted != self.layout:
             gone = set(self.names())
             self._cut(wanted)
-        built = {self._name(shard): self._build(shard, global_chain) for shard in sorted(self._dirty)}
+        built = {self._name(shard): self._build(shard, rules.chain) for shard in sorted(self._dirty)}
         self._dirty = set()
         return built, gone - set(self.names())
 
@@ -81,7 +93,8 @@ class HostPlan:
     def _build(self, shard: int, global_chain: Mapping[str, wkt.Any]) -> bytes:
         parts = (self._parts.get(shard, {}), self._parts.get(None, {}))
         levels = [[c for part in parts for held in part.get(level, {}).values() for c in held] for level in self.levels]
-        return scopes.scope(self._name(shard), levels, global_chain, [header_of(q) for q in self.layout.questions])
+        answers = [header_of(question) for question in self.layout.questions]
+        return scopes.scope(self._name(shard), levels, global_chain, answers, self.guard)
 
     def _shard(self, candidate: Candidate) -> int | None:
         return scopes.shard_of(candidate.pattern, self.layout)
@@ -125,8 +138,8 @@ class HostPlan:
                 if not counter[key]:
                     del counter[key]
 
-    def _wanted_layout(self) -> HostLayout:
-        questions = tuple(sorted(+self._questions))
+    def _wanted_layout(self, asked: Iterable[bytes]) -> HostLayout:
+        questions = tuple(sorted({*+self._questions, *asked}))
         if self._size <= SHARD_ABOVE:
             return HostLayout(questions=questions)
         shards = 1 << ((self._size - 1) // SHARD_SIZE).bit_length()
@@ -148,6 +161,7 @@ class Hosts:
         self._plans: dict[str, HostPlan] = {}
         self._under: dict[str, set[str]] = {}
         self._changed: dict[str, set[str]] = {}
+        self._guards: Mapping[str, Guard | None] = {}
         self._settle()
 
     def put(self, route_id: str, code: RouteCode | None) -> None:
@@ -162,12 +176,27 @@ class Hosts:
             self._routes_at.setdefault(host, set()).add(route_id)
         self._changed.setdefault(route_id, set()).update(before | after)
 
+    def guarded(self, guards: Mapping[str, Guard | None]) -> None:
+        """Guard these server names, exact or `*.suffix`; None: a name below such a suffix that is not guarded."""
+        self._guards = guards
+        for name in guards:
+            self._routes_at.setdefault(name, set())
+        for host, plan in self._plans.items():
+            if plan.guard != (guard := self._guard(host)):
+                plan.guard = guard
+                plan.stale()
+
+    def _guard(self, host: str) -> Guard | None:
+        if host in self._guards or host.startswith("*"):
+            return self._guards.get(host)
+        return self._guards.get(f"*.{host.partition('.')[2]}")
+
     def stale(self) -> None:
         """Build every scope again at the next `flush`."""
         for plan in self._plans.values():
             plan.stale()
 
-    def flush(self, global_chain: Mapping[str, wkt.Any]) -> tuple[dict[str, bytes], set[str]]:
+    def flush(self, rules: GlobalRules) -> tuple[dict[str, bytes], set[str]]:
         """Scopes to write and names of scopes that are gone, since the last `flush`."""
         dirty, gone = self._settle()
         for route_id, hosts in self._changed.items():
@@ -181,7 +210,7 @@ class Hosts:
         built: dict[str, bytes] = {}
         for host, plan in self._plans.items():
             if host in dirty or plan.is_stale:
-                fresh, dropped = plan.flush(global_chain)
+                fresh, dropped = plan.flush(rules)
                 built.update(fresh)
                 gone |= dropped
         return built, gone - built.keys()
@@ -191,8 +220,9 @@ class Hosts:
         return {host: plan.layout for host, plan in self._plans.items()}
 
     def _settle(self) -> tuple[set[str], set[str]]:
-        """Make the plans those of the hosts that have routes; hosts with a new plan, and scopes that went away."""
-        for host in [h for h, held in self._routes_at.items() if not held and h != scopes.ANY_HOST]:
+        """Make the plans those of the hosts with routes or a guard; hosts with a new plan, and scopes that went away."""
+        kept = {scopes.ANY_HOST, *self._guards}
+        for host in [h for h, held in self._routes_at.items() if not held and h not in kept]:
             del self._routes_at[host]
         if self._plans.keys() == self._routes_at.keys():
             return set(), set()
@@ -210,6 +240,7 @@ class Hosts:
 
     def _planned(self, host: str, levels: tuple[str, ...]) -> HostPlan:
         plan = HostPlan(host, levels)
+        plan.guard = self._guard(host)
         for level in levels:
             for route_id in self._routes_at.get(level, ()):
                 plan.put(level, route_id, self._codes[route_id].candidates)

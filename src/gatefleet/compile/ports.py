@@ -58,8 +58,9 @@ class Ports:
     def _write_ports(self, written: Written, changed: list[StreamRoute]) -> None:
         everywhere = {route.transport for route in changed if route.port is None}
         wanted: set[Port] = {(route.transport, route.port) for route in self._routes.values() if route.port is not None}
-        touched = {(route.transport, route.port) for route in changed if route.port is not None}
+        touched: set[Port] = {(route.transport, route.port) for route in changed if route.port is not None}
         touched |= {port for port in wanted if port[0] in everywhere}
+        self._open = wanted
         for transport, port in sorted(touched):
             name = streams.listener_name(transport, port)
             here = [r for r in self._routes.values() if r.transport == transport and r.port in (port, None)]
@@ -68,4 +69,3 @@ class Ports:
             if transport == "tcp":
                 inspector, body = streams.compile_inspector(port, here)
                 written[EXTENSION][inspector] = body if present else None
-        self._open = wanted

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from gatefleet import stream_plugins
 from gatefleet.compile import ir, resolve
 from gatefleet.errors import Invalid
+from gatefleet.resources.messages import error_at
 from gatefleet.stream_plugins import Addresses, Counted, OpenAtOnce, Share
 
 Json = Mapping[str, Any]
@@ -65,7 +66,7 @@ def stream_route(document_id: str, body: Json, service_id: str, service: Json) -
     """One stream route of `service`; Invalid naming the field that cannot be carried."""
     upstream: Json = service.get("upstream") or {}
     transport: Transport = "udp" if upstream.get("scheme") == "udp" else "tcp"
-    levels = ((f"service:{service_id}", service), (f"route:{document_id}", body))
+    levels = ((f"service:{service_id}", service), (f"stream_route:{document_id}", body))
     used = _effects(levels, transport)
     effects = {name: effect for name, (_, effect) in used.items()}
     shares = effects.get("traffic-split") or (Share(1),)
@@ -104,7 +105,8 @@ def _effects(levels: Iterable[tuple[str, Json]], transport: Transport) -> dict[s
             if transport == "udp" and not plugin.datagrams:
                 raise Invalid(f'Error at "/plugins/{name}": [{name}] does not work on datagrams (scheme udp)')
             found.pop(name, None)
-            if not (conf.get("_meta") or {}).get("disable"):
+            meta: Json = conf.get("_meta") or {}
+            if not meta.get("disable"):
                 found[name] = (owner, plugin.effect(conf, at))
     return found
 
@@ -146,8 +148,13 @@ def _targets(route_id: str, service_id: str, shares: tuple[Share, ...]) -> Itera
 
 def _own_upstreams(route_id: str, shares: tuple[Share, ...]) -> Iterator[ir.Upstream]:
     for number, share in enumerate(shares):
-        if share.upstream is not None:
-            yield resolve.upstream(_own_name(route_id, number), {"scheme": "tcp", **share.upstream})
+        if share.upstream is None:
+            continue
+        for field in ("client_certificate", "ca_certificates"):
+            if share.upstream.get(field):
+                at = ("plugins", "traffic-split", "rules", 0, "weighted_upstreams", number, "upstream", field)
+                raise Invalid(error_at(at, "make it an upstream of the service and name it by upstream_id"))
+        yield resolve.upstream(_own_name(route_id, number), {"scheme": "tcp", **share.upstream})
 
 
 def _own_name(route_id: str, number: int) -> str:

@@ -55,6 +55,12 @@ def condition(parts: Sequence[matcher.Matcher.MatcherList.Predicate]) -> bytes:
     return dump(_List.FieldMatcher(predicate=conditions.all_of(parts))) if parts else b""
 
 
+def first(condition: bytes, action: bytes, otherwise: bytes) -> bytes:
+    """`OnMatch` bytes: `action` where the condition (as `condition` makes it) holds, else the `OnMatch` `otherwise`."""
+    field = embed(MATCHERS, condition, embed(FIELD_ON_MATCH, action))
+    return embed(ON_MATCH_MATCHER, embed(MATCHER_LIST, field), embed(ON_NO_MATCH, otherwise))
+
+
 def level(candidates: Iterable[Candidate], otherwise: bytes) -> bytes:
     """`OnMatch` bytes that try the candidates' exact paths, then their prefixes, then the `OnMatch` `otherwise`."""
     exact: dict[str, list[Candidate]] = {}
