@@ -26,6 +26,7 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
         *("name", "desc", "labels", "paths", "methods", "vars", "priority", "enable_websocket"),
         *("timeout", "plugins"),
     ),
+    "stream_route": ("name", "desc", "labels", "server_addr", "server_port", "remote_addr", "plugins"),
     "upstream": (
         *("name", "desc", "labels", "scheme", "type", "hash_on", "key", "nodes", "retries", "retry_timeout"),
         *("timeout", "pass_host", "upstream_host", "keepalive_pool", "tls", "checks"),
@@ -38,10 +39,10 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
 """What ADC looks at; plugin_metadata it takes whole."""
 
 ORDER: Final = (
-    *(("delete", kind) for kind in ("route", "service", "upstream", "consumer", "ssl")),
+    *(("delete", kind) for kind in ("route", "stream_route", "service", "upstream", "consumer", "ssl")),
     *(("create", "ssl"), ("update", "ssl")),
-    *(("update", kind) for kind in ("route", "service", "upstream", "consumer")),
-    *(("create", kind) for kind in ("service", "route", "consumer", "upstream")),
+    *(("update", kind) for kind in ("route", "stream_route", "service", "upstream", "consumer")),
+    *(("create", kind) for kind in ("service", "route", "stream_route", "consumer", "upstream")),
     *((step, "global_rule") for step in ("delete", "create", "update")),
     *((step, "plugin_metadata") for step in ("delete", "create", "update")),
     *((step, "consumer_credential") for step in ("delete", "create", "update")),
@@ -77,7 +78,7 @@ class Resource:
 
     @property
     def sent(self) -> Body:
-        alias = {"service": "service_id", "route": "route_id"}.get(self.kind)
+        alias = {"service": "service_id", "route": "route_id", "stream_route": "stream_route_id"}.get(self.kind)
         return {**self.body, alias: self.id} if alias else self.body
 
 
@@ -182,9 +183,9 @@ class Adc:
         owner = ("service", service["id"])
         upstreams = (await self.caller.get(f"services/{service['id']}/upstreams"))["list"]
         dump.add(*(_read("upstream", item, owner) for item in upstreams if item["id"] != service["id"]))
-        assert service["type"] == "http"
-        routes = (await self.caller.get("routes", service_id=service["id"]))["list"]
-        dump.add(*(_read("route", item, owner) for item in routes))
+        kind = {"http": "route", "stream": "stream_route"}[service["type"]]
+        routes = (await self.caller.get(f"{kind}s", service_id=service["id"]))["list"]
+        dump.add(*(_read(kind, item, owner) for item in routes))
 
     async def _consumers(self, dump: Dump) -> None:
         consumers = await self._list("consumers")
@@ -240,7 +241,8 @@ def differences(local: Resource, held: Resource, schemas: Body) -> list[str]:
     """Where the two differ, once the local one has the schema's scalar defaults."""
     mine = local.body
     if local.kind != "plugin_metadata":
-        mine = with_scalar_defaults(schemas[local.kind], _looked_at(local.kind, mine))
+        schema = schemas["stream_service" if mine.get("type") == "stream" else local.kind]
+        mine = with_scalar_defaults(schema, _looked_at(local.kind, mine))
     return list(_unequal(mine, held.body, ""))
 
 
@@ -272,8 +274,13 @@ def sha1(text: str) -> str:
 
 def _service(service: Body) -> Iterator[Resource]:
     id_ = service.get("id") or sha1(service["name"])
-    body = {key: part for key, part in service.items() if key not in {"id", "routes", "upstreams"}}
-    yield Resource("service", id_, _labelled({**body, "type": "http"}))
+    body = {key: part for key, part in service.items() if key not in {"id", "routes", "stream_routes", "upstreams"}}
+    kind = "stream" if "stream_routes" in service else "http"
+    yield Resource("service", id_, _labelled({**body, "type": kind}))
+    for route in service.get("stream_routes", []):
+        sent = {**{key: part for key, part in route.items() if key != "id"}, "service_id": id_}
+        route_id = route.get("id") or sha1(f"{service['name']}.{route['name']}")
+        yield Resource("stream_route", route_id, _labelled(sent), ("service", id_))
     for route in service.get("routes", []):
         own = {key: part for key, part in route.items() if key not in {"id", "uris"}}
         sent = {**own, "paths": route["uris"], "service_id": id_}

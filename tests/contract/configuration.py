@@ -61,6 +61,15 @@ MIXED: dict[str, Any] = {
         },
         {"id": "custom-service", "name": "bare", "routes": [{"id": "custom-route", "name": "all", "uris": ["/*"]}]},
         {"name": "empty", "upstream": {}},
+        {
+            "name": "postgres",
+            "plugins": {"ip-restriction": {"whitelist": ["10.0.0.0/8"]}},
+            "upstream": {"nodes": [{"host": "127.0.0.1", "port": 5432, "weight": 1}], "timeout": {"connect": 3}},
+            "stream_routes": [
+                {"name": "writer", "server_port": 19501, "plugins": {"ip-restriction": {"blacklist": ["10.0.0.9"]}}},
+                {"name": "reader", "server_port": 19502, "remote_addr": "10.1.0.0/16", "labels": {"kind": "read"}},
+            ],
+        },
     ],
     "consumers": [
         {

@@ -11,6 +11,7 @@ from tests.contract.pem import pair
 
 pytestmark = pytest.mark.anyio
 CERT, KEY = pair("a.example.com")
+STREAM_UPSTREAM = {"nodes": [{"host": "127.0.0.1", "port": 5432, "weight": 1}]}
 UPSTREAM = {"type": "roundrobin", "nodes": [{"host": "127.0.0.1", "port": 80, "weight": 1}]}
 
 Resource = tuple[str, str, dict[str, Any], dict[str, Any]]
@@ -33,6 +34,12 @@ RESOURCES: dict[str, Resource] = {
             "upstream": UPSTREAM,
         },
         {"name": "two", "paths": ["/two"], "service_id": "owner", "methods": ["GET"], "enable_websocket": None},
+    ),
+    "stream route": (
+        "stream_routes",
+        "stream-1",
+        {"id": "stream-1", "name": "one", "service_id": "streams", "server_port": 19601, "sni": "a.example.com"},
+        {"name": "two", "service_id": "streams", "server_port": 19602, "upstream_id": "unknown key"},
     ),
     "upstream of a service": (
         "services/owner/upstreams",
@@ -89,8 +96,10 @@ RESOURCES: dict[str, Resource] = {
 async def test_a_resource_lives_through_all_calls(name: str, group: Caller) -> None:
     path, id_, with_id, without_id = RESOURCES[name]
     await group.put("services/owner", {"name": "owner"})
+    await group.put("services/streams", {"name": "streams", "type": "stream", "upstream": STREAM_UPSTREAM})
     await group.put("consumers/owner", {"username": "owner"})
-    before = (await group.get(path, service_id="owner"))["total"]
+    owner = "streams" if name == "stream route" else "owner"
+    before = (await group.get(path, service_id=owner))["total"]
     times = {"created_at": int, "updated_at": int}
     await group.expect(Call("PUT", f"{path}/{id_}", with_id, 200, value(times)))
     made = await group.expect_value("POST", path, times, without_id)
@@ -103,12 +112,12 @@ async def test_a_resource_lives_through_all_calls(name: str, group: Caller) -> N
             Call("PUT", f"{path}/{each}", {**changed, "desc": "changed"}, 200, value({"desc": "changed"}))
         )
         assert (await group.get(f"{path}/{each}"))["value"]["desc"] == "changed"
-    assert (await group.get(path, service_id="owner"))["total"] == before + 2
+    assert (await group.get(path, service_id=owner))["total"] == before + 2
     for each in (id_, other):
         await group.expect(Call("DELETE", f"{path}/{each}", shape=""))
         for method in ("GET", "DELETE"):
             await group.expect(Call(method, f"{path}/{each}", status=404, shape=error()))
-    assert (await group.get(path, service_id="owner"))["total"] == before
+    assert (await group.get(path, service_id=owner))["total"] == before
 
 
 NOWHERE: list[Call] = [
