@@ -46,6 +46,7 @@ rooms: ## who may import whom
 generated: ## documentation generated from code is up to date
 	$(BIN)/python tools/plugin_docs.py --check
 	$(BIN)/python tools/settings_docs.py --check
+	$(BIN)/python tools/command_docs.py --check
 
 .PHONY: pytest
 pytest: ## every test, in parallel
@@ -60,6 +61,7 @@ golden: install-dev ## write what the golden tests expect, then show what change
 docs: install-dev ## write the generated documentation pages
 	$(BIN)/python tools/plugin_docs.py
 	$(BIN)/python tools/settings_docs.py
+	$(BIN)/python tools/command_docs.py
 
 .PHONY: bench
 bench: install-dev ## measure against bare Envoy and nginx (needs wrk and nginx; root installs them)

@@ -17,6 +17,7 @@ from gatefleet.admin.serve import serving
 from gatefleet.cli import app
 from gatefleet.cli.remote import Exit
 from gatefleet.settings import AdminSettings
+from tests.admin import test_rings
 
 pytestmark = pytest.mark.anyio
 ORDERS: dict[str, Any] = {
@@ -101,6 +102,15 @@ async def test_services_are_published_synced_and_rolled_back_by_name(shell: Shel
     assert "too early" in (await shell("revisions")).stdout
     assert "instances live" in (await shell("receipts")).stdout
     assert (await shell.json("receipts", "3"))["total"] == 0
+
+
+async def test_the_ring_that_runs_is_promoted_and_instances_that_do_not_serve_it_are_named(shell: Shell) -> None:
+    service_id = await test_rings.prepared(shell.api)
+    await test_rings.ring(shell.api, service_id)
+    told = await shell("promote", "--note", "fine", "--wait", "1", expect=Exit.NOT_LIVE)
+    assert "promoted" in told.stdout
+    assert "revision 3 of gateway group [default]: 0 of 4 instances live; host: " in told.stderr
+    assert (await shell("versions", "orders")).stdout.count("default") == 1
 
 
 async def test_what_is_wrong_is_said_and_has_an_exit_code(shell: Shell) -> None:

@@ -182,9 +182,9 @@ def _promote(
     verb = "rollback" if rollback else "promote"
     told = session.value("POST", f"{path}/{ring}/{verb}", {"note": note})
     if session.out.human:
-        session.out.line(f"ring [{ring}] of [{group_id}] is {told.get('state', 'ended')}", "bold")
-    revision = told.get("revision")
-    found: Mapping[str, Any] = demand(session, {group_id: int(revision)}, wait) if revision else {}
+        session.out.line(f"ring [{ring}] of [{group_id}]: {told['state']}", "bold")
+    revision = session.revision
+    found: Mapping[str, Any] = demand(session, {group_id: revision}, wait) if revision else {}
     session.out.data({**told, **({"receipt": found[group_id]} if found else {})})
     return None
 

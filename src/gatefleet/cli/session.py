@@ -35,6 +35,8 @@ class Session:
         self._client = client
         self._server = where.server
         self.out = Output(where.output)
+        self.revision: int | None = None
+        """What the last answer said is the revision of the one gateway group it changed."""
 
     @classmethod
     @contextmanager
@@ -66,6 +68,8 @@ class Session:
             hint = "; give its CA with --ca, or --insecure" if "CERTIFICATE_VERIFY_FAILED" in str(error) else ""
             raise Unreachable(f"[{self._server}] does not answer: {error}{hint}") from error
         answer = _json(response)
+        told = response.headers.get("x-gateway-group-revision", "")
+        self.revision = int(told) if told.isdecimal() else None
         if response.status_code == HTTPStatus.ACCEPTED:
             approval = answer["value"]["approval"]
             self.out.data(answer["value"])
@@ -100,9 +104,12 @@ class Session:
         return str(found[0]["id"])
 
     def service(self, named: str, group_id: str | None = None) -> str:
-        """The id of a service by id or name: of a group's if one is given, else of a template or of any version."""
+        """The id of a service by id or name: of a group's if one is given, else of a template or of any group's."""
         place = f"/api/gateway_groups/{group_id}/services" if group_id else "/api/services/template"
         ids = {str(each["id"]) for each in self.listed(place, name=named)}
+        if not ids and not group_id:
+            everywhere = self.value("GET", "/api/compare/services")["services"]
+            ids = {str(each["service_id"]) for each in everywhere if each["name"] == named}
         if len(ids) == 1:
             return ids.pop()
         if ids:
