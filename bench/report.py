@@ -105,7 +105,7 @@ def _traffic(c: Cost) -> Row:
     return (c.contender, f"{c.routes:,}", plugins, *ratios, *figures)
 
 
-_PARTS: Final = ("live", "answer", "answer to published", "dpm turn")
+_PARTS: Final = ("live", "answer", "answer to published", "dpm turn", "receipt")
 _CHANGES: Final = ("shape", *_PARTS)
 
 

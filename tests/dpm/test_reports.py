@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -35,7 +35,7 @@ def proven(revision: int, ms_ago: int = 0, rejected: Mapping[str, str] = NONE, *
 
 
 @asynccontextmanager
-async def reporting(store: Store) -> AsyncIterator[Reports]:
+async def reporting(store: Store) -> AsyncGenerator[Reports]:
     reports = Reports(store)
     running = asyncio.create_task(reports.run())
     try:
