@@ -42,14 +42,10 @@ class Leader:
 
     async def _work(self) -> None:
         self.leads = True
-        done: dict[str, float] = {}
         try:
-            while True:
+            async with asyncio.TaskGroup() as tasks:
                 for job in self._jobs:
-                    if time.monotonic() - done.get(job.name, -job.every) >= job.every:
-                        done[job.name] = time.monotonic()
-                        await _attempt(job)
-                await asyncio.sleep(TURN_SECONDS)
+                    tasks.create_task(_again_and_again(job))
         finally:
             self.leads = False
 
@@ -65,6 +61,14 @@ def jobs(store: Store) -> Sequence[Job]:
         Job("history", _HOUR, lambda: _forget_history(store)),
         Job("ring samples", _HOUR, lambda: _forget_samples(store)),
     )
+
+
+async def _again_and_again(job: Job) -> None:
+    """Each job by itself: none waits for another."""
+    while True:
+        began = time.monotonic()
+        await _attempt(job)
+        await asyncio.sleep(max(0.0, began + job.every - time.monotonic()))
 
 
 async def _attempt(job: Job) -> None:

@@ -1,5 +1,6 @@
 """What a ring's instances and the rest have served, and the rule that promotes the ring or rolls it back."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -88,17 +89,23 @@ class Decision:
 
 
 def served(samples: Iterable[Sample], since: float, until: float, service: str | None = None) -> Traffic:
-    """What all instances together served after `since` and by `until`, of one service or of all.
+    """What all instances together served after `since` and by `until`, of one service or of all."""
+    return series(samples, (since, until), service)[0]
+
+
+def series(samples: Iterable[Sample], edges: Sequence[float], service: str | None = None) -> Sequence[Traffic]:
+    """What all instances together served between each two ascending times, of one service or of all.
 
     An instance's first sample is where counting begins; a sample of another run, or of counters that went back,
     counts from zero.
     """
-    total = Traffic()
+    found = [Traffic() for _ in edges[1:]]
     for readings in _by_instance(samples).values():
         for before, after in pairwise(readings):
-            if since < after.at <= until:
-                total = sum(_differences(before, after, service), total)
-    return total
+            if edges[0] < after.at <= edges[-1]:
+                place = bisect_left(edges, after.at) - 1
+                found[place] = sum(_differences(before, after, service), found[place])
+    return found
 
 
 def decide(rule: Rule, ring: Traffic, rest: Traffic, age: float) -> Decision:

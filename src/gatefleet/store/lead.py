@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 
 log = structlog.stdlib.get_logger(__name__)
 
-LOCK: Final = 7_462_015
+LOCK: Final = 7_462_016
 """The advisory lock of the leader; the number is only ours."""
 PULSE_SECONDS: Final = 1.0
 SILENCE_SECONDS: Final = 4

@@ -198,6 +198,16 @@ async def samples(
     return [_sample(row) for row in rows]
 
 
+async def coarse_samples(connection: AsyncConnection, ring_id: str, seconds: int) -> Sequence[Sample]:
+    """All that was counted for a ring: of each instance, its first sample and the last of every so many seconds."""
+    step = func.floor(func.extract("epoch", S.at) / seconds)
+    first = func.min(S.at).over(partition_by=S.instance_id)
+    last = func.max(S.at).over(partition_by=(S.instance_id, step))
+    marked = select(ring_sample, first.label("first"), last.label("last")).where(S.ring_id == ring_id).subquery()
+    statement = select(marked).where(marked.c.at.in_((marked.c.first, marked.c.last))).order_by(marked.c.at)
+    return [_sample(row) for row in await connection.execute(statement)]
+
+
 async def thin(connection: AsyncConnection) -> int:
     """Forget samples of rings long over, and of running ones all but the last of each past minute; how many."""
     over = select(R.id).where(R.ended_at < func.now() - KEPT)
