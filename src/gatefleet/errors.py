@@ -7,6 +7,7 @@ GatefleetError            500  something broke on our side
 ├── NotFound              404  no such thing here
 ├── Conflict              409  the name is taken, or someone else changed it meanwhile
 ├── TooLarge              413  a request's body is larger than we read
+├── TooMany               429  asked too often; the answer says when to come back
 └── Unreachable           503  PostgreSQL, a registry or a bucket did not answer
 """
 
@@ -54,6 +55,16 @@ class Conflict(GatefleetError):
 
 class TooLarge(GatefleetError):
     status = 413
+
+
+class TooMany(GatefleetError):
+    """`seconds`: when to come back."""
+
+    status = 429
+
+    def __init__(self, message: str, seconds: int) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class Unreachable(GatefleetError):

@@ -45,6 +45,7 @@ class AdminSettings(BaseSettings):
     tls_key: Path | None = Field(None, description="Private key (PEM) of the certificate, read again when it changes")
     data_dir: Path = Field(Path("data/admin"), description="Where a self-signed certificate is kept if none is given")
     session_hours: float = Field(12, gt=0, description="How long a Dashboard session lasts without use")
+    session_longest_hours: float = Field(168, gt=0, description="How long a Dashboard session lasts at most")
     pool_size: int = Field(10, ge=1, description="Connections to PostgreSQL kept open")
     shutdown_seconds: float = Field(10, gt=0, description="How long running requests may take when asked to stop")
     log_format: str = Field("console", pattern="^(console|json)$", description="console or json")

@@ -2,8 +2,10 @@
 
 import base64
 
+import httpx
 import pytest
 from admin_api import Api
+from sqlalchemy import text
 
 pytestmark = pytest.mark.anyio
 PASSWORD = "Admin12345!@#$%"
@@ -48,7 +50,9 @@ async def test_the_first_login_must_change_the_password_and_the_rest_of_a_client
     assert token["token"].startswith("a7ee-")
     assert token["expires_at"] == 0
     mine = api.acting_as(token["token"])
-    assert (await mine.call("GET", "/api/tokens"))["list"] == [{k: v for k, v in token.items() if k != "token"}]
+    (listed,) = (await mine.call("GET", "/api/tokens"))["list"]
+    assert listed.pop("last_used_at") >= token["created_at"]
+    assert listed == {k: v for k, v in token.items() if k != "token"}
     assert (await mine.call("GET", "/api/gateway_groups"))["total"] == 1
     assert (await mine.call("DELETE", f"/api/tokens/{token['id']}")) == {"value": {}}
     assert await mine.refused("GET", "/api/me", status=401) == "the token is not valid"
@@ -113,3 +117,89 @@ async def test_the_last_administrator_keeps_his_role(api: Api) -> None:
     await api.call("PUT", f"/api/users/{jill['id']}/assigned_roles", {"roles": ["super_admin_id"]})
     await api.call("PUT", f"/api/users/{me['id']}/assigned_roles", {"roles": []})
     assert "not allowed" in await api.refused("GET", "/api/users", status=403)
+
+
+async def test_guessing_gets_slower_for_one_who_guesses_and_not_for_others(api: Api) -> None:
+    async def tried(username: str, password: str, address: str = "127.0.0.1") -> httpx.Response:
+        transport = httpx.ASGITransport(api.raw._transport.app, client=(address, 1))  # noqa: SLF001
+        async with httpx.AsyncClient(transport=transport, base_url="https://admin.test") as client:
+            return await client.post("/api/login", json={"username": username, "password": password})
+
+    for name in ("admin", "nobody"):
+        assert [(await tried(name, "wrong")).status_code for _ in range(5)] == [400] * 5
+        refused = await tried(name, "wrong")
+        assert (refused.status_code, "too many wrong passwords" in refused.text) == (429, True)
+        assert 1 <= int(refused.headers["retry-after"]) <= 5
+    assert (await tried("admin", "admin")).status_code == 429
+    assert (await api.raw.get("/api/me", headers=basic("admin", "wrong"))).status_code == 429
+    assert (await tried("admin", "admin", "10.0.0.9")).status_code == 200
+    async with api.store.transaction() as connection:
+        await connection.execute(text("update login_failure set last_at = now() - interval '1 hour'"))
+    assert (await tried("admin", "admin")).status_code == 200
+    assert (await tried("admin", "wrong")).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.test"},
+        {"Origin": "null"},
+        {"Origin": "https://admin.test.evil.test"},
+    ],
+    ids=str,
+)
+async def test_what_another_site_sends_with_our_cookie_is_refused(api: Api, foreign: dict[str, str]) -> None:
+    cookie = await login(api, "admin", "admin")
+    change = {"old_password": "admin", "new_password": PASSWORD}
+    refused = await api.raw.put("/api/password", json=change, headers={**cookie, **foreign})
+    assert (refused.status_code, "another site" in refused.text) == (403, True)
+    own = {"Origin": "https://admin.test", "Sec-Fetch-Site": "same-origin"}
+    assert (await api.raw.put("/api/password", json=change, headers={**cookie, **own})).status_code == 200
+
+
+async def test_a_session_ends_everywhere_at_once_and_after_its_longest_time(api: Api) -> None:
+    one, two = await login(api, "admin", "admin"), await login(api, "admin", "admin")
+    assert (await api.raw.post("/api/logout?everywhere=true", headers=one)).status_code == 200
+    for cookie in (one, two):
+        assert (await api.raw.get("/api/me", headers=cookie)).status_code == 401
+    three = await login(api, "admin", "admin")
+    async with api.store.transaction() as connection:
+        await connection.execute(text("update session set created_at = now() - interval '8 days'"))
+    assert (await api.raw.get("/api/me", headers=three)).status_code == 401
+
+
+async def test_a_token_may_be_narrower_than_its_user_and_can_be_found_renewed_and_revoked(api: Api) -> None:
+    other = (await api.call("POST", "/api/gateway_groups", {"name": "other"}))["value"]["id"]
+    wanted = {"name": "ci", "gateway_groups": [other], "actions": ["gateway:*Consumer", "gateway:GetGatewayGroup"]}
+    made = (await api.call("POST", "/api/tokens", wanted))["value"]
+    assert (made["gateway_groups"], made["token"].startswith(made["prefix"])) == ([other], True)
+    ci = api.acting_as(made["token"])
+    await ci.call("PUT", f"/apisix/admin/consumers/c?gateway_group_id={other}", {"username": "c"})
+    assert [g["id"] for g in (await ci.call("GET", "/api/gateway_groups"))["list"]] == [other]
+    for method, path, body in (
+        ("PUT", "/apisix/admin/consumers/c?gateway_group_id=default", {"username": "c"}),
+        ("GET", f"/apisix/admin/services?gateway_group_id={other}", None),
+        ("GET", "/api/users", None),
+        ("POST", "/api/tokens", {"name": "wider"}),
+        ("PUT", "/api/password", {"old_password": "admin", "new_password": PASSWORD}),
+    ):
+        await ci.refused(method, path, body, status=403)
+    (found,) = (await api.call("GET", f"/api/issued_tokens?prefix={made['token']}"))["list"]
+    assert (found["id"], found["username"], "last_used_at" in found) == (made["id"], "admin", True)
+    assert "first 12 characters" in await api.refused("GET", "/api/issued_tokens?prefix=a7ee-")
+    fresh = (await api.call("PUT", f"/api/tokens/{made['id']}/regenerate"))["value"]["token"]
+    await ci.refused("GET", "/api/me", status=401)
+    assert await api.acting_as(fresh).call("GET", "/api/me")
+    await api.call("DELETE", f"/api/issued_tokens/{made['id']}")
+    await api.acting_as(fresh).refused("GET", "/api/me", status=401)
+    assert "/actions" in await api.refused("POST", "/api/tokens", {"name": "x", "actions": ["<("]})
+
+
+async def test_answers_are_data_and_say_so(api: Api) -> None:
+    headers = (await api.raw.get("/api/version")).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert headers["cache-control"] == "no-store"
+    assert "strict-transport-security" in headers

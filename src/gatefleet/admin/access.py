@@ -8,15 +8,16 @@ import binascii
 import enum
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, cast
 
 from fastapi import Request
 from sqlalchemy import Row, and_, select
 
-from gatefleet.admin import grants
+from gatefleet.admin import grants, lockout
 from gatefleet.admin.permissions import PERMISSIONS
+from gatefleet.admin.policies import Policy, Statement
 from gatefleet.admin.web import NUL, Control, control
 from gatefleet.errors import Forbidden, Invalid, Unauthorized
 from gatefleet.store.tables import group_key, session, token, user
@@ -50,13 +51,16 @@ class Caller:
     roles: tuple[str, ...] = ()
     boundary: tuple[str, ...] = ()
     token_name: str | None = None
+    scope: Policy | None = None
     must_change_password: bool = False
     session: bytes | None = None
 
     @property
     def unlimited(self) -> bool:
         """Nobody has to ask any policy: the key of a group in its group, or an administrator and nothing else."""
-        return self.group_id is not None or (self.roles == (SUPER_ADMIN,) and not self.boundary)
+        if self.group_id is not None:
+            return True
+        return self.roles == (SUPER_ADMIN,) and not self.boundary and self.scope is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,8 @@ class Access:
         caller = await authenticate(request)
         request.state.caller = caller
         decide(caller, self, asked_group(request))
+        if self.reach is Reach.SELF and caller.scope is not None and self.action != "GetMe":
+            raise Forbidden(f"the token [{caller.token_name}] is limited: it cannot do [{self.action}]")
         if self.reach in {Reach.GROUP, Reach.SYSTEM} and not caller.unlimited:
             await self._granted(request, caller)
 
@@ -81,7 +87,7 @@ class Access:
         if needed is None:
             raise Forbidden(f"[{self.action}] is left to administrators; user [{caller.name}] is not one")
         async with control(request).store.reading() as connection:
-            held = await grants.load(connection, caller.roles, caller.boundary)
+            held = await grants.load(connection, caller.roles, caller.boundary, caller.scope)
         await grants.check(request, held, needed, asked_group(request), caller.name)
 
 
@@ -104,7 +110,7 @@ async def visible_groups(request: Request) -> Sequence[str] | None:
     if caller.unlimited:
         return None
     async with control(request).store.reading() as connection:
-        held = await grants.load(connection, caller.roles, caller.boundary)
+        held = await grants.load(connection, caller.roles, caller.boundary, caller.scope)
         return await grants.visible_groups(connection, held, PERMISSIONS["GetGatewayGroup"])
 
 
@@ -156,9 +162,29 @@ async def authenticate(request: Request) -> Caller:
         case "key":
             return await _by_token(state, text)
         case "basic":
-            return await _by_password(state, text)
+            return await _by_password(state, text, address_of(request))
         case _:
+            _refuse_foreign(request)
             return await _by_session(state, text)
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from."""
+    return request.client.host if request.client else ""
+
+
+def _refuse_foreign(request: Request) -> None:
+    """Forbidden for what another site has a browser do with the cookie it keeps for us.
+
+    Browsers say so in Sec-Fetch-Site, or in Origin (Fetch Standard; OWASP, Cross-Site Request Forgery Prevention);
+    tools say neither.
+    """
+    if request.method in {"GET", "HEAD", "OPTIONS"}:
+        return
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    own = {f"{scheme}://{request.headers.get('host', '')}" for scheme in ("http", "https")}
+    if site not in {None, "same-origin", "none"} or (origin is not None and origin not in own):
+        raise Forbidden("another site has sent this request; open the Dashboard itself")
 
 
 def digest(secret: str) -> bytes:
@@ -177,7 +203,15 @@ async def _by_group_key(state: Control, text: str) -> Caller:
 
 async def _by_token(state: Control, text: str) -> Caller:
     statement = (
-        select(user, token.c.name.label("token_name"), token.c.expires_at)
+        select(
+            user,
+            token.c.id.label("token_id"),
+            token.c.name.label("token_name"),
+            token.c.expires_at,
+            token.c.last_used_at,
+            token.c.gateway_groups,
+            token.c.actions,
+        )
         .join(token, token.c.user_id == user.c.id)
         .where(token.c.token_hash == digest(text))
     )
@@ -187,10 +221,28 @@ async def _by_token(state: Control, text: str) -> Caller:
         raise Unauthorized("the token is not valid")
     if row.expires_at is not None and row.expires_at <= state.now():
         raise Unauthorized(f"the token [{row.token_name}] has expired")
-    return _user(row, "api", token_name=row.token_name)
+    await _used(state, row)
+    return replace(_user(row, "api"), token_name=row.token_name, scope=_scope(row.gateway_groups, row.actions))
 
 
-async def _by_password(state: Control, text: str) -> Caller:
+async def _used(state: Control, row: Row[Any]) -> None:
+    """Note that the token was used, to the minute."""
+    now = state.now()
+    if row.last_used_at is None or now - row.last_used_at > timedelta(minutes=1):
+        async with state.store.reading() as connection:
+            await connection.execute(token.update().where(token.c.id == row.token_id).values(last_used_at=now))
+
+
+def _scope(groups: Sequence[str] | None, actions: Sequence[str] | None) -> Policy | None:
+    """What a token is limited to; None: to what its user may do."""
+    if groups is None and actions is None:
+        return None
+    within = [f"arn:api7:gateway:gatewaygroup/{group}{below}" for group in groups or () for below in ("", "/*")]
+    resources = ("*",) if groups is None else tuple(within)
+    return Policy("the token's scope", (Statement(resources, tuple(actions or ("*",))),))
+
+
+async def _by_password(state: Control, text: str, address: str) -> Caller:
     scheme, _, encoded = text.partition(" ")
     try:
         username, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")
@@ -199,9 +251,11 @@ async def _by_password(state: Control, text: str) -> Caller:
     if scheme.lower() != "basic" or not colon or NUL in username:
         raise Unauthorized("the Authorization header is not valid HTTP Basic")
     row = await user_by_name(state, username)
-    if row is None or not await state.passwords.verify_again(row.password_hash, password):
-        if row is None:
-            await state.passwords.verify(None, password)
+    if row is not None and state.passwords.remembers(row.password_hash, password):
+        return _user(row, "api")
+    await lockout.check(state, username, address)
+    if not await state.passwords.verify_again(row.password_hash if row else None, password) or row is None:
+        await lockout.failed(state, username, address)
         raise Unauthorized("wrong username or password")
     return _user(row, "api")
 
@@ -211,7 +265,13 @@ async def _by_session(state: Control, text: str) -> Caller:
     statement = (
         select(user)
         .join(session, session.c.user_id == user.c.id)
-        .where(and_(session.c.token_hash == digest(text), session.c.expires_at > now))
+        .where(
+            and_(
+                session.c.token_hash == digest(text),
+                session.c.expires_at > now,
+                session.c.created_at > now - timedelta(hours=state.settings.session_longest_hours),
+            )
+        )
     )
     async with state.store.reading() as connection:
         row = (await connection.execute(statement)).one_or_none()
@@ -235,16 +295,13 @@ async def user_by_name(state: Control, username: str) -> Row[Any] | None:
         return (await connection.execute(select(user).where(user.c.username == username))).one_or_none()
 
 
-def _user(
-    row: Row[Any], source: Literal["dashboard", "api"], session: bytes | None = None, token_name: str | None = None
-) -> Caller:
+def _user(row: Row[Any], source: Literal["dashboard", "api"], session: bytes | None = None) -> Caller:
     return Caller(
         row.username,
         source,
         user_id=row.id,
         roles=tuple(row.roles),
         boundary=tuple(row.boundary),
-        token_name=token_name,
         must_change_password=row.must_change_password,
         session=session,
     )

@@ -36,9 +36,17 @@ from gatefleet.admin import (
 )
 from gatefleet.admin.metrics import Metrics
 from gatefleet.admin.web import NUL, Control, failure
-from gatefleet.errors import Conflict, GatefleetError, Invalid
+from gatefleet.errors import Conflict, GatefleetError, Invalid, TooMany
 
 log = structlog.get_logger("gatefleet.admin.access")
+SAFE: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+"""For answers that are data and nothing to be shown as a page (OWASP, HTTP Headers; REST Security)."""
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9\-_.:]{1,128}")
 
 
@@ -88,6 +96,8 @@ async def _refuse(request: Request, error: Exception) -> Response:
         log.error("the request failed", error=message)
     headers = {"WWW-Authenticate": 'Basic realm="gatefleet"'} if status == 401 and _wants_basic(request) else {}
     more: dict[str, Any] = {}
+    if isinstance(error, TooMany):
+        headers["Retry-After"] = str(error.seconds)
     if isinstance(error, Conflict) and error.value is not None:
         more["value"] = error.value
     elif isinstance(error, Invalid) and error.errors:
@@ -127,6 +137,9 @@ class Logged:
                 seen["status"] = message["status"]
                 headers = message.setdefault("headers", [])
                 headers.append((b"x-request-id", request_id.encode()))
+                headers.extend(SAFE)
+                if scope.get("scheme") == "https":
+                    headers.append((b"strict-transport-security", b"max-age=31536000"))
                 if "group_revision" in scope["state"]:
                     headers.append((b"x-gateway-group-revision", str(scope["state"]["group_revision"]).encode()))
             elif message["type"] == "http.response.body":

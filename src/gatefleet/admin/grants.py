@@ -27,12 +27,15 @@ Names = Mapping[str, frozenset[str]]
 
 @dataclass(frozen=True, slots=True)
 class Grants:
-    """The policies of a user's roles, and those of his permission boundary."""
+    """The policies of a user's roles, those of his permission boundary, and what his token is limited to."""
 
     policies: Sequence[Policy]
     boundary: Sequence[Policy]
+    scope: Policy | None = None
 
     def decide(self, asked: Asked) -> Decision:
+        if self.scope and not self.scope.says(asked):
+            return Decision(allowed=False, policy=self.scope.name, reason="it does not reach so far")
         return decide(self.policies, self.boundary, asked)
 
     def labels(self) -> frozenset[str]:
@@ -40,7 +43,9 @@ class Grants:
         return frozenset(name for policy in (*self.policies, *self.boundary) for name in policy.labels)
 
 
-async def load(connection: AsyncConnection, roles: Iterable[str], boundary: Iterable[str]) -> Grants:
+async def load(
+    connection: AsyncConnection, roles: Iterable[str], boundary: Iterable[str], scope: Policy | None = None
+) -> Grants:
     """What these roles allow within the boundary; read with each request, so a change counts at once everywhere."""
     held = await connection.execute(select(role.c.policies).where(role.c.id.in_(list(roles))))
     given = {policy for policies in held.scalars() for policy in policies}
@@ -53,6 +58,7 @@ async def load(connection: AsyncConnection, roles: Iterable[str], boundary: Iter
     return Grants(
         [compiled[id_] for id_ in sorted(given & compiled.keys())],
         [*(compiled[id_] for id_ in sorted(bounding & compiled.keys())), *nothing],
+        scope,
     )
 
 
@@ -190,5 +196,6 @@ def _own_labels(row: Row[Any]) -> Mapping[str, str]:
 
 
 def _refusal(who: str, asked: Asked, decision: Decision) -> str:
-    by = f" (policy [{decision.policy}], statement {decision.statement})" if decision.policy else ""
+    statement = f", statement {decision.statement}" if decision.statement >= 0 else ""
+    by = f" (policy [{decision.policy}]{statement})" if decision.policy else ""
     return f"user [{who}] is not allowed to do [{asked.action}] with [{asked.resource}]: {decision.reason}{by}"

@@ -24,6 +24,7 @@ ERRORS: Final = {
     404: "There is no such thing here.",
     409: "It is taken, or somebody else changed it meanwhile.",
     413: "The request's body is too large.",
+    429: "Asked too often; Retry-After says when to come back.",
     503: "PostgreSQL, a registry or a bucket does not answer.",
 }
 TEXT: Final[Schema] = {"type": "string"}

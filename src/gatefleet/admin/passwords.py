@@ -46,15 +46,21 @@ class Passwords:
 
         The memory is keyed by the hash as well, so it ends with the password's change, in every process.
         """
-        key = hmac.new(self._key, f"{password_hash}\0{password}".encode(), hashlib.sha256).digest()
-        if self._verified.get(key, 0) > self._clock():
+        if self.remembers(password_hash, password):
             return True
         right = await self.verify(password_hash, password)
         if right:
             if len(self._verified) >= REMEMBER_MOST:
                 self._verified.clear()
-            self._verified[key] = self._clock() + REMEMBER_SECONDS
+            self._verified[self._memory(password_hash, password)] = self._clock() + REMEMBER_SECONDS
         return right
+
+    def remembers(self, password_hash: str | None, password: str) -> bool:
+        """Whether just this was verified within the last minute."""
+        return self._verified.get(self._memory(password_hash, password), 0) > self._clock()
+
+    def _memory(self, password_hash: str | None, password: str) -> bytes:
+        return hmac.new(self._key, f"{password_hash}\0{password}".encode(), hashlib.sha256).digest()
 
     def _check(self, password_hash: str, password: str) -> bool:
         try:

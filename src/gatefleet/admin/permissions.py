@@ -90,6 +90,8 @@ _ONE_BY_ONE: Final = {
     "UpdateLicense": Permission("iam:UpdateLicense", ORGANIZATION),
     "ListAuditLogs": Permission("iam:GetAudit", ORGANIZATION),
     "ExportAuditLogs": Permission("iam:ExportAudits", ORGANIZATION),
+    "FindToken": Permission("iam:GetUser", USER),
+    "RevokeToken": Permission("iam:DeleteUser", USER),
     "ListUsers": Permission("iam:GetUser", USER),
     "GetUser": Permission("iam:GetUser", USER),
     "CreateUser": Permission("iam:InviteUser", USER),

@@ -180,12 +180,12 @@ def _pattern(texts: Sequence[str], where: str) -> _Pattern:
     options = RE2.Options()
     options.log_errors = False
     try:
-        return cast("_Pattern", RE2.compile("|".join(f"(?:{_expression(text)})" for text in texts), options))
+        return cast("_Pattern", RE2.compile("|".join(f"(?:{_expression(text, where)})" for text in texts), options))
     except RE2.error as error:
         raise Invalid(f'Error at "{where}": not a pattern: {error}') from error
 
 
-def _expression(text: str) -> str:
+def _expression(text: str, where: str) -> str:
     """A pattern as one regular expression: fragments in angle brackets are one already, the rest is literal but `*`."""
     found: list[str] = []
     rest = text
@@ -195,6 +195,6 @@ def _expression(text: str) -> str:
         if opened:
             fragment, closed, rest = rest.partition(">")
             if not closed:
-                raise Invalid(f'"{text}" has a "<" without ">"')
+                raise Invalid(f'Error at "{where}": "{text}" has a "<" without ">"')
             found.append(f"(?:{fragment})")
     return "".join(found)

@@ -223,8 +223,19 @@ session: Final = Table(
     Column("user_id", Text, ForeignKey("user_account.id", ondelete="CASCADE"), nullable=False),
     _when("created_at"),
     Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column("ip_address", Text),
+    Column("user_agent", Text),
     Index(None, "user_id"),
 )
+
+login_failure: Final = Table(
+    "login_failure",
+    metadata,
+    Column("who", LargeBinary, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    _when("last_at"),
+)
+"""Wrong passwords in a row; `who` is a hash of a username, or of a username and an address."""
 
 token: Final = Table(
     "token",
@@ -235,8 +246,14 @@ token: Final = Table(
     Column("token_hash", LargeBinary, nullable=False, unique=True),
     _when("created_at"),
     Column("expires_at", DateTime(timezone=True)),
+    Column("prefix", Text, nullable=False, server_default=""),
+    _when("last_used_at", nullable=True),
+    Column("gateway_groups", JSONB(none_as_null=True)),
+    Column("actions", JSONB(none_as_null=True)),
     Index(None, "user_id"),
+    Index(None, "prefix"),
 )
+"""`prefix`: how a token that leaked begins, to be found by. It may do no more than its user, in these groups only."""
 
 group_key: Final = Table(
     "group_key",

@@ -38,6 +38,21 @@ insert into role (id, name, "desc", policies, built_in) values (
 
 alter table user_account add column boundary jsonb not null default '[]';
 
+alter table token add column prefix text not null default '';
+alter table token add column last_used_at timestamptz;
+alter table token add column gateway_groups jsonb;
+alter table token add column actions jsonb;
+create index token_prefix_idx on token (prefix);
+
+alter table session add column ip_address text;
+alter table session add column user_agent text;
+
+create table login_failure (
+  who bytea primary key,
+  failures integer not null,
+  last_at timestamptz not null default now()
+);
+
 alter table audit_log add column token_name text;
 alter table audit_log add column user_agent text;
 
