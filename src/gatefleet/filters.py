@@ -17,6 +17,7 @@ from gatefleet.plugin import Conf, Filter, Phase, Plugin, Script
 from gatefleet.protos import pack
 from gatefleet.protos.envoy.config.common.mutation_rules import v3 as mutation_rules
 from gatefleet.protos.envoy.config.core import v3 as core
+from gatefleet.protos.envoy.config.route import v3 as route
 from gatefleet.protos.envoy.extensions.dynamic_modules import v3 as dynamic_modules
 from gatefleet.protos.envoy.extensions.filters.common.fault import v3 as common_fault
 from gatefleet.protos.envoy.extensions.filters.http.compressor import v3 as compressor
@@ -26,9 +27,12 @@ from gatefleet.protos.envoy.extensions.filters.http.header_mutation import v3 as
 from gatefleet.protos.envoy.extensions.filters.http.header_to_metadata import v3 as header_to_metadata
 from gatefleet.protos.envoy.extensions.filters.http.lua import v3 as lua_filter
 from gatefleet.protos.envoy.extensions.filters.http.set_metadata import v3 as set_metadata
+from gatefleet.protos.envoy.extensions.router.cluster_specifiers.matcher import v3 as cluster_matcher
 from gatefleet.protos.envoy.type import v3 as envoy_type
 from gatefleet.protos.envoy.type.matcher import v3 as matcher
 from gatefleet.protos.google import protobuf as wkt
+from gatefleet.protos.xds.core import v3 as xds
+from gatefleet.protos.xds.type.matcher import v3 as xds_matcher
 from gatefleet.templates import Format, capture_key, lua_parts
 
 if TYPE_CHECKING:
@@ -251,15 +255,16 @@ def _substitution(template: str, count: int, shift: int, field: str) -> str:
     return re.sub(r"\$(?:(\d+)|\{(\d+)\}|\$)?", one, template.replace("\\", "\\\\"))
 
 
-def pause(seconds: float, percentage: int = 100) -> Filter:
-    """A filter that holds a share of the requests back for so long."""
+def pause(seconds: float, percentage: int = 100, only_with: str = "") -> Filter:
+    """A filter that holds a share of the requests back for so long; `only_with`: of those with that header."""
     nanoseconds = max(round(seconds * 1e9), 1)
     return Filter(
         fault.HTTPFault(
             delay=common_fault.FaultDelay(
                 fixed_delay=wkt.Duration(seconds=nanoseconds // 10**9, nanos=nanoseconds % 10**9),
                 percentage=envoy_type.FractionalPercent(numerator=percentage),
-            )
+            ),
+            headers=[{"name": only_with, "present_match": True}] if only_with else None,
         )
     )
 
@@ -280,6 +285,31 @@ def compress(name: str, library: "Message", types: Sequence[str] | str, min_leng
             choose_first=preferred,
         )
     )
+
+
+def cluster_by_header(header: str, clusters: Iterable[str], *, otherwise: str) -> route.Route:
+    """A route's choice of its cluster by a request header that says the cluster's name."""
+    actions = {name: _to_cluster(name) for name in (*clusters, otherwise)}
+    tree = xds_matcher.Matcher.MatcherTree(
+        input=xds.TypedExtensionConfig(
+            name="header", typed_config=pack(matcher.HttpRequestHeaderMatchInput(header_name=header))
+        ),
+        exact_match_map=xds_matcher.Matcher.MatcherTree.MatchMap(map=actions),
+    )
+    specifier = cluster_matcher.MatcherClusterSpecifier(
+        cluster_matcher=xds_matcher.Matcher(matcher_tree=tree, on_no_match=actions[otherwise])
+    )
+    plugin = route.ClusterSpecifierPlugin(
+        extension=core.TypedExtensionConfig(name="by-header", typed_config=pack(specifier))
+    )
+    return route.Route(
+        route=route.RouteAction(inline_cluster_specifier_plugin=plugin), request_headers_to_remove=[header]
+    )
+
+
+def _to_cluster(name: str) -> xds_matcher.Matcher.OnMatch:
+    action = pack(cluster_matcher.ClusterAction(cluster=name))
+    return xds_matcher.Matcher.OnMatch(action=xds.TypedExtensionConfig(name="cluster", typed_config=action))
 
 
 def metadata(namespace: str, values: Mapping[str, Any]) -> Filter:

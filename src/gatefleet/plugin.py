@@ -43,6 +43,10 @@ class Scope:
     route_name: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The group's plugin metadata for this plugin."""
+    conditional: bool = False
+    """Only some requests meet the plugin (`_meta.filter`), so it cannot patch the route."""
+    only_where: tuple[str, str] | None = None
+    """A request header of ours and its value: what counts requests counts those that have it, and takes it away."""
     one_of_several: bool = False
     """For an authentication plugin: it notes whom it knows as admitted, and leaves refusing strangers to others."""
 

@@ -164,6 +164,8 @@ void envoy_dynamic_module_callback_http_set_dynamic_metadata_string(void *ctx, s
   (void)ctx, (void)space, (void)key, (void)value;
 }
 
+void envoy_dynamic_module_callback_http_clear_route_cluster_cache(void *ctx) { (void)ctx; }
+
 /* What is scheduled is only counted: on any thread, hence atomic. */
 void *envoy_dynamic_module_callback_http_filter_scheduler_new(void *ctx) {
   void **made = malloc(sizeof *made);

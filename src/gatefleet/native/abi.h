@@ -49,6 +49,8 @@ void envoy_dynamic_module_callback_http_send_response(void *filter, uint32_t sta
 void envoy_dynamic_module_callback_http_set_dynamic_metadata_string(void *filter, struct text space, struct text key,
                                                                     struct text value);
 
+void envoy_dynamic_module_callback_http_clear_route_cluster_cache(void *filter);
+
 /* A scheduler may be used on any thread; what it commits comes back to the filter's worker, if the filter is still there. */
 void *envoy_dynamic_module_callback_http_filter_scheduler_new(void *filter);
 void envoy_dynamic_module_callback_http_filter_scheduler_commit(void *scheduler, uint64_t event);

@@ -106,10 +106,12 @@ def limit_count_config(  # noqa: PLR0913 - one argument per field of the plugin
     allow_degradation: bool = False,
     header_names: tuple[str, str, str] = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"),
     error_response: object = None,
+    only_where: tuple[str, str] | None = None,
 ) -> bytes:
     """Filter `limit-count`: `count` requests per `time_window` seconds; `owner` (as `route:r1`) parts the counters.
 
-    A counter lives on through configuration changes while owner, count and window stay the same.
+    A counter lives on through configuration changes while owner, count and window stay the same. `only_where`: a
+    request header of ours and its value; other requests are left alone.
     """
     body = error_response
     if body is None and rejected_msg is not None:
@@ -126,6 +128,7 @@ def limit_count_config(  # noqa: PLR0913 - one argument per field of the plugin
             ("show_limit_quota_header", _flag(show_limit_quota_header)),
             ("allow_degradation", _flag(allow_degradation)),
             *((field, name.encode()) for field, name in names),
+            *_mark(only_where),
         )
     )
 
@@ -141,12 +144,13 @@ def limit_req_config(  # noqa: PLR0913 - one argument per field of the plugin
     rejected_body: object,
     nodelay: bool,
     allow_degradation: bool,
+    only_where: tuple[str, str] | None = None,
 ) -> bytes:
     """Filter `limit-req`: `rate` requests per second, of which `burst` may wait."""
     interval = max(round(1e9 / rate), 1)
     shared = _throttle_fields(owner, key, key_type, rejected_code, rejected_body, degrade=allow_degradation)
     own = (("interval", _number(interval)), ("most", _number(round(burst * interval))), ("nodelay", _flag(nodelay)))
-    return encode_config((*shared, *own))
+    return encode_config((*shared, *own, *_mark(only_where)))
 
 
 def limit_conn_config(  # noqa: PLR0913 - one argument per field of the plugin
@@ -161,11 +165,16 @@ def limit_conn_config(  # noqa: PLR0913 - one argument per field of the plugin
     rejected_code: int,
     rejected_body: object,
     allow_degradation: bool,
+    only_where: tuple[str, str] | None = None,
 ) -> bytes:
     """Filter `limit-conn`: `conn` requests at once, and `burst` more that wait, at first `delay` seconds."""
     shared = _throttle_fields(owner, key, key_type, rejected_code, rejected_body, degrade=allow_degradation)
     own = (("free", _number(conn)), ("most", _number(conn + burst)), ("unit", _number(round(delay * 1e6))))
-    return encode_config((*shared, *own, ("fixed", _flag(only_use_default_delay))))
+    return encode_config((*shared, *own, ("fixed", _flag(only_use_default_delay)), *_mark(only_where)))
+
+
+def _mark(only_where: tuple[str, str] | None) -> tuple[Field, ...]:
+    return (("only_where", "=".join(only_where).encode()),) if only_where else ()
 
 
 def _throttle_fields(

@@ -143,6 +143,11 @@ void fields_free(struct fields *fields);
 bool field_number(struct text value, uint64_t *out);
 bool field_flag(struct text value, bool *out);
 bool header_safe(struct text value);
+struct mark { /* a request header of ours and its value: without it a filter leaves the request alone */
+  struct text header, value;
+};
+bool mark_read(struct text field, struct mark *out); /* "header=value" */
+bool mark_taken(void *filter, const struct mark *mark);
 void complain(const char *filter, const char *what);
 
 /* http.c: one kind per filter name */
@@ -159,7 +164,7 @@ struct kind {
   void (*response)(void *filter, struct object *self); /* may be NULL */
   void (*finish)(struct object *self);                 /* with stream */
 };
-extern const struct kind key_auth, basic_auth, ip_restriction, limit_count, limit_req, limit_conn, real_ip, api_breaker;
+extern const struct kind key_auth, basic_auth, ip_restriction, limit_count, limit_req, limit_conn, real_ip, api_breaker, traffic_split;
 struct text request_header(void *filter, struct text name); /* at == NULL: not there */
 void put_header(void *filter, enum header_map map, struct text name, struct text value);
 void add_header(void *filter, struct text name, struct text value);

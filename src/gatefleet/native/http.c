@@ -4,7 +4,8 @@
 #include <stdlib.h>
 
 static const struct kind *const kinds[] = {&key_auth,  &basic_auth, &ip_restriction, &limit_count,
-                                          &limit_req, &limit_conn, &real_ip,        &api_breaker};
+                                          &limit_req, &limit_conn, &real_ip,        &api_breaker,
+                                          &traffic_split};
 
 struct text request_header(void *filter, struct text name) {
   struct text value = {NULL, 0};
@@ -47,6 +48,39 @@ bool answered_upstream(void *filter) {
   return envoy_dynamic_module_callback_http_filter_get_attribute_string(filter, RESPONSE_CODE_DETAILS, &details) &&
          (starts_with(details, TEXT("via_upstream")) || starts_with(details, TEXT("upstream_")));
 }
+
+bool mark_read(struct text field, struct mark *out) {
+  const char *equals = field.size ? memchr(field.at, '=', field.size) : NULL;
+  if (!equals) return false;
+  size_t size = (size_t)(equals - field.at);
+  *out = (struct mark){{field.at, size}, {equals + 1, field.size - size - 1}};
+  return size > 0;
+}
+
+/* Whether the request is meant; the mark has done its work then. */
+bool mark_taken(void *filter, const struct mark *mark) {
+  if (mark->header.size == 0) return true;
+  if (!same(request_header(filter, mark->header), mark->value)) return false;
+  drop_header(filter, mark->header);
+  return true;
+}
+
+/* ---- traffic-split: the upstream is chosen anew, by the header that our script has set; the route stays ---- */
+
+static struct object *split_configure(const struct fields *fields) {
+  static struct object only = {&traffic_split};
+  return fields->count == 0 ? &only : NULL;
+}
+
+static void split_release(struct object *config) { (void)config; }
+
+static enum headers_status split_request(void *filter, struct object *self) {
+  (void)self;
+  envoy_dynamic_module_callback_http_clear_route_cluster_cache(filter);
+  return HEADERS_CONTINUE;
+}
+
+const struct kind traffic_split = {{"traffic-split", 13}, split_configure, split_release, NULL, split_request, NULL, NULL};
 
 EXPORT const char *envoy_dynamic_module_on_program_init(void) {
   tables_use(getenv("GATEFLEET_RUN_DIR"));

@@ -9,6 +9,7 @@ struct limit {
   struct text owner, rejected, limit_header, remaining_header, reset_header;
   uint64_t status;
   bool show, degrade;
+  struct mark mark;
   struct key key;
   char *texts;
 };
@@ -31,6 +32,7 @@ static bool take_field(struct limit *limit, struct text key, struct text value) 
   if (same(key, TEXT("show_limit_quota_header"))) return field_flag(value, &limit->show);
   if (same(key, TEXT("allow_degradation"))) return field_flag(value, &limit->degrade);
   if (same(key, TEXT("key"))) return key_add(&limit->key, value);
+  if (same(key, TEXT("only_where"))) return mark_read(value, &limit->mark);
   if (same(key, TEXT("time_window"))) {
     bool fits = number_field(value, 1, UINT32_MAX, &seconds);
     limit->window.milliseconds = fits ? seconds * 1000 : 0;
@@ -107,6 +109,7 @@ static enum headers_status request(void *filter, struct object *self) {
   struct header extra[4];
   char room[3][24];
   struct verdict verdict = {false, false, 0, 0};
+  if (!mark_taken(filter, &limit->mark)) return HEADERS_CONTINUE;
   if (name_counter(filter, limit, &name)) verdict = counters_take(&name, limit->window);
   if (!verdict.usable) return limit->degrade ? HEADERS_CONTINUE : refuse_broken(filter);
   if (!verdict.passed)

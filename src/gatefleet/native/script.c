@@ -1,4 +1,4 @@
-/* What our Lua asks of the module, by LuaJIT's FFI: people of the consumer table, and base64. crypto.c has the rest. */
+/* What our Lua asks of the module, by LuaJIT's FFI: people of the consumer table, networks, base64. crypto.c has the rest. */
 #include "gatefleet.h"
 
 /* Who is under `name` in `space` ('c' consumers, 'j' keys of jwt-auth ...): 1 found, 0 nobody, -1 the table cannot be read.
@@ -16,6 +16,14 @@ EXPORT int gatefleet_person(char space, const char *name, size_t size, const cha
     sizes[i] = strings[i].size;
   }
   return 1;
+}
+
+/* 1: the address is in the network, or is it. */
+EXPORT int gatefleet_in_network(const char *address, size_t size, const char *network, size_t network_size) {
+  struct address one;
+  struct range range;
+  return address_parse((struct text){address, size}, &one) && range_parse((struct text){network, network_size}, &range) &&
+         ranges_contain(&range, 1, &one);
 }
 
 /* Base64 of either alphabet, padded or not. Returns the size, -1 for what is none; `out` has room for 3/4 of `size`. */

@@ -17,6 +17,7 @@ struct throttle {
   uint64_t free;          /* limit-conn: of these, how many without waiting */
   bool fixed;             /* limit-conn: `unit` does not follow how long requests take */
   _Atomic uint64_t unit;  /* limit-conn: microseconds of waiting for each `free` requests that are under way */
+  struct mark mark;
   char *texts;
 };
 
@@ -38,6 +39,7 @@ static bool take_field(struct throttle *self, struct text key, struct text value
   if (same(key, TEXT("key"))) return key_add(&self->key, value);
   if (same(key, TEXT("rejected_code"))) return in_range(value, 200, 599, &self->status);
   if (same(key, TEXT("allow_degradation"))) return field_flag(value, &self->degrade);
+  if (same(key, TEXT("only_where"))) return mark_read(value, &self->mark);
   if (same(key, TEXT("most"))) return field_number(value, &self->most);
   if (same(key, TEXT("rejected_body"))) self->rejected = value;
   else if (same(key, TEXT("owner"))) self->owner = value;
@@ -123,6 +125,7 @@ static enum headers_status req_request(void *filter, struct object *object) {
   const struct throttle *self = stream->throttle;
   struct sip sip;
   struct leak leak = {false, false, 0};
+  if (!mark_taken(filter, &self->mark)) return HEADERS_CONTINUE;
   if (counters_key(&sip) && name_it(filter, self, &sip)) leak = counters_leak(&sip, self->interval, self->most);
   if (!leak.usable) return self->degrade ? HEADERS_CONTINUE : refuse_broken(filter);
   return leak.passed ? hold(filter, stream, leak.wait) : reject(filter, self);
@@ -144,6 +147,7 @@ static enum headers_status conn_request(void *filter, struct object *object) {
   struct stream *stream = (struct stream *)object;
   struct throttle *self = stream->throttle;
   struct sip sip;
+  if (!mark_taken(filter, &self->mark)) return HEADERS_CONTINUE;
   places_key(&sip);
   if (!name_it(filter, self, &sip)) return self->degrade ? HEADERS_CONTINUE : refuse_broken(filter);
   sip_end(&sip, stream->name);

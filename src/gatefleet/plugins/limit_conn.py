@@ -71,6 +71,7 @@ def translate(conf: LimitConn, scope: Scope) -> Iterator[Effect]:
             rejected_code=conf.rejected_code,
             rejected_body=refused_body(conf, message),
             allow_degradation=conf.allow_degradation,
+            only_where=scope.only_where,
         ),
     )
 

@@ -87,6 +87,7 @@ def translate(conf: LimitCount, scope: Scope) -> Iterator[Effect]:
             allow_degradation=conf.allow_degradation,
             header_names=(names.limit_header.lower(), names.remaining_header.lower(), names.reset_header.lower()),
             error_response=refused_body(conf, None),
+            only_where=scope.only_where,
         ),
     )
 

@@ -67,6 +67,7 @@ def translate(conf: LimitReq, scope: Scope) -> Iterator[Effect]:
             rejected_body=refused_body(conf, message),
             nodelay=conf.nodelay,
             allow_degradation=conf.allow_degradation,
+            only_where=scope.only_where,
         ),
     )
 

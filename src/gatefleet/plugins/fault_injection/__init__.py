@@ -1,15 +1,18 @@
 """Answers, or delays, a share of the requests on purpose, to see what clients make of it."""
 
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from gatefleet.filters import HeaderName, HeaderValue, lua, lua_source, pause, text_of
+from gatefleet.expressions import LIBRARIES, Conditions, any_of, read
+from gatefleet.filters import HeaderName, HeaderValue, headers, lua, lua_source, pause, removal, text_of
 from gatefleet.plugin import Conf, Effect, Phase, Plugin, Scope
 from gatefleet.templates import lua_parts, parse
 
 SOURCE = lua_source(__name__)
+MARK = lua_source(__name__, "mark.lua")
+HEADER = "x-gf-delayed"
 
 
 class Fault(Conf):
@@ -18,13 +21,10 @@ class Fault(Conf):
     percentage: int | None = Field(
         default=None, ge=0, le=100, description="The share of requests in percent; without it, all."
     )
-    vars: list[Any] | None = Field(default=None, description="Conditions on the request. Not supported yet: refused.")
-
-    @field_validator("vars")
-    @classmethod
-    def no_conditions(cls, value: list[Any] | None) -> None:
-        if value:
-            raise ValueError("conditions are not supported yet; use a route with vars of its own")
+    vars: Annotated[list[Any], Field(max_length=20)] | None = Field(
+        default=None,
+        description="Lists of conditions, each as `vars` of routes: it happens where all of one list hold.",
+    )
 
 
 class Abort(Fault):
@@ -58,17 +58,36 @@ class FaultInjection(Conf):
 
 def translate(conf: FaultInjection, scope: Scope) -> Iterator[Effect]:
     if conf.delay and conf.delay.duration > 0:
-        yield pause(conf.delay.duration, 100 if conf.delay.percentage is None else conf.delay.percentage)
+        yield from _pause(conf.delay, scope)
     if conf.abort:
         yield from _answer(conf.abort, scope)
 
 
+def _pause(delay: Delay, scope: Scope) -> Iterator[Effect]:
+    percentage = 100 if delay.percentage is None else delay.percentage
+    if not delay.vars:
+        yield pause(delay.duration, percentage)
+        return
+    found = _conditions(delay, "delay.vars", scope)
+    yield from found.before
+    yield from lua("fault-injection", MARK, {"vars": found.tree, "header": HEADER}, LIBRARIES)
+    yield pause(delay.duration, percentage, only_with=HEADER)
+    yield headers(request=[removal(HEADER)])
+
+
+def _conditions(fault: Fault, at: str, scope: Scope) -> Conditions:
+    return any_of([read("fault-injection", one, at, scope) for one in fault.vars or ()])
+
+
 def _answer(abort: Abort, scope: Scope) -> Iterator[Effect]:
     named = (abort.headers or {}).items()
+    found = _conditions(abort, "abort.vars", scope)
+    yield from found.before
     yield from lua(
         "fault-injection",
         SOURCE,
         {
+            "when": found.tree if abort.vars else {},
             "status": str(abort.http_status),
             "percentage": 100 if abort.percentage is None else abort.percentage,
             "body": lua_parts(parse(abort.body or "", "abort.body", scope)),
@@ -76,6 +95,7 @@ def _answer(abort: Abort, scope: Scope) -> Iterator[Effect]:
                 name.lower(): lua_parts(parse(text_of(value), f"abort.headers.{name}", scope)) for name, value in named
             },
         },
+        LIBRARIES if abort.vars else (),
     )
 
 

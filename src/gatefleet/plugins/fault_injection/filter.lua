@@ -1,4 +1,16 @@
+local function met(handle, when)
+  if not when.of then
+    return true
+  end
+  local result = holds(handle, when)
+  unstage(handle, when)
+  return result
+end
+
 function on.request(handle, conf)
+  if not met(handle, conf.when) then
+    return
+  end
   if math.random(1, 100) > conf.percentage then
     return
   end
