@@ -31,7 +31,7 @@ from gatefleet.admin.serve import serving
 from gatefleet.settings import AdminSettings
 from tests.contract.pem import pair
 
-EXAMPLES: Final = 4
+EXAMPLES: Final = 3
 """Requests per endpoint and mode: what the description allows, and what it does not."""
 REFUSED: Final = 0.4
 """The share of endpoints that may refuse all they are sent: their bodies name what is not there."""

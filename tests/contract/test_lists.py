@@ -121,3 +121,19 @@ async def test_ids_are_as_the_client_chose_them(group: Caller) -> None:
 async def test_the_same_id_in_two_groups_is_two_things(group: Caller, boss: Caller) -> None:
     await group.put("services/s1", {"name": "one"})
     assert (await Caller(boss.http, boss.credential, "default").send("GET", "services/s1")).status_code == 404
+
+
+async def test_services_are_found_by_type_and_host_and_say_what_is_published(boss: Caller, group: Caller) -> None:
+    await group.put("services/a", {"name": "a", "hosts": ["a.com", "b.com"]})
+    await group.put("services/s", {"name": "s", "type": "stream"})
+    made = (await boss.post("/api/services/template", {"name": "t"}))["value"]["id"]
+    item = {"service_id": made, "version": "1.0.0", "upstream": {"nodes": []}}
+    order = {"create_new_version": True, "gateway_group_id": group.group, "services": [item]}
+    await boss.post("/api/services/publish", order)
+    assert await group.ids("services", type="stream") == ["s"]
+    assert sorted(await group.ids("services", type="http")) == sorted(["a", made])
+    assert await group.ids("services", hosts="b.com") == ["a"]
+    info = {item["id"]: item for item in (await group.get("services", with_publish_info="true"))["list"]}
+    assert info[made]["version"] == "1.0.0"
+    assert "version" not in info["a"]
+    assert "version" not in (await group.get("services"))["list"][0]

@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 from uuid import uuid4
 
 from fastapi import APIRouter, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatefleet.admin import audit, kind_schemas, openapi
 from gatefleet.admin.access import group_of
@@ -17,20 +18,27 @@ from gatefleet.admin.openapi import PATCH, TEXT, TIME
 from gatefleet.admin.patch import patched
 from gatefleet.admin.present import default_upstream, shown
 from gatefleet.admin.publication import edited, guard
-from gatefleet.admin.query import read_query
+from gatefleet.admin.publish_info import publish_info
+from gatefleet.admin.query import flag, read_query
 from gatefleet.admin.relations import admit, refuse_if_used
 from gatefleet.admin.servable import check_servable
-from gatefleet.admin.web import answer, control, listing, nothing, read_json, read_object, value
+from gatefleet.admin.trial import tried
+from gatefleet.admin.web import control, listing, nothing, read_json, read_object, value
 from gatefleet.errors import Conflict, Invalid, NotFound
 from gatefleet.resources import KINDS, Document, Kind, document_key
 from gatefleet.resources.accept import accept
 from gatefleet.resources.secrets import masked
 from gatefleet.resources.shape import ID_PATTERN
 from gatefleet.store import Documents, Stored
+from gatefleet.store.store import looking
 
-DRY_RUN: Final = (openapi.parameter("dry-run", {"enum": ["all"]}, "Only say whether it would do"),)
+DRY_RUN: Final = (openapi.parameter("dry_run", {"type": "boolean"}, "Only say what it would change"),)
+PUBLISHED: Final = frozenset({"services", "routes", "stream_routes"})
+INFO: Final = {"with_publish_info": {"enum": ["true", "false"]}}
 FILTERS: Final[Mapping[str, Mapping[str, openapi.Schema]]] = {
-    "services": {"name": TEXT, "type": {"enum": ["http", "stream"]}, "hosts": TEXT},
+    "services": {"name": TEXT, "type": {"enum": ["http", "stream"]}, "hosts": TEXT, **INFO},
+    "routes": INFO,
+    "stream_routes": INFO,
     "credentials": {"plugin_name": TEXT},
     "certificates": {"sni_id": TEXT, "sni_name": TEXT, "exptime": TIME},
     "ca_certificates": {"sni_id": TEXT, "sni_name": TEXT, "exptime": TIME},
@@ -50,16 +58,27 @@ def _router(kind: Kind) -> APIRouter:
     router = APIRouter(prefix=f"/apisix/admin{_collection(kind)}", tags=[kind.path])
     name = "".join(word.capitalize() for word in kind.singular.split("_"))
     one, body, answers = f"/{kind.id_path}", kind_schemas.sent(kind), openapi.one(kind_schemas.shown(kind))
+    done = openapi.one({"anyOf": [kind_schemas.shown(kind), {"required": ["dry_run"]}]})
     listed = _list_metadata if kind.path == "plugin_metadata" else _list
     add(router, "GET", "", partial(listed, kind), group(f"List{name}"), answers=_answers_list(kind), query=_query(kind))
     if kind.path != "plugin_metadata" and "/" not in kind.id_path:
-        add(router, "POST", "", partial(_create, kind), group(f"Create{name}"), body=body, answers=answers)
+        add(router, "POST", "", partial(_create, kind), group(f"Create{name}"), body=body, answers=done, query=DRY_RUN)
     if kind.key == "username":
-        add(router, "PUT", "", partial(_put_by_body, kind), group(f"Update{name}"), body=body, answers=answers)
+        add(
+            router,
+            "PUT",
+            "",
+            partial(_put_by_body, kind),
+            group(f"Update{name}"),
+            body=body,
+            answers=done,
+            query=DRY_RUN,
+        )
     add(router, "GET", one, partial(_get, kind), group(f"Get{name}"), answers=answers)
-    add(router, "PUT", one, partial(_put, kind), group(f"Update{name}"), body=body, answers=answers)
+    add(router, "PUT", one, partial(_put, kind), group(f"Update{name}"), body=body, answers=done, query=DRY_RUN)
     add(router, "PATCH", one, partial(_patch, kind), group(f"Update{name}"), body=PATCH, query=DRY_RUN)
-    add(router, "DELETE", one, partial(_delete, kind), group(f"Delete{name}"), answers=openapi.NOTHING)
+    gone = openapi.exactly({"anyOf": [openapi.NOTHING.schema, openapi.one().schema]})
+    add(router, "DELETE", one, partial(_delete, kind), group(f"Delete{name}"), answers=gone, query=DRY_RUN)
     return router
 
 
@@ -86,8 +105,12 @@ async def _list(kind: Kind, request: Request) -> Response:
         default = await _default_upstream(kind, documents, parent)
         query = read_query(request, parent)
         found, total = await narrowed(documents, kind.path, request, query)
+        items = list(map(shown, found))
+        if kind.path in PUBLISHED and request.query_params.get("with_publish_info") == "true":
+            info = await publish_info(documents)
+            items = [{**item, **info.get(item.get("service_id", item["id"]), {})} for item in items]
     first = [default] if default and query.page == 1 else []
-    return listing([*first, *map(shown, found)], total + bool(default))
+    return listing([*first, *items], total + bool(default))
 
 
 async def _list_metadata(kind: Kind, request: Request) -> Response:
@@ -129,6 +152,9 @@ async def _write(kind: Kind, request: Request, id_: str, body: Mapping[str, Any]
     document = _accepted(kind, request, id_, body)
     if kind.path == "upstreams" and id_ == document.parent:
         raise Invalid(f"upstream [{id_}] is the service's own: change it with PUT /apisix/admin/services/{id_}")
+    if flag(request, "dry_run"):
+        async with control(request).store.moment() as connection:
+            return value(await _try(request, connection, document, new=new))
     async with audit.change_group(request) as documents:
         return value(shown(await _store(request, documents, document, new=new)))
 
@@ -136,11 +162,12 @@ async def _write(kind: Kind, request: Request, id_: str, body: Mapping[str, Any]
 async def _patch(kind: Kind, request: Request) -> Response:
     patch = await read_json(request)
     id_, owner = _id(request, kind), request.path_params.get("owner_id")
-    if "dry-run" in request.query_params or "dry_run" in request.query_params:
-        async with control(request).store.read(group_of(request)) as documents:
+    if flag(request, "dry_run"):
+        async with control(request).store.moment() as connection:
+            documents = await looking(connection, control(request).store.cipher, group_of(request))
             stored = await _existing(documents, kind, id_, owner)
-        _accepted(kind, request, id_, patched(stored.document.body, patch))
-        return answer({})
+            document = _accepted(kind, request, id_, patched(stored.document.body, patch))
+            return value(await _try(request, connection, document))
     async with audit.change_group(request) as documents:
         stored = await _existing(documents, kind, id_, owner)
         document = _accepted(kind, request, id_, patched(stored.document.body, patch))
@@ -149,6 +176,12 @@ async def _patch(kind: Kind, request: Request) -> Response:
 
 async def _delete(kind: Kind, request: Request) -> Response:
     id_, owner = _id(request, kind), request.path_params.get("owner_id")
+    if flag(request, "dry_run"):
+        async with control(request).store.moment() as connection:
+            documents = await looking(connection, control(request).store.cipher, group_of(request))
+            stored = await _existing(documents, kind, id_, owner)
+            await refuse_if_used(documents, kind.path, id_)
+            return value(await tried(documents, control(request).store.cipher, stored.document, gone=True))
     async with audit.change_group(request) as documents:
         stored = await _existing(documents, kind, id_, owner)
         await guard(documents, stored.document, gone=True)
@@ -171,6 +204,18 @@ async def _store(request: Request, documents: Documents, document: Document, *, 
         await edited(documents, replace(document, parent=before.parent), request)
     audit.note(request, kind.path, document.id, masked(kind.path, document.id, document.body))
     return stored
+
+
+async def _try(
+    request: Request, connection: AsyncConnection, document: Document, *, new: bool = False
+) -> dict[str, Any]:
+    """What storing the document would change."""
+    cipher = control(request).store.cipher
+    documents = await looking(connection, cipher, group_of(request))
+    before = await admit(documents, document, new=new)
+    if new and before:
+        raise Conflict(f"{KINDS[document.kind].singular} [{document.key}] already exists; use PUT to replace it")
+    return await tried(documents, cipher, document, moved_from=before.parent if before else None)
 
 
 def _accepted(kind: Kind, request: Request, id_: str, body: Mapping[str, Any]) -> Document:
