@@ -1,5 +1,6 @@
 """Comparing: a gateway group with another one or with an earlier revision, and services across groups."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -56,7 +57,7 @@ async def _compare(request: Request) -> Response:
         else:
             theirs = await looking(connection, store.cipher, other)
             there = (await theirs.everything(), _of(other, await running(connection, [other])))
-    return value(_compared(here, there))
+    return value(await asyncio.to_thread(_compared, here, there))
 
 
 async def _check_reach(request: Request, other: str) -> None:

@@ -1,6 +1,7 @@
 """A gateway group's whole configuration as one document: read it, or have the group become what it says."""
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
@@ -15,7 +16,7 @@ from gatefleet.admin.servable import check_servable
 from gatefleet.admin.web import answer, control, read_object
 from gatefleet.admin.whole import Candidates, Plan, plan
 from gatefleet.errors import Forbidden, Invalid
-from gatefleet.resources import KINDS, Published
+from gatefleet.resources import KINDS, Document, Published
 from gatefleet.resources.declared import Declared, Problem, declare, misfits, moved, read
 from gatefleet.resources.diff import same
 from gatefleet.store import Documents
@@ -69,11 +70,14 @@ async def _apply(request: Request) -> Response:
 
 
 async def _plan(documents: Documents, _: Cipher, kept: Kept) -> Plan:
-    """What the document asks for; Invalid with every problem there is."""
-    before = await documents.everything()
+    """What the document asks for; Invalid with every problem there is. Thousands of resources take seconds to check."""
+    return await asyncio.to_thread(_planned, kept["config"], await documents.everything(), prune=kept["prune"])
+
+
+def _planned(body: Mapping[str, Any], before: Sequence[Document], *, prune: bool) -> Plan:
     held = Published.of(before)
-    declared = read(kept["config"], held)
-    gone = declared.gone(held) if kept["prune"] else []
+    declared = read(body, held)
+    gone = declared.gone(held) if prune else []
     after = held.changed(declared.documents.values(), ((document.kind, document.key) for document in gone))
     problems = [*declared.problems, *_unservable(declared, held), *misfits(declared, gone, after)]
     if problems:

@@ -1,5 +1,6 @@
 """The revisions of a gateway group: what each changed, what the group held then, and going back to it."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -95,7 +96,7 @@ async def _restore(request: Request) -> Response:
 
 async def _plan(documents: Documents, cipher: Cipher, kept: Kept) -> Plan:
     after = await as_of(documents.connection, cipher, documents.group_id, kept["revision"])
-    return plan(await documents.everything(), after)
+    return await asyncio.to_thread(plan, await documents.everything(), after)
 
 
 def _candidates(documents: Documents, releases: Releases, kept: Kept) -> Candidates:
