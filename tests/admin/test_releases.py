@@ -250,3 +250,32 @@ async def test_stream_routes_are_versioned_like_routes(api: Api, shop: str) -> N
     version = (await api.call("GET", f"/api/services/{mqtt}/versions/2"))["value"]
     listed = (await api.call("GET", f"/api/service_versions/{version['id']}/stream_routes"))["list"]
     assert listed == version["stream_routes"]
+
+
+async def test_a_direct_edit_can_be_tried(api: Api, shop: str) -> None:
+    at, path = await revision(api), f"/apisix/admin/services/{shop}"
+    service = (await api.call("GET", path))["value"]
+    tried = (await api.call("PUT", f"{path}?dry_run=true", {**service, "plugins": {}, "hosts": ["b.shop"]}))["value"]
+    assert tried["groups"][0]["text"] == [
+        "service shop: hosts test.shop -> b.shop",
+        "service shop: plugin cors removed",
+    ]
+    assert tried["warnings"] == [f"gateway group [default]: service [{shop}] leaves version [1.0.0]"]
+    route = (await api.call("GET", f"/apisix/admin/routes?service_id={shop}"))["list"][0]
+    more = {"name": "more", "paths": ["/more"], "service_id": shop}
+    calls: list[tuple[str, str, Any, list[str]]] = [
+        ("POST", "/apisix/admin/routes?dry_run=true", more, ["route more added"]),
+        ("PATCH", f"/apisix/admin/routes/{route['id']}?dry-run=all", {"priority": 5}, ["route list: priority 0 -> 5"]),
+        ("DELETE", f"/apisix/admin/routes/{route['id']}?dry_run=true", None, ["route list removed"]),
+        ("DELETE", f"{path}?dry_run=true", None, ["service shop removed", "route list removed"]),
+    ]
+    for method, url, body, text in calls:
+        assert (await api.call(method, url, body))["value"]["groups"][0]["text"] == text
+    await api.call("PUT", "/apisix/admin/consumers/jack", {"username": "jack"})
+    key = {"name": "k", "plugins": {"key-auth": {"key": "a-secret-of-jack"}}}
+    tried = await api.call("PUT", "/apisix/admin/consumers/jack/credentials/k?dry_run=true", key)
+    assert tried["value"]["groups"][0]["text"] == ["consumer credential k of consumer jack added"]
+    assert "a-secret-of-jack" not in str(tried)
+    assert "not found" in await api.refused("POST", "/apisix/admin/routes?dry_run=true", {**more, "service_id": "no"})
+    assert await revision(api) == at + 1
+    assert (await live(api, shop))["version"] == "1.0.0"

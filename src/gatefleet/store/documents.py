@@ -176,7 +176,7 @@ class Documents:
         among them holds, or two want the same.
         """
         wanted = {(document.kind, document.key): document for document in documents}
-        self._check_free(wanted.values())
+        self.check_free(wanted.values())
         stored: list[Stored] = []
         for batch in _batches(list(wanted.values())):
             rows = await self.connection.execute(_WRITE, self._written([self._row(document) for document in batch]))
@@ -217,10 +217,10 @@ class Documents:
         )
         level = [Document(row.kind, row.id, row.parent, row.body) for row in rows]
         self._there.update({(document.kind, document.key): False for document in level})
-        self._check_free(level)
+        self.check_free(level)
         return level
 
-    def _check_free(self, documents: Iterable[Document]) -> None:
+    def check_free(self, documents: Iterable[Document]) -> None:
         """Conflict if one of them belongs to a service that a ring is trying."""
         for document in documents:
             owner = KINDS[document.kind].owner

@@ -127,30 +127,31 @@ async def changing(
     connection: AsyncConnection, cipher: Cipher, group_id: str, author: Author
 ) -> AsyncGenerator[Documents]:
     """A change of one group within a transaction that may hold more; see Store.change."""
-    columns = (gateway_group.c.revision, gateway_group.c.enforce_service_publishing, gateway_group.c.ring_id)
-    statement = select(*columns, demanding("publish").label("publishing_rule"))
-    locked = statement.where(gateway_group.c.id == group_id).with_for_update(key_share=True)
-    row = (await connection.execute(locked)).one_or_none()
-    if row is None:
-        raise NotFound(f"gateway group [{group_id}] not found")
-    documents = Documents(
-        connection,
-        cipher,
-        group_id,
-        row.revision + 1,
-        publishing_only=row.enforce_service_publishing,
-        publishing_rule=row.publishing_rule,
-        ringed=await ringed(connection, row.ring_id) if row.ring_id else {},
-    )
+    documents = await looking(connection, cipher, group_id, lock=True)
     yield documents
     if documents.touched:
         await _record(documents, author)
 
 
-async def looking(connection: AsyncConnection, cipher: Cipher, group_id: str) -> Documents:
-    """The group's documents for who only reads, within a transaction; NotFound if there is no such group."""
-    revision, *_ = await _revision(connection, group_id)
-    return Documents(connection, cipher, group_id, revision)
+async def looking(connection: AsyncConnection, cipher: Cipher, group_id: str, *, lock: bool = False) -> Documents:
+    """The group's documents as a change would find them, within a transaction; NotFound if there is no such group.
+
+    With `lock` other changes wait, and what is written becomes the next revision; without it, do not write.
+    """
+    columns = (gateway_group.c.revision, gateway_group.c.enforce_service_publishing, gateway_group.c.ring_id)
+    statement = select(*columns, demanding("publish").label("publishing_rule")).where(gateway_group.c.id == group_id)
+    row = (await connection.execute(statement.with_for_update(key_share=True) if lock else statement)).one_or_none()
+    if row is None:
+        raise NotFound(f"gateway group [{group_id}] not found")
+    return Documents(
+        connection,
+        cipher,
+        group_id,
+        row.revision + lock,
+        publishing_only=row.enforce_service_publishing,
+        publishing_rule=row.publishing_rule,
+        ringed=await ringed(connection, row.ring_id) if row.ring_id else {},
+    )
 
 
 async def as_of(
