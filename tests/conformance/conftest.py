@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -23,6 +23,7 @@ class Gateway:
     upstreams: Upstreams
     revision: int = 0
     group: str | None = None
+    failed: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
     def port(self) -> int:
@@ -32,12 +33,21 @@ class Gateway:
         """Serve the cases of `group`; the node has proven that it does when this returns."""
         if group == self.group:
             return
+        assert group not in self.failed, self.failed[group]
+        try:
+            await self._serve(group)
+        except AssertionError as error:
+            self.failed[group] = str(error)
+            raise
+
+    async def _serve(self, group: str) -> None:
         compiled = Compiler().update(cases.documents(group, self.upstreams.ports))
         assert not compiled.problems, compiled.problems
         self.revision += 1
         self.group = None
         self.twin.publish(compiled.snapshot, self.revision)
         for _ in range(1000):
+            assert self.node.process.returncode is None, f"the node has ended: {self.node.log()[-3000:]}"
             if self.twin.beats and self.twin.beats[-1].applied_revision == self.revision:
                 break
             await asyncio.sleep(0.01)

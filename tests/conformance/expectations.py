@@ -109,6 +109,7 @@ def _seen(name: str, wanted: Any, seen: list[Seen]) -> Iterator[str]:
     else:
         found: dict[str, Any] = {"path": last.path, "method": last.method, "server": last.server, "count": len(seen)}
         found |= {"body": last.body.decode("latin-1"), "version": last.version}
+        found |= {"distinct": len({one.server for one in seen})}
         found |= {"servers": sorted(one.server for one in seen)}
         if found[name] != (sorted(wanted) if name == "servers" else wanted):
             yield f"upstream's {name}: {found[name]!r}, not {wanted!r}"

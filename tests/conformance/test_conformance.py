@@ -72,7 +72,8 @@ def _answers(step: Json, request: Json, case: Case, gateway: Gateway) -> list[An
     if together := int(step.get("parallel", 0)):
         with ThreadPoolExecutor(together) as pool:
             return list(pool.map(lambda _: send(gateway.port, request, case.host), range(together)))
-    return [send(gateway.port, request, case.host) for _ in range(int(step.get("times", 1)))]
+    times = range(int(step.get("times", 1)))
+    return [send(gateway.port, placed(request, {"count": f"n{number}"}), case.host) for number in times]
 
 
 def _kept(where: Json, answer: Answer) -> str:

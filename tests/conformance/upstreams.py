@@ -158,7 +158,7 @@ def _body(stream: IO[bytes], head: Seen) -> bytes:
 
 @contextlib.contextmanager
 def running() -> Iterator[Upstreams]:
-    """Three upstreams that answer, and the port `closed` where nobody listens."""
+    """Three upstreams that answer, the port `closed` where nobody listens, and `full` where nobody gets through."""
     with contextlib.ExitStack() as stack:
         seen: list[Seen] = []
         ports: dict[str, int] = {}
@@ -171,6 +171,17 @@ def running() -> Iterator[Upstreams]:
         closed = stack.enter_context(socket(AF_INET))
         closed.bind(("127.0.0.1", 0))
         ports["closed"] = closed.getsockname()[1]
-        silent = stack.enter_context(create_server(("127.0.0.1", 0), backlog=1))
-        ports["silent"] = silent.getsockname()[1]
+        ports["full"] = stack.enter_context(_full())
         yield Upstreams(ports, seen)
+
+
+@contextlib.contextmanager
+def _full() -> Iterator[int]:
+    """A port whose queue is full: a connection to it is neither taken nor refused."""
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            waiting = stack.enter_context(socket(AF_INET))
+            waiting.setblocking(False)
+            waiting.connect_ex(server.getsockname())
+        yield server.getsockname()[1]

@@ -1,9 +1,9 @@
 """Whether a document can be carried, asked when it is written: what the compiler would refuse later is refused now."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
-from gatefleet.compile import resolve, streams
+from gatefleet.compile import resolve, server_names, streams
 from gatefleet.compile.emit import chains, credentials, upstreams
 from gatefleet.compile.emit.routes import compile_route
 from gatefleet.errors import Invalid
@@ -20,11 +20,12 @@ def check(document: Document, service: Json | None = None, metadata: chains.Meta
     plugin metadata.
     """
     known = metadata or {}
+    if shape_only := SHAPE_ONLY.get(document.kind):
+        shape_only(document)
+        return
     match document.kind:
         case "services":
             _service(document, known)
-        case "upstreams":
-            upstreams.compile_cluster(resolve.upstream(document.key, document.body))
         case "routes":
             _route(document, service or {}, known)
         case "stream_routes":
@@ -33,15 +34,8 @@ def check(document: Document, service: Json | None = None, metadata: chains.Meta
             consumer = resolve.consumer(document.id, document.body, ())
             chains.filters_only(consumer.plugins, known)
             credentials.consumer_entries(consumer)
-        case "credentials":
-            owner = document.parent or ""
-            credentials.consumer_entries(resolve.consumer(owner, {}, [(document.id, document.body)]))
-        case "ssls":
-            list(credentials.secrets(resolve.certificate(document.id, document.body)))
         case "global_rules":
             chains.filters_only(resolve.uses(document.body.get("plugins") or {}, "global").values(), known)
-        case "plugin_metadata":
-            _metadata(document)
         case kind:
             raise Invalid(f"[{kind}] is not a kind the data plane serves")
 
@@ -64,3 +58,22 @@ def _metadata(document: Document) -> None:
     if plugin.metadata is None:
         raise Invalid(f"plugin [{plugin.name}] has no metadata")
     plugin.read_metadata(document.body)
+
+
+def _upstream(document: Document) -> None:
+    upstreams.compile_cluster(resolve.upstream(document.key, document.body))
+
+
+def _credential(document: Document) -> None:
+    owner = document.parent or ""
+    credentials.consumer_entries(resolve.consumer(owner, {}, [(document.id, document.body)]))
+
+
+SHAPE_ONLY: Final[Mapping[str, Callable[[Document], object]]] = {
+    "upstreams": _upstream,
+    "credentials": _credential,
+    "ssls": lambda document: server_names.of_ssl(document.id, document.body),
+    "snis": lambda document: server_names.of_sni(document.id, document.body, None),
+    "plugin_metadata": _metadata,
+}
+"""Kinds whose documents can be judged by themselves."""

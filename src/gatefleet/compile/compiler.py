@@ -5,29 +5,31 @@ that cannot be carried is named in `problems` and keeps its last good form; the 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from pydantic import ValidationError
 
 from gatefleet import plugins, snapshot
-from gatefleet.compile import ir, resolve, streams
+from gatefleet.compile import ir, resolve, server_names, streams
 from gatefleet.compile.emit import chains, credentials, listeners, scopes, upstreams
 from gatefleet.compile.emit.routes import RouteCode, compile_route
-from gatefleet.compile.hosts import Hosts
+from gatefleet.compile.hosts import GlobalRules, Hosts
+from gatefleet.compile.names import ServerNames
 from gatefleet.compile.ports import Ports
+from gatefleet.compile.server_names import Shown, Trust
 from gatefleet.errors import Invalid
 from gatefleet.resources import Document
 from gatefleet.resources.messages import sentences
 from gatefleet.snapshot import Entry, HostLayout, Snapshot, entry
 
-if TYPE_CHECKING:
-    from gatefleet.protos.google import protobuf as wkt
-
 _T = TypeVar("_T")
 ENABLED: Final = 1
+TRUST: Final = ("certificates", "ca_certificates")
+TRUSTING: Final = ("snis", "services", "upstreams")
+"""Kinds whose documents name those of `TRUST` by id."""
 NO_PORT: Final = 'Error at "/server_port": no stream route of the group opens a port for it; give server_port'
 Touched = Mapping[str, set[str]]
 """Kind to the keys of the documents that a change sets or deletes."""
@@ -52,11 +54,14 @@ class Compiler:
         self._scripts = Counter[tuple[str, str]]()
         self._hosts = Hosts()
         self._ports = Ports()
+        self._trust = Trust()
+        self._names = ServerNames()
+        self._guards = self._names.guards
         self._layouts: Mapping[str, HostLayout] = {}
         self._consumers: dict[str, ir.Consumer] = {}
         """Consumers with plugins of their own."""
         self._globals: tuple[ir.PluginUse, ...] = ()
-        self._global_chain: Mapping[str, wkt.Any] = {}
+        self._global_rules = GlobalRules()
         self._global_scripts: Mapping[str, str] = {}
         self._entries: dict[str, dict[str, Entry]] = {}
         self._write(snapshot.LISTENER, dict(listeners.compile_listeners()))
@@ -70,8 +75,9 @@ class Compiler:
         before = self._shared_by_routes()
         self._update_consumers(touched)
         self._update_globals(touched)
-        self._update_certificates(touched)
-        self._update_upstreams(touched)
+        trusting = self._update_trust(touched)
+        self._update_names(touched, trusting)
+        self._update_upstreams(touched, trusting)
         self._update_routes(touched, everything=before != self._shared_by_routes())
         self._update_streams(touched)
         self._update_scopes()
@@ -109,7 +115,7 @@ class Compiler:
         return {use.name: use for use in self._globals if plugins.registry()[use.name].names_route}
 
     def _authenticated(self) -> bool:
-        return any(plugins.registry()[use.name].auth for use in self._globals)
+        return any(plugins.registry()[use.name].names_consumer for use in self._globals)
 
     def _metadata(self) -> chains.Metadata:
         return {name: document.body for name, document in self._all("plugin_metadata").items()}
@@ -152,7 +158,8 @@ class Compiler:
                 held.update(use)
         self._globals = resolve.merged(held)
         found = chains.filters_only(self._globals, self._metadata())
-        self._global_chain = {chains.GLOBAL: chains.chain(found.filters)} if found.filters else {}
+        placed = chains.placed(found.filters, chains.GLOBAL, chains.GLOBAL_WHERE)
+        self._global_rules = GlobalRules(placed, tuple(sorted(found.questions)))
         self._global_scripts = found.scripts
         self._hosts.stale()
 
@@ -161,30 +168,46 @@ class Compiler:
         chains.filters_only(uses.values(), self._metadata())
         return uses
 
-    def _update_certificates(self, touched: Touched) -> None:
-        if not touched.get("ssls"):
-            return
-        held: dict[str, bytes | None] = dict.fromkeys(self._entries.get(snapshot.SECRET, {}))
-        for key in touched["ssls"]:
-            self._known("ssls", key)
-        for key, document in sorted(self._all("ssls").items(), reverse=True):
-            found = self._attempt("ssls", key, lambda d=document: self._secrets(d))
-            held.update(found or {})
-        self._write(snapshot.SECRET, held)
+    def _update_trust(self, touched: Touched) -> set[tuple[str, str]]:
+        """Take in changed certificates; (kind, key) of the documents that name one of them."""
+        changed = {(kind, key) for kind in TRUST for key in touched.get(kind, ())}
+        if not changed:
+            return set()
+        self._trust = Trust.of(*(self._all(kind).values() for kind in TRUST))
+        ids = {key for _, key in changed}
+        named = ((kind, key, _named(d)) for kind in TRUSTING for key, d in self._all(kind).items())
+        return {(kind, key) for kind, key, names in named if not ids.isdisjoint(names)}
 
-    def _secrets(self, document: Document) -> dict[str, bytes]:
-        return dict(credentials.secrets(resolve.certificate(document.id, document.body)))
+    def _update_names(self, touched: Touched, trusting: Collection[tuple[str, str]]) -> None:
+        dirty = {(kind, key) for kind in ("ssls", "snis") for key in touched.get(kind, ())}
+        for kind, key in sorted(dirty | {(kind, key) for kind, key in trusting if kind == "snis"}):
+            document = self._known(kind, key)
+            if document is None:
+                self._names.put(f"{kind}/{key}", None)
+            elif found := self._attempt(kind, key, lambda d=document: self._shown(d)):
+                self._names.put(f"{kind}/{key}", found[0])
+        for type_url, bodies in self._names.flush().items():
+            self._write(type_url, bodies)
+        if self._guards != self._names.guards:
+            self._guards = self._names.guards
+            self._hosts.guarded(self._guards)
 
-    def _update_upstreams(self, touched: Touched) -> None:
+    def _shown(self, document: Document) -> tuple[Shown | None]:
+        if document.kind == "ssls":
+            return (server_names.of_ssl(document.id, document.body),)
+        return (server_names.of_sni(document.id, document.body, self._trust),)
+
+    def _update_upstreams(self, touched: Touched, trusting: Collection[tuple[str, str]]) -> None:
         clusters: dict[str, bytes | None] = {}
         endpoints: dict[str, bytes | None] = {}
-        for kind, key in [(k, key) for k in ("services", "upstreams") for key in touched.get(k, ())]:
+        dirty = {(kind, key) for kind in ("services", "upstreams") for key in touched.get(kind, ())}
+        for kind, key in sorted(dirty | {(kind, key) for kind, key in trusting if kind != "snis"}):
             document = self._known(kind, key)
             if document is None:
                 clusters[key] = endpoints[key] = None
                 continue
             body: Mapping[str, Any] = document.body if kind == "upstreams" else document.body.get("upstream") or {}
-            if upstream := self._attempt(kind, key, lambda k=key, b=body: resolve.upstream(k, b)):
+            if upstream := self._attempt(kind, key, lambda k=key, b=body: resolve.upstream(k, b, self._trust)):
                 clusters[key] = upstreams.compile_cluster(upstream)
                 endpoints[key] = upstreams.compile_endpoints(upstream)
         self._write(snapshot.CLUSTER, clusters)
@@ -260,7 +283,7 @@ class Compiler:
         self._hosts.put(key, code)
 
     def _update_scopes(self) -> None:
-        built, gone = self._hosts.flush(self._global_chain)
+        built, gone = self._hosts.flush(self._global_rules)
         routes = {snapshot.ROUTES_OF + name: body for name, body in built.items()}
         self._write(snapshot.ROUTES, {**{snapshot.ROUTES_OF + name: None for name in gone}, **routes})
         self._write(snapshot.SCOPED_ROUTES, {**dict.fromkeys(gone), **{name: scopes.scoped(name) for name in built}})
@@ -303,3 +326,14 @@ class Compiler:
             kept = {name: old for name, old in held.items() if name not in gone}
             kept.update(changed)
             self._entries[type_url] = kept
+
+
+def _named(document: Document) -> set[str]:
+    """The ids of certificates and authorities that an SNI, service or upstream names."""
+    if document.kind == "snis":
+        mtls: Mapping[str, Any] = document.body.get("mtls") or {}
+        return {*document.body["certificates"], *(mtls.get("ca_certificates") or ())}
+    upstream: Mapping[str, Any] = (
+        (document.body.get("upstream") or {}) if document.kind == "services" else document.body
+    )
+    return {upstream.get("client_certificate") or "", *(upstream.get("ca_certificates") or ())}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Json = Mapping[str, Any]
+HashOn = Literal["header", "cookie", "argument", "client", "text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,8 @@ class Route:
     """Name of the default upstream."""
     host_to_upstream: str
     """Host header for the upstream; empty passes the client's, `*node` sends the node's own name."""
-    retries: int
-    hash_on: tuple[str, str] | None
-    """("header"|"cookie"|"vars", key) for consistent hashing."""
+    hash_text: str
+    """A template with variables whose value the upstream hashes on; empty where it hashes on something else."""
     plugins: tuple[PluginUse, ...]
 
 
@@ -72,28 +72,27 @@ class Upstream:
     connect_timeout: float
     idle_timeout: float
     requests_per_connection: int
+    retries: int
+    """Further nodes that are tried when one cannot be reached."""
+    hash_on: tuple[HashOn, str] | None
+    """What consistent hashing looks at, and its name; the client's address where that is absent."""
     server_name: str
     """TLS server name to send; empty for the request's host."""
     client_certificate: tuple[str, str] | None
     verify: bool
+    authorities: str
+    """Certificates (PEM) that the upstream's must come from; empty for those the node's system trusts."""
     checks: Json
 
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """A consumer, its credentials as (credential id, plugin, configuration), and plugins of its own."""
+    """A consumer, its credentials as (credential id, plugin, configuration), and plugins of its own.
+
+    Disabled plugins stand among its own: they switch off what it would inherit from a route.
+    """
 
     username: str
     labels: Mapping[str, str]
     credentials: tuple[tuple[str, str, Json], ...]
     plugins: tuple[PluginUse, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """One certificate chain and key, served for each of `names` (exact or `*.suffix`)."""
-
-    id: str
-    names: tuple[str, ...]
-    chain: str
-    key: str

@@ -1,13 +1,15 @@
 """Documents to IR: follow references, inherit from the service, merge plugins, say in one place what a field means."""
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from gatefleet import plugins
 from gatefleet.compile import ir
 from gatefleet.compile import vars as conditions
+from gatefleet.compile.server_names import Trust
 from gatefleet.errors import Invalid
 from gatefleet.filters import chain_position
 from gatefleet.plugin import Plugin
@@ -16,6 +18,8 @@ from gatefleet.resources.shape import HOST_PATTERN
 Json = Mapping[str, Any]
 DEFAULT_TIMEOUT = 60.0
 TLS_SCHEMES = ("https", "grpcs")
+CONSUMER_HEADER: Final = "x-consumer-username"
+HASH_PREFIXES: Final[Mapping[str, ir.HashOn]] = {"http_": "header", "cookie_": "cookie", "arg_": "argument"}
 
 
 def upstream_name(service_id: str, upstream_id: str | None = None) -> str:
@@ -47,7 +51,6 @@ def route(
     upstream: Json = service.get("upstream") or {}
     prefix = (service.get("path_prefix") or "").rstrip("/")
     timeout: Json = body.get("timeout") or upstream.get("timeout") or {}
-    nodes = upstream.get("nodes") or ()
     return ir.Route(
         id=document_id,
         name=body.get("name") or document_id,
@@ -64,8 +67,7 @@ def route(
         read_timeout=float(timeout.get("read") or DEFAULT_TIMEOUT),
         upstream=upstream_name(service_id),
         host_to_upstream=_host_to_upstream(upstream),
-        retries=upstream["retries"] if upstream.get("retries") is not None else max(len(nodes) - 1, 0),
-        hash_on=_hash_on(upstream),
+        hash_text=_hash_text(upstream),
         plugins=merged(
             inherited or {},
             uses(service.get("plugins") or {}, f"service:{service_id}"),
@@ -74,14 +76,16 @@ def route(
     )
 
 
-def upstream(name: str, body: Json) -> ir.Upstream:
-    """A service's default or extra upstream; raises Invalid for what cannot be carried."""
+def upstream(name: str, body: Json, trust: Trust | None = None) -> ir.Upstream:
+    """A service's default or extra upstream; raises Invalid for what cannot be carried.
+
+    `trust` has the certificates it may name by id; without it those names are not looked at.
+    """
     if body.get("service_name") or body.get("discovery_type"):
         raise Invalid('Error at "/upstream/discovery_type": service discovery is not served yet; give nodes')
     timeout: Json = body.get("timeout") or {}
     pool: Json = body.get("keepalive_pool") or {}
     tls: Json = body.get("tls") or {}
-    certificate, key = tls.get("client_cert"), tls.get("client_key")
     return ir.Upstream(
         name=name,
         scheme=body.get("scheme") or "http",
@@ -92,11 +96,25 @@ def upstream(name: str, body: Json) -> ir.Upstream:
         connect_timeout=float(timeout.get("connect") or DEFAULT_TIMEOUT),
         idle_timeout=float(pool.get("idle_timeout") or 60),
         requests_per_connection=int(pool.get("requests") or 1000),
+        retries=_retries(body),
+        hash_on=_hash_on(body),
         server_name=body.get("upstream_host") or "" if body.get("pass_host") == "rewrite" else "",
-        client_certificate=(certificate, key) if certificate and key else None,
+        client_certificate=_client_certificate(body, trust),
         verify=bool(tls.get("verify") or body.get("tls_verify")),
-        checks=body.get("checks") or {},
+        authorities=trust.authorities_of(body.get("ca_certificates") or (), ("ca_certificates",)) if trust else "",
+        checks=_checks(body),
     )
+
+
+def _client_certificate(body: Json, trust: Trust | None) -> tuple[str, str] | None:
+    tls: Json = body.get("tls") or {}
+    if tls.get("client_cert") and tls.get("client_key"):
+        return tls["client_cert"], tls["client_key"]
+    if trust and (name := body.get("client_certificate")):
+        if name not in trust.pairs:
+            raise Invalid(f'Error at "/client_certificate": certificate [{name}] not found')
+        return trust.pairs[name]
+    return None
 
 
 def consumer(username: str, body: Json, credentials: Iterable[tuple[str, Json]]) -> ir.Consumer:
@@ -107,24 +125,13 @@ def consumer(username: str, body: Json, credentials: Iterable[tuple[str, Json]])
     for credential_id, credential in credentials:
         held: Json = credential.get("plugins") or {}
         own += [(credential_id, name, conf) for name, conf in sorted(held.items())]
+    working = uses({n: c for n, c in configs.items() if not plugin(n).auth}, f"consumer:{username}")
     return ir.Consumer(
         username=username,
         labels=body.get("labels") or {},
         credentials=tuple(direct + own),
-        plugins=merged(uses({n: c for n, c in configs.items() if not plugin(n).auth}, f"consumer:{username}")),
+        plugins=tuple(sorted(working.values(), key=lambda use: use.order)),
     )
-
-
-def certificate(document_id: str, body: Json) -> tuple[ir.Certificate, ...]:
-    """The certificate of an SSL document; none when it is switched off or for upstreams."""
-    if body.get("status", 1) == 0 or body.get("type") == "client":
-        return ()
-    if body.get("client"):
-        raise Invalid('Error at "/client": client certificates per SNI are not served yet')
-    if body.get("certs") or body.get("keys"):
-        raise Invalid('Error at "/certs": further certificates are not served yet; give one cert with its key')
-    names = tuple(sorted({name.lower() for name in body.get("snis") or ([body["sni"]] if body.get("sni") else ())}))
-    return (ir.Certificate(id=document_id, names=names, chain=body["cert"], key=body["key"]),)
 
 
 def plugin(name: str) -> Plugin:
@@ -133,6 +140,12 @@ def plugin(name: str) -> Plugin:
     if found is None:
         raise Invalid(f"unknown plugin [{name}]")
     return found
+
+
+def condition(use: ir.PluginUse) -> conditions.Conditions:
+    """When the plugin runs (`_meta.filter`): always for no predicates. Raises Invalid for what cannot be carried."""
+    given = _meta(use.conf).get("filter") or ()
+    return conditions.read(given, f"/plugins/{use.name}/_meta/filter", in_chain=True)
 
 
 def _use(name: str, conf: Json, owner: str) -> ir.PluginUse:
@@ -183,18 +196,53 @@ def _host_to_upstream(upstream: Json) -> str:
             return ""
 
 
-def _hash_on(upstream: Json) -> tuple[str, str] | None:
+def _retries(upstream: Json) -> int:
+    """How many further nodes are tried; as many as can fail to connect within `retry_timeout`."""
+    nodes, given = upstream.get("nodes") or (), upstream.get("retries")
+    wanted = max(len(nodes) - 1, 0) if given is None else int(given)
+    within = float(upstream.get("retry_timeout") or 0)
+    connect = float((upstream.get("timeout") or {}).get("connect") or DEFAULT_TIMEOUT)
+    return min(wanted, math.ceil(within / connect)) if within else wanted
+
+
+def _checks(upstream: Json) -> Json:
+    checks: Json = upstream.get("checks") or {}
+    active: Json = checks.get("active") or {}
+    if active.get("type") == "https" and upstream.get("scheme") not in TLS_SCHEMES:
+        raise Invalid('Error at "/upstream/checks/active/type": [https] checks need the scheme https or grpcs')
+    return checks
+
+
+def _hash_on(upstream: Json) -> tuple[ir.HashOn, str] | None:
     if upstream.get("type") != "chash":
         return None
-    on, key = upstream.get("hash_on") or "vars", upstream.get("key") or "remote_addr"
-    if on in ("header", "cookie"):
-        return (on, key)
-    if on == "vars" and (key == "remote_addr" or key.startswith(("arg_", "http_", "cookie_"))):
-        return (on, key)
-    raise Invalid(
-        f'Error at "/upstream/hash_on": [{on}] with key [{key}] cannot be carried yet; '
-        "use header, cookie, or vars with remote_addr, arg_*, http_* or cookie_*"
-    )
+    on, key = upstream.get("hash_on") or "vars", str(upstream.get("key") or "")
+    if on not in ("consumer", "vars") and not key:
+        raise Invalid(f'Error at "/upstream/key": it is missing, and hash_on is [{on}]')
+    match on:
+        case "consumer":
+            return ("header", CONSUMER_HEADER)
+        case "header" | "cookie":
+            return (on, key)
+        case "vars":
+            return _hash_variable(key or "remote_addr")
+        case _:
+            return ("text", key)
+
+
+def _hash_variable(name: str) -> tuple[ir.HashOn, str]:
+    if name == "remote_addr":
+        return ("client", "")
+    for prefix, kind in HASH_PREFIXES.items():
+        if name.startswith(prefix) and len(name) > len(prefix) and name != "http_host":
+            key = name.removeprefix(prefix)
+            return (kind, key.replace("_", "-") if kind == "header" else key)
+    return ("text", f"${{{name}}}")
+
+
+def _hash_text(upstream: Json) -> str:
+    found = _hash_on(upstream)
+    return found[1] if found and found[0] == "text" else ""
 
 
 def _node(node: Json, upstream: Json) -> ir.Node:

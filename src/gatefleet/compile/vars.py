@@ -6,7 +6,7 @@ is written, with the reason; nothing is silently ignored.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 from typing import Any, Final, cast
@@ -44,6 +44,7 @@ HEADERS: Final = {
 OVERWRITTEN: Final = frozenset({CLIENT_HEADER, *(f"x-forwarded-{what}" for what in ("for", "host", "port", "proto"))})
 """Headers of the client that do not hold what it sent any more."""
 LOGIC: Final = ("AND", "OR", "!AND", "!OR")
+CONSUMER: Final = {"consumer_name": "x-consumer-username"}
 BODY: Final = ("post_arg_", "post_arg.", "graphql_", "request_body")
 LATER: Final = frozenset({"consumer_name", "route_id", "route_name", "service_id", "service_name", "status"})
 
@@ -60,12 +61,15 @@ class Conditions:
         return Conditions(self.predicates + other.predicates, asked)
 
 
-def read(expression: Sequence[Any], field_name: str = "/vars") -> Conditions:
-    """The conditions of an expression; raises Invalid, naming `field_name`, for one that cannot be carried."""
+def read(expression: Sequence[Any], field_name: str = "/vars", *, in_chain: bool = False) -> Conditions:
+    """The conditions of an expression; raises Invalid, naming `field_name`, for one that cannot be carried.
+
+    `in_chain`: they are asked in a filter chain, where the consumer may be known.
+    """
     items = list(expression)
     if not items:
         return Conditions()
-    reader = _Reader(field_name)
+    reader = _Reader(field_name, CONSUMER if in_chain else {})
     found = [reader.logic(items)] if _is_logic(items[0]) else [reader.any(item) for item in items]
     return Conditions(tuple(found), tuple(sorted(reader.asked)))
 
@@ -147,6 +151,8 @@ class _Reader:
     """Reads one expression and notes what it asks of the native module."""
 
     field: str
+    more: Mapping[str, str]
+    """Further variables that are a header."""
     asked: set[bytes] = field(default_factory=set[bytes])
 
     def any(self, item: Any) -> matcher.Matcher.MatcherList.Predicate:
@@ -185,6 +191,8 @@ class _Reader:
 
     def check(self, variable: str) -> None:
         """Raises Invalid for a variable that is not known when a route is chosen."""
+        if variable in self.more:
+            return
         if variable.startswith(BODY):
             raise self.invalid(f"variable [{variable}] is in the body, which is not read before a route is chosen")
         if variable in LATER:
@@ -196,8 +204,8 @@ class _Reader:
 
     def source(self, variable: str) -> str:
         """The header that holds the variable's value, whoever sets it."""
-        if variable in HEADERS:
-            return HEADERS[variable]
+        if variable in HEADERS or variable in self.more:
+            return HEADERS.get(variable) or self.more[variable]
         name = variable.removeprefix("http_").replace("_", "-").lower()
         if variable.startswith("http_") and name not in OVERWRITTEN:
             return name
@@ -220,7 +228,7 @@ class _Reader:
     ) -> matcher.Matcher.MatcherList.Predicate:
         number = _number(value)
         asked = {"content_type": "http_content_type", "content_length": "http_content_length"}.get(variable, variable)
-        if number is None or asked in ("request_method", "scheme"):
+        if number is None or asked in ("request_method", "scheme", *self.more):
             return _never()
         return equals(self.ask(questions.compared(_folded(asked), operator, number)), "1")
 

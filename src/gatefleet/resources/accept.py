@@ -5,6 +5,7 @@ from typing import Any, Final, cast
 
 from pydantic import ConfigDict, ValidationError
 
+from gatefleet import stream_plugins
 from gatefleet.errors import Invalid
 from gatefleet.plugin import Plugin, Scope
 from gatefleet.plugins import registry
@@ -76,7 +77,8 @@ def problems(kind: str, id: str, body: Mapping[str, Any]) -> Iterator[str]:  # n
     stream = KINDS[kind].shape_of(body).service_type == "stream"
     for name, conf in plugins.items():
         if isinstance(conf, dict):
-            yield from _plugin_problems(kind, name, cast("dict[str, Any]", conf), stream=stream)
+            checked = _stream_plugin_problems if stream else _plugin_problems
+            yield from checked(kind, name, cast("dict[str, Any]", conf))
             yield from _reference_problems(cast("dict[str, Any]", conf), ("plugins", name))
 
 
@@ -107,8 +109,13 @@ def _metadata_problems(plugin: str, body: Mapping[str, Any]) -> Iterator[str]:
         yield from _conf_problems(known.metadata, body, ())
 
 
-def _plugin_problems(kind: str, name: str, conf: Mapping[str, Any], *, stream: bool) -> Iterator[str]:
-    """`stream`: the plugin works on connections, so what it means for requests does not matter."""
+def _stream_plugin_problems(_: str, name: str, conf: Mapping[str, Any]) -> Iterator[str]:
+    at: At = ("plugins", name)
+    yield from _meta_problems(conf.get("_meta"), at)
+    yield from stream_plugins.problems({name: conf})
+
+
+def _plugin_problems(kind: str, name: str, conf: Mapping[str, Any]) -> Iterator[str]:
     at: At = ("plugins", name)
     known, model = registry().get(name), conf_model(kind, name)
     if known is None or model is None:
@@ -119,7 +126,7 @@ def _plugin_problems(kind: str, name: str, conf: Mapping[str, Any], *, stream: b
         return
     found = [*_meta_problems(conf.get("_meta"), at), *_conf_problems(model, without_meta(conf), at)]
     yield from found
-    if not found and model is known.conf and not stream:
+    if not found and model is known.conf:
         yield from _translation_problem(known, conf, at)
 
 
@@ -134,12 +141,9 @@ def _meta_problems(meta: Any, at: At) -> Iterator[str]:
     if meta is None:
         return
     try:
-        shaped = Meta.model_validate(meta)
+        Meta.model_validate(meta)
     except ValidationError as error:
         yield from sentences(error, (*at, "_meta"))
-        return
-    if shaped.filter:
-        yield error_at((*at, "_meta", "filter"), "conditions of a plugin are not supported yet; leave it out or empty")
 
 
 def _translation_problem(plugin: Plugin, conf: Mapping[str, Any], at: At) -> Iterator[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from gatefleet.compile.emit import chains
+from gatefleet.compile.emit.replies import local_replies
 from gatefleet.compile.emit.upstreams import ADS, seconds
 from gatefleet.compile.resolve import DEFAULT_TIMEOUT
 from gatefleet.compile.wire import dump
@@ -28,6 +29,7 @@ from gatefleet.protos.envoy.extensions.transport_sockets.tls.cert_mappers.sni im
 from gatefleet.protos.envoy.extensions.transport_sockets.tls.cert_selectors.on_demand_secret import v3 as on_demand
 from gatefleet.protos.envoy.type import v3 as scope
 from gatefleet.protos.google import protobuf as wkt
+from gatefleet.protos.xds.type.matcher import v3 as matcher
 
 HTTP: Final = "http"
 HTTPS: Final = "https"
@@ -35,6 +37,8 @@ PROBE: Final = "probe"
 PORTS: Final = {HTTP: 9080, HTTPS: 9443}
 PROBE_SOCKET: Final = "probe.sock"
 """Relative to the node's run directory; the node makes it absolute."""
+ON_DEMAND: Final = "on-demand"
+"""The chain of all names but those with a chain of their own."""
 NO_SNI: Final = "gf-no-sni"
 METRICS: Final = "gf.metrics"
 """Dynamic metadata of the prometheus plugin: `on`, and with `route` and `service` what to count under."""
@@ -45,23 +49,39 @@ NO: Final = wkt.BoolValue(value=False)
 
 
 def compile_listeners() -> Iterator[tuple[str, bytes]]:
-    """(name, serialized Listener) of each listener."""
-    yield HTTP, dump(_public(HTTP))
-    yield HTTPS, dump(_public(HTTPS))
+    """(name, serialized Listener) of each listener that nothing ever changes."""
+    yield HTTP, dump(_public(HTTP, [listener.FilterChain(filters=[http_filter()])]))
     yield PROBE, dump(_probe())
 
 
-def _public(name: str) -> listener.Listener:
-    secure = name == HTTPS
-    manager = listener.Filter(name="http", typed_config=pack(_manager(public=True)))
+def compile_https(apart: Sequence[listener.FilterChain], chooser: matcher.Matcher) -> bytes:
+    """Serialized Listener for TLS: a chain with certificates on demand, and those of names that need one `apart`.
+
+    `chooser` finds the name of the chain; whatever it says, the listener's own fields stay as they are, so chains that
+    stay the same keep their connections.
+    """
+    usual = listener.FilterChain(name=ON_DEMAND, filters=[http_filter()], transport_socket=on_demand_tls())
+    message = _public(HTTPS, [usual, *apart])
+    message.listener_filters.append(_INSPECTOR)
+    message.filter_chain_matcher.CopyFrom(chooser)
+    return dump(message)
+
+
+def _public(name: str, chains: Sequence[listener.FilterChain]) -> listener.Listener:
     return listener.Listener(
         name=name,
         address={"socket_address": {"address": "0.0.0.0", "port_value": PORTS[name]}},  # noqa: S104
-        listener_filters=[_INSPECTOR] if secure else None,
-        filter_chains=[{"filters": [manager], "transport_socket": on_demand_tls() if secure else None}],
+        filter_chains=chains,
         per_connection_buffer_limit_bytes=wkt.UInt32Value(value=1 << 20),
         tcp_backlog_size=wkt.UInt32Value(value=4096),
     )
+
+
+def http_filter(more: Sequence[core.TypedExtensionConfig] = ()) -> listener.Filter:
+    """Requests of a public listener; `more` changes their headers after the native module, before the route."""
+    message = _manager(public=True)
+    message.early_header_mutation_extensions.extend(more)
+    return listener.Filter(name="http", typed_config=pack(message))
 
 
 def _probe() -> listener.Listener:
@@ -90,6 +110,7 @@ def _manager(*, public: bool) -> hcm.HttpConnectionManager:
         http_filters=list(_filters()),
         early_header_mutation_extensions=[_SCOPE_MODULE] if public else None,
         access_log=[_metrics_log()] if public else None,
+        local_reply_config=local_replies() if public else None,
         server_name=SERVER,
         use_remote_address=YES,
         skip_xff_append=True,
@@ -133,9 +154,12 @@ def _scoped_routes() -> hcm.ScopedRoutes:
 def _filters() -> Iterator[hcm.HttpFilter]:
     """Envoy enables a disabled filter for a route or virtual host that configures it, so empty slots cost nothing."""
     chain = pack(filter_chain.FilterChainConfig())
+    choice = pack(composite.Composite())
     yield hcm.HttpFilter(name=chains.GLOBAL, typed_config=chain, disabled=True)
+    yield hcm.HttpFilter(name=chains.GLOBAL_WHERE, typed_config=choice, disabled=True)
     yield hcm.HttpFilter(name=chains.ROUTE, typed_config=chain, disabled=True)
-    yield hcm.HttpFilter(name=chains.CONSUMER, typed_config=pack(composite.Composite()), disabled=True)
+    yield hcm.HttpFilter(name=chains.ROUTE_WHERE, typed_config=choice, disabled=True)
+    yield hcm.HttpFilter(name=chains.CONSUMER, typed_config=choice, disabled=True)
     yield hcm.HttpFilter(
         name="router",
         typed_config=pack(router.Router(suppress_envoy_headers=True, dynamic_stats=NO)),

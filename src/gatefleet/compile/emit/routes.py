@@ -5,21 +5,24 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from gatefleet import plugins
-from gatefleet.compile import ir, paths, tree
+from gatefleet import filters, plugins, templates
+from gatefleet.compile import ir, paths, resolve, tree
 from gatefleet.compile import vars as conditions
 from gatefleet.compile.emit import chains
-from gatefleet.compile.emit.upstreams import seconds
+from gatefleet.compile.emit.upstreams import HASH_STATE, seconds
 from gatefleet.compile.resolve import DEFAULT_TIMEOUT
 from gatefleet.compile.wire import dump
+from gatefleet.plugin import Filter, Scope, Script
 from gatefleet.protos import pack
 from gatefleet.protos.envoy.config.core import v3 as core
 from gatefleet.protos.envoy.config.route import v3 as route
+from gatefleet.protos.envoy.extensions.filters.common.set_filter_state import v3 as common
+from gatefleet.protos.envoy.extensions.filters.http.set_filter_state import v3 as set_filter_state
 from gatefleet.protos.google import protobuf as wkt
 from gatefleet.protos.xds.core import v3 as xds
 
-RETRY_ON: Final = "connect-failure,refused-stream,reset-before-request"
 NOT_FOUND_BODY: Final = '{"error_msg":"404 Route Not Found"}\n'
+CERTIFICATE_WANTED_BODY: Final = '{"error_msg":"400 Bad Request: this host wants a certificate from its clients"}\n'
 PROBE_PATH: Final = "gf:probe"
 TEXT: Final = "text/plain; charset=utf-8"
 _OFF: Final = pack(route.FilterConfig(disabled=True))
@@ -42,15 +45,16 @@ def compile_route(
     `consumers` are those with plugins of their own; `authenticated` says that a global rule names the consumer.
     Raises errors.Invalid for what cannot be carried.
     """
-    message, scripts = _message(ir_route, consumers, metadata, authenticated=authenticated)
+    message, found = _message(ir_route, consumers, metadata, authenticated=authenticated)
     action = tree.on_match(dump(xds.TypedExtensionConfig(name="route", typed_config=pack(message))))
-    checks = conditions.read(ir_route.vars) + _methods(ir_route) + _clients(ir_route)
+    plugins_ask = conditions.Conditions(questions=tuple(found.questions))
+    checks = conditions.read(ir_route.vars) + _methods(ir_route) + _clients(ir_route) + plugins_ask
     return RouteCode(
         hosts=ir_route.hosts,
         candidates=tuple(
             _candidate(ir_route, paths.parse(path), checks, action) for path in dict.fromkeys(ir_route.paths)
         ),
-        scripts=tuple(sorted(scripts.items())),
+        scripts=tuple(sorted(found.scripts.items())),
     )
 
 
@@ -59,10 +63,15 @@ def not_found() -> bytes:
     return _direct("not-found", 404, NOT_FOUND_BODY)
 
 
+def certificate_wanted() -> bytes:
+    """`OnMatch` bytes for requests that come without the certificate their host wants: 400 as APISIX says it."""
+    return _direct("certificate-wanted", 400, CERTIFICATE_WANTED_BODY)
+
+
 def probe(version: str) -> tree.Candidate:
     """The reserved place that answers with the version of the RouteConfiguration it stands in, past global rules."""
     pattern = paths.Pattern(exact=True, key=PROBE_PATH)
-    answer = _direct("probe", 200, version, {chains.GLOBAL: _OFF})
+    answer = _direct("probe", 200, version, {chains.GLOBAL: _OFF, chains.GLOBAL_WHERE: _OFF})
     return tree.Candidate(pattern, (0, pattern.rank, 1, ""), b"", answer)
 
 
@@ -100,32 +109,38 @@ def _candidate(r: ir.Route, pattern: paths.Pattern, checks: conditions.Condition
 
 def _message(
     r: ir.Route, consumers: Sequence[ir.Consumer], metadata: chains.Metadata, *, authenticated: bool
-) -> tuple[route.Route, dict[str, str]]:
-    split = _consumer_known(r.plugins, authenticated=authenticated) if consumers else len(r.plugins)
-    found = chains.effects(r.plugins[:split], metadata, r)
+) -> tuple[route.Route, chains.Effects]:
+    named = authenticated or any(plugins.registry()[use.name].names_consumer for use in r.plugins)
+    before, behind = _parted(r.plugins, consumers) if named else (r.plugins, ())
+    found = chains.effects(before, metadata, r)
+    hashing, scripts = _hash_filters(r)
+    found.filters += hashing
+    found.scripts.update(scripts)
     message = route.Route(name=r.id, match={"prefix": r.strip + "/"}, route=_action(r))
-    if found.filters:
-        message.typed_per_filter_config[chains.ROUTE].CopyFrom(chains.chain(found.filters))
+    for slot, config in chains.placed(found.filters, chains.ROUTE, chains.ROUTE_WHERE).items():
+        message.typed_per_filter_config[slot].CopyFrom(config)
     patches = [patch for _, patch in found.patches]
-    if split < len(r.plugins) or (consumers and _names_consumer(r.plugins, authenticated=authenticated)):
-        per_route, rest = chains.behind_consumers(r.plugins[split:], consumers, metadata, r)
+    if behind or (consumers and named):
+        per_route, rest = chains.behind_consumers(behind, consumers, metadata, r)
         message.typed_per_filter_config[chains.CONSUMER].CopyFrom(per_route)
         patches += [patch for _, patch in rest.patches]
         found.scripts.update(rest.scripts)
+        found.questions |= rest.questions
     for patch in patches:
         _merge(message, patch)
-    return message, found.scripts
+    return message, found
 
 
-def _names_consumer(uses: Sequence[ir.PluginUse], *, authenticated: bool) -> bool:
-    return authenticated or any(plugins.registry()[use.name].auth for use in uses)
-
-
-def _consumer_known(uses: Sequence[ir.PluginUse], *, authenticated: bool) -> int:
-    """How many plugins run before the consumer is known; all of them when no plugin ever says who it is."""
-    if not _names_consumer(uses, authenticated=authenticated):
-        return len(uses)
-    return max((n + 1 for n, use in enumerate(uses) if plugins.registry()[use.name].auth), default=0)
+def _parted(
+    uses: Sequence[ir.PluginUse], consumers: Sequence[ir.Consumer]
+) -> tuple[tuple[ir.PluginUse, ...], tuple[ir.PluginUse, ...]]:
+    """What runs before the consumer is known, and what runs once it is: all behind that, and what consumers replace."""
+    if not consumers and not any(resolve.condition(use).predicates for use in uses):
+        return tuple(uses), ()
+    known = max((n + 1 for n, use in enumerate(uses) if plugins.registry()[use.name].names_consumer), default=0)
+    replaced = {use.name for consumer in consumers for use in consumer.plugins}
+    before = tuple(use for use in uses[:known] if use.name not in replaced)
+    return before, tuple(use for use in uses if use not in before)
 
 
 def _action(r: ir.Route) -> route.RouteAction:
@@ -136,39 +151,27 @@ def _action(r: ir.Route) -> route.RouteAction:
         prefix_rewrite="/" if r.strip else None,
         host_rewrite_literal=r.host_to_upstream if r.host_to_upstream not in ("", "*node") else None,
         auto_host_rewrite=wkt.BoolValue(value=True) if r.host_to_upstream == "*node" else None,
-        hash_policy=[_hash_policy(*r.hash_on)] if r.hash_on else None,
         upgrade_configs=[{"upgrade_type": "websocket"}] if r.websocket else None,
-        retry_policy=_retries(r.retries) if r.retries else None,
     )
 
 
-def _retries(retries: int) -> route.RetryPolicy:
-    return route.RetryPolicy(
-        retry_on=RETRY_ON,
-        num_retries=wkt.UInt32Value(value=retries),
-        retry_host_predicate=[_PREVIOUS_HOSTS],
-        host_selection_retry_max_attempts=3,
+def _hash_filters(r: ir.Route) -> tuple[list[tuple[ir.PluginUse, wkt.Any]], dict[str, str]]:
+    """What keeps the text that the upstream hashes on, behind all plugins; and the scripts it needs."""
+    if not r.hash_text:
+        return [], {}
+    use = ir.PluginUse("gf.hash", f"route:{r.id}", {}, (0, 0, ""))
+    scope = Scope(f"route:{r.id}", r.id, r.service_id, r.service_name, r.name)
+    text = templates.format_of(templates.parse(r.hash_text, "/upstream/key", scope))
+    state = common.FilterStateValue(
+        object_key=HASH_STATE,
+        factory_key="envoy.hashable_string",
+        format_string={"text_format_source": {"inline_string": text.text}, "omit_empty_values": True},
+        skip_if_empty=True,
     )
-
-
-_PREVIOUS_HOSTS: Final = {
-    "name": "previous_hosts",
-    "typed_config": {
-        "type_url": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
-    },
-}
-
-
-def _hash_policy(on: str, key: str) -> route.RouteAction.HashPolicy:
-    policy = route.RouteAction.HashPolicy
-    if on == "header" or key.startswith("http_"):
-        name = key if on == "header" else key[5:].replace("_", "-")
-        return policy(header={"header_name": name})
-    if on == "cookie" or key.startswith("cookie_"):
-        return policy(cookie={"name": key.removeprefix("cookie_") if on == "vars" else key})
-    if key.startswith("arg_"):
-        return policy(query_parameter={"name": key[4:]})
-    return policy(connection_properties={"source_ip": True})
+    keeping = Filter(set_filter_state.Config(on_request_headers=[state]))
+    made = [*filters.captures(use.name, [text]), keeping]
+    scripts = {effect.name: effect.source for effect in made if isinstance(effect, Script)}
+    return [(use, pack(effect.config)) for effect in made if isinstance(effect, Filter)], scripts
 
 
 def _merge(message: route.Route, patch: route.Route) -> None:
