@@ -148,7 +148,7 @@ async def _versions_in_group(request: Request) -> Response:
 
 def _brought(deeds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Who brought a version to the group last, and when."""
-    last = next((deed for deed in deeds if deed["action"] in {"publish", "sync", "rollback"}), deeds[0])
+    last = next((deed for deed in deeds if deed["action"] in {"publish", "sync", "rollback", "ring-promote"}), deeds[0])
     return {name: last[name] for name in ("action", "operator", "publish_time")}
 
 
