@@ -145,7 +145,7 @@ async def test_the_leader_rolls_a_ring_back_by_its_rule_and_says_so_everywhere(
             assert row
             assert (row.revision, row.action, row.note) == (3, "ring-rollback", ended.reason)
             noted = (await connection.execute(select(audit_log).where(audit_log.c.source == "system"))).one()
-            assert (noted.event_type, noted.resource_id) == ("RollBackRing", ring.id)
+            assert (noted.event_type, noted.resource_id) == ("RollbackRing", ring.id)
             deeds = (await connection.execute(select(publication_history).order_by(publication_history.c.id))).all()
             assert [(deed.action, deed.revision) for deed in deeds] == [("ring-start", 2), ("ring-rollback", 3)]
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from gatefleet.dpm.ring_keeper import keep_rings
+from gatefleet.dpm.ring_keeper import RingKeeper
 from gatefleet.errors import GatefleetError, Unreachable
 from gatefleet.store import Store, audit, fleet, receipts, revisions, rings
 from gatefleet.store.lead import lead
@@ -53,7 +53,7 @@ class Leader:
 def jobs(store: Store) -> Sequence[Job]:
     """All there is to do."""
     return (
-        Job("rings", TURN_SECONDS, lambda: keep_rings(store)),
+        Job("rings", TURN_SECONDS, RingKeeper(store).turn),
         Job("audit seals", TURN_SECONDS, lambda: _seal_audit(store)),
         Job("audit log", _HOUR, lambda: _forget_audit(store)),
         Job("silent nodes", _HOUR, lambda: _forget_nodes(store)),

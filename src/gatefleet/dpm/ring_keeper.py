@@ -20,15 +20,31 @@ OPERATOR: Final = "gatefleet"
 """Who is named in history for what a rule did."""
 
 
-async def keep_rings(store: Store) -> None:
-    """One look at every running ring that has a rule."""
-    async with store.reading() as connection:
-        found = await rings.running(connection)
-    for ring in found:
-        if ring.rule:
-            decision = await _decision(store, ring, ring.rule)
-            if decision.action != "keep":
-                await _end(store, ring, decision)
+class RingKeeper:
+    """Applies the rules, and says once what keeps one from being applied."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._said: dict[str, str] = {}
+
+    async def turn(self) -> None:
+        """One look at every running ring that has a rule."""
+        async with self._store.reading() as connection:
+            found = await rings.running(connection)
+        self._said = {ring.id: self._said[ring.id] for ring in found if ring.id in self._said}
+        for ring in found:
+            if ring.rule:
+                decision = await _decision(self._store, ring, ring.rule)
+                if decision.action != "keep":
+                    await self._end(ring, decision)
+
+    async def _end(self, ring: Ring, decision: Decision) -> None:
+        try:
+            await _end(self._store, ring, decision)
+        except (Conflict, NotFound) as error:  # somebody else ended it, or took what it needs
+            if self._said.get(ring.id) != str(error):
+                log.warning("a ring's rule cannot be applied", ring=ring.id, action=decision.action, reason=str(error))
+                self._said[ring.id] = str(error)
 
 
 async def _decision(store: Store, ring: Ring, rule: Rule) -> Decision:
@@ -45,20 +61,17 @@ async def _decision(store: Store, ring: Ring, rule: Rule) -> Decision:
 
 
 async def _end(store: Store, ring: Ring, decision: Decision) -> None:
-    """Carry out the decision with its history and audit row, unless somebody else ended the ring meanwhile."""
+    """Carry out the decision with its history and audit row. Conflict if the ring is over or cannot be promoted."""
     author = Author(OPERATOR, str(uuid4()))
     change = promote if decision.action == "promote" else roll_back
-    try:
-        async with (
-            store.transaction() as connection,
-            changing(connection, store.cipher, ring.group_id, author) as documents,
-        ):
-            await change(documents, store.cipher, ring, OPERATOR, decision.reason)
-            why = {"reason": decision.reason}
-            await record_event(connection, author, _EVENTS[decision.action], ring.group_id, "rings", ring.id, why)
-    except (Conflict, NotFound):
-        return
+    async with (
+        store.transaction() as connection,
+        changing(connection, store.cipher, ring.group_id, author) as documents,
+    ):
+        await change(documents, store.cipher, ring, OPERATOR, decision.reason)
+        why = {"reason": decision.reason}
+        await record_event(connection, author, _EVENTS[decision.action], ring.group_id, "rings", ring.id, why)
     log.warning("a ring's rule applied", ring=ring.id, action=decision.action, reason=decision.reason)
 
 
-_EVENTS: Final = {"promote": "PromoteRing", "roll_back": "RollBackRing"}
+_EVENTS: Final = {"promote": "PromoteRing", "roll_back": "RollbackRing"}

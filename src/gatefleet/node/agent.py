@@ -13,9 +13,9 @@ from gatefleet import VERSION, pki
 from gatefleet.envoy import binary
 from gatefleet.envoy.process import EnvoyProcess, Options
 from gatefleet.errors import GatefleetError, Invalid
-from gatefleet.fleet import Heard, Heartbeat, Machine, Tally, Watch
+from gatefleet.fleet import Heard, Heartbeat, Machine
 from gatefleet.native.build import MODULE
-from gatefleet.node import metrics, traffic
+from gatefleet.node import metrics
 from gatefleet.node.bootstrap import RunFiles, envoy_bootstrap
 from gatefleet.node.copies import DiskCopy, Revision, Running
 from gatefleet.node.judge import Copy, Seen, Source, Verdict, judge, sentence
@@ -23,6 +23,7 @@ from gatefleet.node.ledger import Ledger, Step
 from gatefleet.node.manager import Manager
 from gatefleet.node.serving import Serving
 from gatefleet.node.status import JSON, Answer, Status
+from gatefleet.node.traffic import Traffic
 from gatefleet.settings import NodeSettings
 
 log = structlog.get_logger()
@@ -54,8 +55,8 @@ class Agent:
             workers=settings.envoy_concurrency or len(os.sched_getaffinity(0)),
         )
         self._envoy = EnvoyProcess(_options(settings, files))
+        self._traffic = Traffic(self._envoy)
         self._ledger = Ledger()
-        self._watch: Watch | None = None
         self._copies = DiskCopy(settings.data_dir)
         self._running = Running(files.running)
         self._disk: Revision | None = None
@@ -224,26 +225,14 @@ class Agent:
             leaving=self._draining,
             proven=self._ledger.told(time.monotonic()),
             pending=self._ledger.pending,
-            tally=await self._tally(),
+            tally=await self._traffic.tally(),
         )
 
     def _hear(self, heard: Heard) -> None:
         self._ledger.recorded(heard.recorded_revision)
-        began = heard.watch and (self._watch is None or self._watch.ring != heard.watch.ring)
-        self._watch = heard.watch
-        if began:
+        before, self._traffic.watch = self._traffic.watch, heard.watch
+        if heard.watch and (before is None or before.ring != heard.watch.ring):
             self._manager.report()  # what is counted from now on begins where the counters are now
-
-    async def _tally(self) -> Tally | None:
-        """What the DP Manager wants counted; None when it wants nothing or Envoy does not answer."""
-        watch, run = self._watch, self._envoy.pid
-        if watch is None or run is None:
-            return None
-        try:
-            statistics = await self._envoy.ask(traffic.path(watch.services))
-        except GatefleetError:
-            return None
-        return Tally(watch.ring, run, traffic.counted(statistics.text, watch.services))
 
     async def _save_copies(self) -> None:
         while True:

@@ -58,6 +58,7 @@ ring_sample: Final = Table(
     _when("at"),
     Column("counters", JSONB, nullable=False),
     PrimaryKeyConstraint("ring_id", "instance_id", "at"),
+    Index(None, "ring_id", "at"),
 )
 """What a node has counted of the ring's services by then; counters only grow, and begin anew with its Envoy."""
 

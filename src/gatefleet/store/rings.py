@@ -29,6 +29,8 @@ R: Final = ring.c
 S: Final = ring_sample.c
 KEPT: Final = timedelta(days=7)
 """How long what was counted is kept after a ring's end."""
+BEFORE: Final = timedelta(seconds=30)
+"""How far before a window its first differences may begin; nodes report far more often."""
 FINE: Final = timedelta(hours=1)
 """For how long every sample is kept while it runs; of older ones, the last of each minute."""
 
@@ -182,18 +184,12 @@ _NOTE: Final = _noting()
 
 
 async def samples(
-    connection: AsyncConnection, ring_id: str, since: datetime | None = None, instances: Iterable[str] | None = None
+    connection: AsyncConnection, ring_id: str, since: datetime, instances: Iterable[str] | None = None
 ) -> Sequence[Sample]:
-    """What was counted since a moment, with each instance's last sample before it; of all instances or of these."""
-    condition = S.ring_id == ring_id
+    """What was counted since a moment and shortly before, of all instances or of these."""
+    condition = (S.ring_id == ring_id) & (S.at >= since - BEFORE)
     if instances is not None:
         condition &= S.instance_id.in_(list(instances))
-    if since is not None:
-        before = ring_sample.alias()
-        last = select(func.max(before.c.at)).where(
-            before.c.ring_id == ring_id, before.c.instance_id == S.instance_id, before.c.at < since
-        )
-        condition &= (S.at >= since) | (S.at == last.scalar_subquery())
     rows = await connection.execute(select(ring_sample).where(condition).order_by(S.at))
     return [_sample(row) for row in rows]
 
@@ -223,7 +219,9 @@ async def thin(connection: AsyncConnection) -> int:
         )
         .exists()
     )
-    fine = delete(ring_sample).where(S.at < func.now() - FINE, same_minute).returning(S.ring_id)
+    running = select(R.id).where(R.state == "running")
+    fine = delete(ring_sample).where(S.ring_id.in_(running), S.at < func.now() - FINE, same_minute)
+    fine = fine.returning(S.ring_id)
     return len(forgotten.all()) + len((await connection.execute(fine)).all())
 
 

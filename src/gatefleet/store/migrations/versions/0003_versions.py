@@ -79,6 +79,7 @@ create table ring_sample (
   counters jsonb not null,
   primary key (ring_id, instance_id, at)
 );
+create index ring_sample_ring_id_at_idx on ring_sample (ring_id, at);
 
 create table approval_rule (
   id text primary key,
