@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -160,7 +160,7 @@ class Serving:
             self._answered = wanted
         return Receipt(answered, *self._changes(moved, probed))
 
-    async def _push(self, added: Snapshot, changed: Iterable[str]) -> tuple[bool, int]:
+    async def _push(self, added: Snapshot, changed: Collection[str]) -> tuple[bool, int]:
         """Whether Envoy answered, and how many of the changed scopes were probed; what they do not show is noted."""
         answered = await self._send(added)
         routes = added.of(ROUTES)
@@ -168,8 +168,8 @@ class Serving:
         found = {n.removeprefix(ROUTES_OF): probe.expected(routes[n]) for n in _spread(served)}
         versions = {scope: version for scope, version in found.items() if version}
         missing = await self._prober.missing(versions, PATIENCE if answered else 0.0)
-        kept = self._wanted.of(ROUTES).keys() - set(changed)
-        before = {scope: version for scope, version in self._unproven.items() if ROUTES_OF + scope in kept}
+        kept = self._wanted.of(ROUTES)
+        before = {s: v for s, v in self._unproven.items() if ROUTES_OF + s in kept and ROUTES_OF + s not in changed}
         self._unproven = before | {scope: versions[scope] for scope in missing}
         return answered, len(versions)
 

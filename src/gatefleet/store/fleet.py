@@ -215,15 +215,24 @@ async def snapshot_keys(connection: AsyncConnection, cipher: Cipher, group_id: s
 async def list_instances(connection: AsyncConnection, group_id: str | None = None) -> Sequence[Instance]:
     """The nodes of a group, or of all groups, newest first, with their statuses as of now."""
     due = (
-        select(func.coalesce(func.max(revision_log.c.revision), 0))
+        select(revision_log.c.revision)
         .where(
-            revision_log.c.group_id == instance.c.group_id,
+            revision_log.c.group_id == gateway_group.c.id,
             revision_log.c.at < func.now() - text(f"interval '{SYNC_SECONDS} seconds'"),
         )
+        .order_by(revision_log.c.revision.desc())
+        .limit(1)
         .scalar_subquery()
     )
-    columns = (instance, due.label("due"), func.now().label("now"), gateway_group.c.revision)
-    query = select(*columns).join(gateway_group).order_by(instance.c.created_at.desc())
+    groups = select(gateway_group.c.id, gateway_group.c.revision, func.coalesce(due, 0).label("due"))
+    if group_id is not None:
+        groups = groups.where(gateway_group.c.id == group_id)
+    once = groups.cte("groups").prefix_with("materialized")  # not for each of a group's nodes anew
+    query = (
+        select(instance, once.c.due, func.now().label("now"), once.c.revision)
+        .join(once, once.c.id == instance.c.group_id)
+        .order_by(instance.c.created_at.desc())
+    )
     if group_id is not None:
         query = query.where(instance.c.group_id == group_id)
     return tuple(_instance(row) for row in (await connection.execute(query)).all())

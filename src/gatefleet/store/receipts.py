@@ -97,8 +97,9 @@ async def pending(connection: AsyncConnection, group_id: str, revision: int) -> 
     """How many instances have not said yet what became of a revision."""
     here = (instance.c.group_id == group_id) & instance.c.left_at.is_(None)
     heard = instance.c.last_heartbeat_at > func.now() - OFFLINE_AFTER
-    told = exists().where(R.group_id == group_id, R.instance_id == instance.c.id, R.revision >= revision)
-    query = select(func.count()).select_from(instance).where(here, heard, ~told)
+    reached = select(func.max(R.revision)).where(R.group_id == group_id, R.instance_id == instance.c.id)
+    behind = func.coalesce(reached.scalar_subquery(), 0) < revision
+    query = select(func.count()).select_from(instance).where(here, heard, behind)
     return (await connection.execute(query)).scalar_one()
 
 
