@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 from conftest import certificate
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from gatefleet.resources import Document, Published
+from gatefleet.admin.whole import plan
+from gatefleet.resources import KINDS, Document, Published
 from gatefleet.resources.declared import declare, misfits, read
 
 PAIR = certificate("a.test")
@@ -152,3 +155,32 @@ def test_what_does_not_fit_together_is_told() -> None:
     declared = read({"certificates": []}, Published())
     gone = [Document("certificates", "c", None, {})]
     assert "service [u] is still using it" in str(misfits(declared, gone, Published.of([user]))[0])
+
+
+words = st.sampled_from(
+    ["***", "a", "", "x/y", "~", "0", "a.test", "/*", "service_id", "key-auth", "limit-count", "prometheus", "\u00fc"]
+)
+FIELDS = (
+    "id name username plugins routes upstreams credentials upstream nodes snis key hosts paths service_id type tls "
+    "client_key certs keys labels client_certificate"
+)
+fields = st.sampled_from(FIELDS.split())
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | words | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(fields | words, inner, max_size=4),
+    max_leaves=25,
+)
+documents = st.dictionaries(st.sampled_from([*KINDS, "planets"]), anything | st.lists(anything, max_size=3), max_size=3)
+
+
+@settings(max_examples=150, deadline=None)
+@given(documents)
+def test_whatever_is_sent_is_read_or_refused(body: dict[str, Any]) -> None:
+    held = group(WHOLE)
+    declared = read(body, held)
+    gone = declared.gone(held)
+    after = held.changed(declared.documents.values(), [(document.kind, document.key) for document in gone])
+    for problem in [*declared.problems, *misfits(declared, gone, after)]:
+        assert str(problem)
+    if not declared.problems:
+        plan(all_of(held), all_of(after)).plain()

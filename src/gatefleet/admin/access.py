@@ -102,8 +102,8 @@ def decide(caller: Caller, access: Access, group_id: str | None) -> None:
         raise Forbidden(f"[{access.action}] is not allowed for the admin key of gateway group [{caller.group_id}]")
 
 
-async def visible_groups(request: Request) -> Sequence[str] | None:
-    """The ids of the gateway groups that the caller may read; None for all."""
+async def visible_groups(request: Request, action: str = "GetGatewayGroup") -> Sequence[str] | None:
+    """The ids of the gateway groups that the caller may do this to; None for all."""
     caller = caller_of(request)
     if caller.group_id is not None:
         return [caller.group_id]
@@ -111,7 +111,7 @@ async def visible_groups(request: Request) -> Sequence[str] | None:
         return None
     async with control(request).store.reading() as connection:
         held = await grants.load(connection, caller.roles, caller.boundary, caller.scope)
-        return await grants.visible_groups(connection, held, PERMISSIONS["GetGatewayGroup"])
+        return await grants.visible_groups(connection, held, PERMISSIONS[action])
 
 
 def caller_of(request: Request) -> Caller:

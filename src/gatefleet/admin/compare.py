@@ -62,7 +62,7 @@ async def _compare(request: Request) -> Response:
 
 async def _check_reach(request: Request, other: str) -> None:
     """Forbidden for who may not read the other group."""
-    visible = await visible_groups(request)
+    visible = await visible_groups(request, "CompareGatewayGroup")
     if visible is not None and other not in visible:
         raise Forbidden(f"[{caller_of(request).name}] cannot read gateway group [{other}]")
 
@@ -118,7 +118,7 @@ def _version(version: Running | None) -> dict[str, Any]:
 async def _matrix(request: Request) -> Response:
     """Services by gateway groups: which version each runs where."""
     wanted = [part for part in request.query_params.get("gateway_group_ids", "").split(",") if part]
-    visible = await visible_groups(request)
+    visible = await visible_groups(request, "CompareServices")
     async with control(request).store.moment() as connection:
         groups = [row for row in await _groups(connection, wanted) if visible is None or row["id"] in visible]
         versions = await running(connection, [row["id"] for row in groups])
