@@ -269,11 +269,18 @@ def pause(seconds: float, percentage: int = 100, only_with: str = "") -> Filter:
     )
 
 
+def http_version(value: float) -> float:
+    """A version of HTTP as gzip and brotli ask for it; raises ValueError for another."""
+    if value not in (1.0, 1.1):
+        raise ValueError("must be 1.1 or 1.0")
+    return value
+
+
 def compress(name: str, library: "Message", types: Sequence[str] | str, min_length: int, *, preferred: bool) -> Filter:
     """A filter that compresses responses of these MIME types (`*` for all); `preferred` over others clients accept."""
     common = compressor.Compressor.CommonDirectionConfig(min_content_length=wkt.UInt32Value(value=min_length))
     if types == "*":
-        common.content_type_matcher.add(safe_regex=matcher.RegexMatcher(regex="(?s).*"))
+        common.content_type_matcher.append(matcher.StringMatcher(safe_regex={"regex": "(?s).*"}))
     else:
         common.content_type.extend(types)
     return Filter(

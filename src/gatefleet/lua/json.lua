@@ -181,6 +181,17 @@ local function json_escape(char)
   return json_short[char] or format("\\u%04x", byte(char))
 end
 
+-- Whole numbers as they are; of others as few digits as say them exactly.
+local function number_text(value)
+  if value == math.floor(value) and math.abs(value) < 9007199254740992 then
+    return format("%d", value)
+  elseif value ~= value or value == math.huge or value == -math.huge then
+    error("JSON has no such number")
+  end
+  local short = format("%.14g", value)
+  return tonumber(short) == value and short or format("%.17g", value)
+end
+
 -- The text of a value; keys in order, so that equal values have equal texts.
 local function json_text(value)
   local kind = type(value)
@@ -189,7 +200,7 @@ local function json_text(value)
   elseif value == json_null or value == nil then
     return "null"
   elseif kind == "number" then
-    return value == math.floor(value) and math.abs(value) < 1e15 and format("%d", value) or format("%.14g", value)
+    return number_text(value)
   elseif kind ~= "table" then
     return tostring(value)
   end

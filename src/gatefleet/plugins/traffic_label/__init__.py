@@ -4,7 +4,7 @@ The first rule whose conditions hold counts, and of it one action. Weights are k
 """
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import Field, model_validator
 
@@ -28,9 +28,9 @@ class Action(Conf):
     @classmethod
     def only_known(cls, value: Any) -> Any:
         if isinstance(value, dict):
-            for name in value.keys() - {"set_headers", "weight"}:
+            for name in cast("dict[str, Any]", value).keys() - {"set_headers", "weight"}:
                 raise ValueError(f"not supported action: {name}")
-        return value
+        return cast("Any", value)
 
 
 class Rule(Conf):

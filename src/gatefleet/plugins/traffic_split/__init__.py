@@ -68,8 +68,10 @@ def translate(conf: TrafficSplit, scope: Scope) -> Iterator[Effect]:
         at = f"rules.{number}.match"
         found = any_of([read("traffic-split", m.vars, at, scope) for m in rule.match or () if m.vars])
         yield from found.before
-        shares = [{"name": _cluster(share, scope), "weight": share.weight} for share in rule.weighted_upstreams]
-        names.update(share["name"] for share in shares if share["name"])
+        clusters = [_cluster(share, scope) for share in rule.weighted_upstreams]
+        names.update(filter(None, clusters))
+        pairs = zip(clusters, rule.weighted_upstreams, strict=True)
+        shares = [{"name": cluster, "weight": share.weight} for cluster, share in pairs]
         rules.append({"match": found.tree, "shares": shares})
     if not names:
         return
