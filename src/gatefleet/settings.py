@@ -76,6 +76,8 @@ class DpmSettings(BaseSettings):
     data_dir: Path = Field(Path("data/dpm"), description="Where the log of the TLS front is kept")
     pool_size: int = Field(5, ge=1, description="Connections to PostgreSQL kept open")
     shutdown_seconds: float = Field(3, ge=0, description="How long calls may take to end when asked to stop")
+    history_days: int = Field(90, ge=0, description="Revisions that were in force within these days can be restored")
+    history_revisions: int = Field(1000, ge=1, description="So many revisions of each group can always be restored")
     log_format: str = Field("console", pattern="^(console|json)$", description="console or json")
 
 
@@ -103,7 +105,9 @@ class NodeSettings(BaseSettings):
     drain_timeout: float = Field(10, ge=0, description="Seconds that connections get to finish when asked to stop")
     envoy_concurrency: int = Field(0, ge=0, description="Worker threads of Envoy; 0: one per core")
     envoy_log_level: str = Field("error", description="How much Envoy says: info, warning, error, off")
-    huge_pages: bool = Field(True, description="Keep Envoy's code and heap in huge pages where the kernel offers them")
+    huge_pages: bool = Field(
+        default=True, description="Keep Envoy's code and heap in huge pages where the kernel offers them"
+    )
     log_format: str = Field("console", pattern="^(console|json)$", description="console or json")
 
 

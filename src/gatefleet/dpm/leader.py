@@ -50,15 +50,17 @@ class Leader:
             self.leads = False
 
 
-def jobs(store: Store) -> Sequence[Job]:
-    """All there is to do."""
+def jobs(
+    store: Store, history_days: int = revisions.KEEP_DAYS, history_revisions: int = revisions.KEEP_COUNT
+) -> Sequence[Job]:
+    """All there is to do; history is kept for this long, and at least this many revisions of each group."""
     return (
         Job("rings", TURN_SECONDS, RingKeeper(store).turn),
         Job("audit seals", TURN_SECONDS, lambda: _seal_audit(store)),
         Job("audit log", _HOUR, lambda: _forget_audit(store)),
         Job("silent nodes", _HOUR, lambda: _forget_nodes(store)),
         Job("receipts", _HOUR, lambda: _forget_receipts(store)),
-        Job("history", _HOUR, lambda: _forget_history(store)),
+        Job("history", _HOUR, lambda: _forget_history(store, history_days, history_revisions)),
         Job("ring samples", _HOUR, lambda: _forget_samples(store)),
     )
 
@@ -93,10 +95,10 @@ async def _forget_receipts(store: Store) -> None:
         await receipts.forget(connection)
 
 
-async def _forget_history(store: Store) -> None:
+async def _forget_history(store: Store, days: int, count: int) -> None:
     for group_id in await store.revisions():
         async with store.transaction() as connection:
-            await revisions.forget(connection, group_id, datetime.now(UTC))
+            await revisions.forget(connection, group_id, datetime.now(UTC), days, count)
 
 
 async def _forget_samples(store: Store) -> None:

@@ -44,7 +44,7 @@ async def run(settings: DpmSettings) -> None:
         front = Front(directory, bind=settings.bind, port=settings.tls_port, log=settings.data_dir / "front.log")
         keeper = Keeper(settings, store, server, front, await _ca(store))
         reports = Reports(store)
-        leader = Leader(settings.dsn.get_secret_value(), jobs(store))
+        leader = Leader(settings.dsn.get_secret_value(), jobs(store, settings.history_days, settings.history_revisions))
         service = Service(store, groups, keeper.callers, reports, settings.addresses)
         await stack.enter_async_context(_grpc(settings, front, server, service))
         await keeper.turn()
