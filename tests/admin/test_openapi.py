@@ -11,7 +11,7 @@ async def test_the_description_names_every_endpoint_and_the_shapes_of_the_kinds(
     assert description["openapi"].startswith("3.1")
     put = description["paths"]["/apisix/admin/routes/{id}"]["put"]
     assert (put["summary"], put["x-reach"]) == ("UpdateRoute", "group")
-    assert {parameter["name"] for parameter in put["parameters"]} == {"id", "gateway_group_id"}
+    assert {"id", "gateway_group_id"} <= {parameter["name"] for parameter in put["parameters"]}
     sent = put["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
     schemas = description["components"]["schemas"]
     assert {"name", "paths", "service_id"} <= set(schemas[sent]["required"])

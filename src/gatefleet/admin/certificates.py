@@ -1,6 +1,6 @@
 """What certificates can be asked: what they say, whether a key is theirs, who uses them, and filters of their lists."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -77,7 +77,11 @@ def _mtls(asked: str | None) -> Keep | None:
         return None
     if asked not in {"true", "false"}:
         raise Invalid("mtls_enabled must be true or false")
-    return lambda stored: bool((stored.document.body.get("mtls") or {}).get("enabled")) is (asked == "true")
+    return lambda stored: bool(_mtls_of(stored).get("enabled")) is (asked == "true")
+
+
+def _mtls_of(sni: Stored) -> Mapping[str, Any]:
+    return sni.document.body.get("mtls") or {}
 
 
 def _expiring(asked: str | None) -> Keep | None:
@@ -92,9 +96,9 @@ async def _shown_by(documents: Documents, kind: str, sni_id: str | None, sni_nam
     if not (sni_id or sni_name):
         return None
     snis, _ = await documents.list("snis", Query(name=sni_name or None))
-    bodies = [stored.document.body for stored in snis if sni_id in {None, "", stored.document.id}]
-    own = [body if kind == "certificates" else body.get("mtls") or {} for body in bodies]
-    ids = {named for body in own for named in body.get(kind) or ()}
+    asked = [stored for stored in snis if sni_id in {None, "", stored.document.id}]
+    own = [stored.document.body if kind == "certificates" else _mtls_of(stored) for stored in asked]
+    ids: set[str] = {named for body in own for named in body.get(kind) or ()}
     return lambda stored: stored.document.id in ids
 
 
@@ -125,5 +129,5 @@ async def _usage(kind: str, request: Request) -> Response:
 
 async def _user(documents: Documents, kind: str, key: str) -> dict[str, Any]:
     stored = await documents.get(kind, key)
-    body = stored.document.body if stored else {}
+    body: Mapping[str, Any] = stored.document.body if stored else {}
     return {"resource_type": kind, "id": key, **{part: body[part] for part in ("name", "domain") if part in body}}

@@ -1,8 +1,7 @@
 """How an endpoint is added: method, path, handler, the access it declares, and what its description says of it."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -37,7 +36,7 @@ def add(
         operation["security"] = []
     if access.reach is Reach.GROUP and "{gateway_group_id}" not in full:
         operation["parameters"].append(openapi.GROUP)
-    said = cast("Any", handler.func if isinstance(handler, partial) else handler).__doc__
+    said: str | None = getattr(handler, "func", handler).__doc__
     described = {"description": said.strip()} if said else {}
     router.add_api_route(
         path,

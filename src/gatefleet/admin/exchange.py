@@ -1,7 +1,7 @@
 """OpenAPI in and out: previews, service templates from documents, and documents from service templates."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import uuid4
 
 import msgspec
@@ -125,14 +125,19 @@ def _understood(text: str) -> Imported:
     match body:
         case {"raw_openapi": str(raw)}:
             return imported(read(raw))
-        case {"routes": list(routes), "name": _} if "openapi" not in body:
+        case {"routes": list(), "name": _} if "openapi" not in body:
             storable(body)
-            service = {key: part for key, part in body.items() if key != "routes"}
-            if not all(isinstance(route, dict) for route in routes):
-                raise Invalid('Error at "/routes": every item must be an object')
-            return Imported(service, routes)
+            return _preview(cast("dict[str, Any]", body))
         case _:
             return imported(checked(body))
+
+
+def _preview(body: dict[str, Any]) -> Imported:
+    """What a preview says, as it was answered or edited."""
+    routes = cast("list[Any]", body["routes"])
+    if not all(isinstance(route, dict) for route in routes):
+        raise Invalid('Error at "/routes": every item must be an object')
+    return Imported({key: part for key, part in body.items() if key != "routes"}, routes)
 
 
 def _documents(found: Imported) -> tuple[Document, list[Document]]:

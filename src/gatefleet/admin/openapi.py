@@ -164,7 +164,7 @@ def document(routes: Iterable[BaseRoute], components: Mapping[str, Schema]) -> d
     for route in routes:
         if isinstance(route, APIRoute) and route.openapi_extra:
             described = {**route.openapi_extra, "tags": list(route.tags)}
-            paths.setdefault(route.path, {}).update({method.lower(): described for method in route.methods})
+            paths.setdefault(route.path, {}).update({method.lower(): described for method in route.methods or ()})
     error = {"type": "object", "required": ["error_msg"], "properties": {"error_msg": TEXT}}
     return {
         "openapi": "3.1.0",

@@ -45,7 +45,8 @@ def _operations(
 ) -> dict[tuple[str, str], Json]:
     """What a route says, by path and method. `service`: named by its tag, where there are several."""
     body = {key: part for key, part in route.items() if key != "service_id"}
-    label: Any = (route.get("labels") or {}).get(TAG)
+    labels: Mapping[str, str] = route.get("labels") or {}
+    label = labels.get(TAG)
     tags = [str(service.get("name"))] if service else [label] if label else []
     methods = in_methods(route)
     found: dict[tuple[str, str], Json] = {}

@@ -69,7 +69,7 @@ def imported(document: Read) -> Imported:
     for path, item in path_items(document).items():
         for operation in _operations(path, item, found.warnings):
             groups.setdefault(operation.group, []).append(operation)
-    further = extra.get(ROUTES) or []
+    further: Any = extra.get(ROUTES) or []
     if not isinstance(further, list):
         raise Invalid(error_at((ROUTES,), "value must be an array"))
     own = [_object(body, (ROUTES, index)) for index, body in enumerate(cast("list[Any]", further))]
@@ -140,8 +140,8 @@ def _url(text: str, variables: Mapping[str, Any], index: int) -> SplitResult:
     return url
 
 
-def _operations(path: str, item: Item, warnings: list[str]) -> Iterator[Json]:
-    """A route per operation of a path, or what an exported operation says of its route."""
+def _operations(path: str, item: Item, warnings: list[str]) -> Iterator[Operation]:
+    """What a path says: each of its methods."""
     for method in METHODS:
         operation = getattr(item, method)
         if operation is None:
@@ -180,7 +180,7 @@ def _paths(route: Json) -> list[str]:
 
 def _route(method: str, path: str, operation: Any) -> Json:
     text = operation.description or operation.summary
-    tags = operation.tags or []
+    tags: list[str] = operation.tags or []
     label = tags[0] if len(tags) == 1 else json.dumps(tags, ensure_ascii=False)
     return {
         "name": operation.operationId or f"{method.upper()} {path}",

@@ -49,9 +49,10 @@ def checked(document: Any) -> Read:
     """The same for a document that is parsed already."""
     if not isinstance(document, dict):
         raise Invalid("the document must be an object with openapi, info and paths")
-    storable(document)
+    given = cast("dict[str, Any]", document)
+    storable(given)
     try:
-        return parse_obj(_lenient(cast("dict[str, Any]", document)))
+        return parse_obj(_lenient(given))
     except ValidationError as error:
         problems = [sentence({**detail, "loc": detail["loc"][1:]}) for detail in error.errors(include_url=False)]
         if any(detail["type"].startswith("union_tag") for detail in error.errors(include_url=False)):
@@ -62,7 +63,7 @@ def checked(document: Any) -> Read:
 
 def path_items(document: Read) -> Mapping[str, Item]:
     """The path items by path, references within the document followed; Invalid for any other."""
-    items = cast("Mapping[str, Item]", document.paths or {})
+    items: Mapping[str, Item] = document.paths or {}
     return {path: _followed(document, path, item) for path, item in items.items()}
 
 
@@ -77,7 +78,7 @@ def _followed(document: Read, path: str, item: Item) -> Item:
         components: Any = getattr(document.components, "pathItems", None) or {}
         match parts:
             case ["paths", name] if document.paths and name in document.paths:
-                found = cast("Item", document.paths[name])
+                found = document.paths[name]
             case ["components", "pathItems", name] if isinstance(components.get(name), PathItem):
                 found = components[name]
             case _:
@@ -173,7 +174,8 @@ def _key(key: Any) -> str:
 
 def _lenient(document: dict[str, Any]) -> dict[str, Any]:
     """`version: 1.0` of a YAML document is a number, and everybody writes it."""
-    info = document.get("info")
-    if isinstance(info, dict) and isinstance(info.get("version"), int | float):
-        return {**document, "info": {**cast("dict[str, Any]", info), "version": str(info["version"])}}
+    given = document.get("info")
+    info = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
+    if isinstance(info.get("version"), int | float):
+        return {**document, "info": {**info, "version": str(info["version"])}}
     return document

@@ -74,7 +74,7 @@ def _entry(kind: Kind, index: int, item: Mapping[str, Any]) -> Entry:
 async def _there(documents: Documents, entries: Iterable[Entry]) -> Types:
     """What the resources name: of the body itself, also where it is refused, and of the group."""
     named = {name for entry in entries if entry.document for name in _names(entry.document)}
-    held = await documents.kin(*named) if named else {}
+    held = await documents.kin(*named)
     own = {(entry.kind.path, _id(entry.kind, entry.item)): entry.item.get("type") for entry in entries}
     return {name: kin.type for name, kin in held.items()} | own
 

@@ -14,7 +14,7 @@ Path = Annotated[str, Field(pattern=r"^/", min_length=1, max_length=4096)]
 class Route(Shape):
     """A route of a service of type http. `priority`: the higher one is tried first."""
 
-    service_type: ClassVar[ServiceType] = "http"
+    service_type: ClassVar[ServiceType | None] = "http"
 
     name: Name
     desc: Text | None = None

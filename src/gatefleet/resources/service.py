@@ -15,7 +15,7 @@ Switch = Annotated[int, Field(ge=0, le=1)]
 class Service(Shape):
     """A service of type http. `status` 0 takes it out of traffic."""
 
-    service_type: ClassVar[ServiceType] = "http"
+    service_type: ClassVar[ServiceType | None] = "http"
 
     name: Name
     desc: Text | None = None
@@ -32,7 +32,7 @@ class Service(Shape):
 class StreamService(Shape):
     """A service of type stream: it has stream routes, and its connections are passed on as they are."""
 
-    service_type: ClassVar[ServiceType] = "stream"
+    service_type: ClassVar[ServiceType | None] = "stream"
 
     name: Name
     desc: Text | None = None

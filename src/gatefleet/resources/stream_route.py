@@ -16,7 +16,7 @@ class StreamRoute(Shape):
     gateway, which shows the group's certificate, unless `tls_passthrough` says to pass the bytes on as they are.
     """
 
-    service_type: ClassVar[ServiceType] = "stream"
+    service_type: ClassVar[ServiceType | None] = "stream"
 
     name: Name
     desc: Text | None = None

@@ -126,7 +126,7 @@ def node_list(value: object) -> object:
 class StreamUpstream(Shape):
     """The upstream of a service of type stream: inline as its default, or one of its extra ones."""
 
-    service_type: ClassVar[ServiceType] = "stream"
+    service_type: ClassVar[ServiceType | None] = "stream"
 
     name: Name = "default"
     desc: Text | None = None
@@ -151,7 +151,7 @@ class StreamUpstream(Shape):
 class Upstream(Shape):
     """The upstream of a service of type http: inline as its default, or one of its extra ones."""
 
-    service_type: ClassVar[ServiceType] = "http"
+    service_type: ClassVar[ServiceType | None] = "http"
 
     name: Name = "default"
     desc: Text | None = None
