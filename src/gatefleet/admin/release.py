@@ -154,7 +154,7 @@ class Done:
 
 async def carry_out(releases: Releases, planned: Plan, groups: Mapping[str, Documents], operator: str) -> Done:
     """Write a plan that was made in this very transaction, with its history."""
-    made = {version.service_id: await _made(releases, version, operator) for version in planned.versions}
+    made = await _made(releases, planned.versions, operator)
     for group in planned.groups:
         await _write(releases, planned, group, groups[group.group_id], made, operator)
     if planned.named and planned.source_group_id:
@@ -162,12 +162,13 @@ async def carry_out(releases: Releases, planned: Plan, groups: Mapping[str, Docu
         deed = Deed("sync", operator, revision_of(source), planned.note, source.group_id)
         await releases.publish(source.group_id, made[planned.named.service_id], deed)
     revisions = {group.group_id: revision_of(groups[group.group_id]) for group in planned.groups}
-    return Done(revisions, tuple(made.values()), planned.warnings())
+    versions = tuple(made[version.service_id] for version in planned.versions)
+    return Done(revisions, versions, planned.warnings())
 
 
 async def pinned(releases: Releases, order: Order, planned: Plan, operator: str) -> Order:
     """The order with its versions made and named by id: done later, it does the same whatever templates became."""
-    made = {version.service_id: await _made(releases, version, operator) for version in planned.versions}
+    made = await _made(releases, planned.versions, operator)
     items = tuple(_of_version(item, made.get(item.service_id)) for item in order.items)
     begins = {service_id: dict(runtime) for service_id, runtime in planned.begins.items()}
     return msgspec.structs.replace(order, items=items, create_new_version=False, begins=begins)
@@ -221,6 +222,7 @@ async def _step(releases: Releases, order: Order, documents: Documents, wanted: 
         raise NotFound(f"service [{service_id}] is not published to gateway group [{documents.group_id}] any more")
     outcome = publish(service_id, version.content, present, _runtime(order, wanted, present), wanted.first_runtime)
     outcome = accepted(outcome.against(present)).against(present)
+    documents.check_free(outcome.upserts)
     await _fit(documents, service_id, outcome)
     _ask_for_nodes(order, documents.group_id, wanted, outcome.after(present))
     publication = await releases.publication(documents.group_id, service_id)
@@ -283,8 +285,13 @@ def _of_version(item: Item, version: Version | None) -> Item:
     return msgspec.structs.replace(item, version=version.name, service_version_id=version.id, name=None, plugins=None)
 
 
-async def _made(releases: Releases, version: Draft, operator: str) -> Version:
-    return version if isinstance(version, Version) else await releases.add_version(version, operator)
+async def _made(releases: Releases, versions: Iterable[Draft], operator: str) -> dict[str, Version]:
+    """The versions by service, made if they are new; in an order all orders share: none waits in a circle."""
+    ordered = sorted(versions, key=lambda version: version.service_id)
+    return {
+        version.service_id: version if isinstance(version, Version) else await releases.add_version(version, operator)
+        for version in ordered
+    }
 
 
 async def _write(
