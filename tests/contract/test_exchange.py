@@ -13,6 +13,7 @@ from gatefleet.admin.openapi_import import imported
 from gatefleet.admin.openapi_read import checked, read
 from gatefleet.errors import GatefleetError
 from tests.contract.calls import Call, Caller, value
+from tests.contract.pem import pair
 
 PETS = """
 openapi: 3.0.3
@@ -168,3 +169,19 @@ def test_what_cannot_be_understood_is_refused(said: str) -> None:
         imported(read(WRONG[said]))
     assert said in str(refusal.value)
     assert refusal.value.status in {400, 413}
+
+
+@pytest.mark.anyio
+async def test_secrets_do_not_leave_with_a_document(boss: Caller) -> None:
+    cert, key = pair("a.example.com")
+    upstream = {"scheme": "https", "nodes": [], "tls": {"client_cert": cert, "client_key": key}}
+    made = (await boss.post("/api/services/template", {"name": "s", "upstream": upstream}))["value"]["id"]
+    document = (await boss.get("/api/export/services", service_ids=made))["value"]
+    assert document["x-gatefleet-service"]["upstream"]["tls"]["client_key"] == "***"
+    assert "client_cert" in await boss.refused(400, "POST", "/api/import/services/template", document)
+    made = (await boss.post("/api/services/template", {"name": "s", "plugins": {"csrf": {"key": "k"}}}))["value"]["id"]
+    document = (await boss.get("/api/export/services", service_ids=made))["value"]
+    said = await boss.refused(400, "POST", "/api/import/services/template", document)
+    assert 'Error at "/plugins/csrf/key": put the secret in place of ***' in said
+    document["x-gatefleet-service"]["plugins"]["csrf"]["key"] = "k"
+    await boss.post("/api/import/services/template", document)

@@ -20,7 +20,9 @@ from gatefleet.admin.web import answer, control, read_shape, read_text, value
 from gatefleet.errors import Invalid, NotFound
 from gatefleet.resources import Document
 from gatefleet.resources.accept import accept
-from gatefleet.resources.secrets import masked
+from gatefleet.resources.diff import MASK
+from gatefleet.resources.messages import error_at
+from gatefleet.resources.secrets import masked, secret_paths, value_at
 from gatefleet.store import Query, Stored
 from gatefleet.store.releases import Releases
 
@@ -90,6 +92,9 @@ async def _import(request: Request) -> Response:
     """
     found = await run_in_threadpool(_understood, await read_text(request))
     service, routes = _documents(found)
+    hidden = [error for document in (service, *routes) for error in _stars(document)]
+    if hidden:
+        raise Invalid("; ".join(hidden[:SHOWN_PROBLEMS]))
     async with audit.transact(request) as connection:
         releases = Releases(connection, control(request).store.cipher)
         stored = [await releases.put_template(document) for document in (service, *routes)]
@@ -98,7 +103,7 @@ async def _import(request: Request) -> Response:
 
 
 async def _export(request: Request) -> Response:
-    """Service templates with their routes as one OpenAPI document, in the answer's `value`."""
+    """Service templates with their routes as one OpenAPI document, in the answer's `value`; secrets as stars."""
     if request.method == "POST":
         wanted = await read_shape(request, Export)
     else:
@@ -138,6 +143,14 @@ def _preview(body: dict[str, Any]) -> Imported:
     if not all(isinstance(route, dict) for route in routes):
         raise Invalid('Error at "/routes": every item must be an object')
     return Imported({key: part for key, part in body.items() if key != "routes"}, routes)
+
+
+def _stars(document: Document) -> Iterator[str]:
+    """Where an exported document says that a secret stood."""
+    for path in secret_paths(document.kind, document.id, document.body):
+        if value_at(document.body, path) == MASK:
+            at = error_at(path, f"put the secret in place of {MASK}")
+            yield f"{document.kind.removesuffix('s')} [{document.body.get('name')}]: {at}"
 
 
 def _documents(found: Imported) -> tuple[Document, list[Document]]:
@@ -182,7 +195,9 @@ async def _routes(releases: Releases, service_id: str) -> list[Mapping[str, Any]
 
 
 def _plain(stored: Stored) -> Mapping[str, Any]:
-    return {key: part for key, part in stored.document.body.items() if key not in OWN}
+    document = stored.document
+    body = masked(document.kind, document.id, document.body)
+    return {key: part for key, part in body.items() if key not in OWN}
 
 
 def _title(services: Sequence[Service]) -> str:
