@@ -5,7 +5,7 @@ that cannot be carried is named in `problems` and keeps its last good form; the 
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from gatefleet import plugins, snapshot
 from gatefleet.compile import ir, resolve, server_names, streams
-from gatefleet.compile.emit import chains, credentials, listeners, scopes, upstreams
+from gatefleet.compile.emit import chains, credentials, listeners, outbound, scopes, upstreams
 from gatefleet.compile.emit.routes import RouteCode, compile_route
 from gatefleet.compile.hosts import GlobalRules, Hosts
 from gatefleet.compile.names import ServerNames
@@ -27,7 +27,7 @@ from gatefleet.snapshot import Entry, HostLayout, Snapshot, entry
 
 _T = TypeVar("_T")
 ENABLED: Final = 1
-TRUST: Final = ("certificates", "ca_certificates")
+TRUST: Final = ("certificates", "ca_certificates", "service_registries")
 TRUSTING: Final = ("snis", "services", "upstreams")
 """Kinds whose documents name those of `TRUST` by id."""
 NO_PORT: Final = 'Error at "/server_port": no stream route of the group opens a port for it; give server_port'
@@ -65,6 +65,7 @@ class Compiler:
         self._global_scripts: Mapping[str, str] = {}
         self._entries: dict[str, dict[str, Entry]] = {}
         self._write(snapshot.LISTENER, dict(listeners.compile_listeners()))
+        self._write(snapshot.CLUSTER, dict(outbound.compile_outbound()))
 
     def update(self, upserts: Iterable[Document], deletes: Iterable[tuple[str, str]] = ()) -> Compiled:
         """Compile the group after these changes; `deletes` are (kind, document key), children named one by one.
@@ -85,10 +86,6 @@ class Compiler:
             Snapshot({type_url: entries for type_url, entries in self._entries.items() if entries}),
             dict(sorted(self._problems.items())),
         )
-
-    def documents(self) -> Iterator[Document]:
-        """The documents the group has now."""
-        return (document for held in self._documents.values() for document in held.values())
 
     def _take(self, upserts: list[Document], deletes: list[tuple[str, str]]) -> Touched:
         touched: dict[str, set[str]] = {}
@@ -200,18 +197,21 @@ class Compiler:
     def _update_upstreams(self, touched: Touched, trusting: Collection[tuple[str, str]]) -> None:
         clusters: dict[str, bytes | None] = {}
         endpoints: dict[str, bytes | None] = {}
+        lookups: dict[str, bytes | None] = {}
         dirty = {(kind, key) for kind in ("services", "upstreams") for key in touched.get(kind, ())}
         for kind, key in sorted(dirty | {(kind, key) for kind, key in trusting if kind != "snis"}):
             document = self._known(kind, key)
             if document is None:
-                clusters[key] = endpoints[key] = None
+                clusters[key] = endpoints[key] = lookups[key] = None
                 continue
             body: Mapping[str, Any] = document.body if kind == "upstreams" else document.body.get("upstream") or {}
             if upstream := self._attempt(kind, key, lambda k=key, b=body: resolve.upstream(k, b, self._trust)):
                 clusters[key] = upstreams.compile_cluster(upstream)
                 endpoints[key] = upstreams.compile_endpoints(upstream)
+                lookups[key] = upstream.lookup.to_bytes() if upstream.lookup else None
         self._write(snapshot.CLUSTER, clusters)
         self._write(snapshot.ENDPOINTS, endpoints)
+        self._write(snapshot.DISCOVERY, lookups)
 
     def _update_routes(self, touched: Touched, *, everything: bool) -> None:
         dirty = set(touched.get("routes", ()))
@@ -262,6 +262,7 @@ class Compiler:
         document = self._known("stream_routes", key)
         service = self._served(document)
         if document is None or service is None:
+            self._problems.pop(f"stream_routes/{key}", None)
             self._ports.put(key, None)
             return
 
@@ -329,11 +330,12 @@ class Compiler:
 
 
 def _named(document: Document) -> set[str]:
-    """The ids of certificates and authorities that an SNI, service or upstream names."""
+    """The ids of certificates, authorities and registries that an SNI, service or upstream names."""
     if document.kind == "snis":
         mtls: Mapping[str, Any] = document.body.get("mtls") or {}
         return {*document.body["certificates"], *(mtls.get("ca_certificates") or ())}
     upstream: Mapping[str, Any] = (
         (document.body.get("upstream") or {}) if document.kind == "services" else document.body
     )
-    return {upstream.get("client_certificate") or "", *(upstream.get("ca_certificates") or ())}
+    registry = str(upstream.get("service_name") or "").partition("/")[0]
+    return {upstream.get("client_certificate") or "", *(upstream.get("ca_certificates") or ()), registry}

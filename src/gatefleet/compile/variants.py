@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gatefleet.compile.compiler import Compiled, Compiler
+from gatefleet.compile.fork import fork
 from gatefleet.resources import Document
 from gatefleet.resources.rings import Key, Overlay
 
@@ -41,9 +42,8 @@ class Variants:
             return Variation(main)
         if goes_on:
             return Variation(main, goes_on.update(*_elsewhere(overlay, changed, gone)))
-        self._ring = Compiler()
-        others, _ = _elsewhere(overlay, self._main.documents(), ())
-        return Variation(main, self._ring.update([*others, *map(overlay.counted, overlay.upserts)]))
+        self._ring = fork(self._main)
+        return Variation(main, self._ring.update(map(overlay.counted, overlay.upserts), overlay.deletes))
 
     def _for_main(self, changed: Sequence[Document], gone: Sequence[Key], overlay: Overlay | None) -> list[Document]:
         """The changes as main compiles them: with the services of a ring that ends or begins."""

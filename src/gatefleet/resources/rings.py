@@ -46,7 +46,8 @@ class Overlay:
         """The document as it is served while the ring runs: an HTTP service counts its requests, whatever it did."""
         if document.kind != "services" or document.body.get("type") == "stream":
             return document
-        plugins = {COUNTER: self.counting, **(document.body.get("plugins") or {})}
+        own: Mapping[str, Any] = document.body.get("plugins") or {}
+        plugins = {COUNTER: self.counting, **own}
         return Document(document.kind, document.id, document.parent, {**document.body, "plugins": plugins})
 
     def to_json(self) -> str:
