@@ -23,6 +23,7 @@ class Served:
     compiler: Compiler = field(default_factory=Compiler)
     revision: int = 0
     compiled: Compiled | None = None
+    held: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
 
     def port(self, port: int) -> int:
         """Where the node really listens for this port."""
@@ -31,6 +32,8 @@ class Served:
     async def put(self, *documents: Document, gone: tuple[tuple[str, str], ...] = ()) -> dict[str, str]:
         """Change the group; once the node has taken it, what the node could not do ("type/name" to the reason)."""
         self.compiled = self.compiler.update(documents, gone)
+        self.held |= {(document.kind, document.key) for document in documents}
+        self.held -= set(gone)
         self.revision += 1
         self.twin.publish(self.compiled.snapshot, self.revision)
         for _ in range(1500):
@@ -41,8 +44,7 @@ class Served:
 
     async def restart(self, gone: tuple[str, ...]) -> None:
         """Take away every document of these kinds."""
-        held = [(d.kind, d.key) for d in self.compiler.documents() if d.kind in gone]
-        await self.put(gone=tuple(held))
+        await self.put(gone=tuple(sorted((kind, key) for kind, key in self.held if kind in gone)))
 
 
 @contextlib.asynccontextmanager

@@ -99,6 +99,7 @@ def _tcp_listener(port: int, routes: Sequence[StreamRoute]) -> listener.Listener
         listener_filters=[
             listener.ListenerFilter(name=_inspector_name(port), config_discovery=_discovered(kinds)),
         ],
+        continue_on_listener_filters_timeout=True,
         filter_chains=[_chain(route) for route in sorted(routes, key=lambda route: route.id)],
         filter_chain_matcher=_tree(routes, _chain_named),
         per_connection_buffer_limit_bytes=wkt.UInt32Value(value=1 << 20),
