@@ -135,7 +135,8 @@ async def test_what_needs_consent_waits_for_it(shell: Shell) -> None:
     await shell.api.call("POST", "/api/approval_rules", rule)
     told = await shell("apply", "-f", shell.file("f.yaml", ORDERS), expect=Exit.APPROVAL)
     assert "rule [four eyes] asks for somebody else's consent" in told.stderr
-    await shell("diff", "-f", shell.file("f.yaml", ORDERS), expect=Exit.DIFFERENCES)
+    told = await shell("diff", "-f", shell.file("f.yaml", ORDERS), expect=Exit.DIFFERENCES)
+    assert "warning: rule [four eyes] asks for somebody else's consent to this" in told.stderr
 
 
 async def test_the_key_of_a_group_needs_no_other_rights(shell: Shell) -> None:

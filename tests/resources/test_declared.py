@@ -23,7 +23,13 @@ WHOLE: dict[str, Any] = {
             "routes": [{"name": "all", "paths": ["/*"], "plugins": {"key-auth": {}}}],
             "upstreams": [{"name": "canary", "nodes": NODES}],
         },
-        {"id": "shop", "name": "Shop", "upstream": {"nodes": NODES}},
+        {
+            "id": "shop",
+            "name": "Shop",
+            "type": "stream",
+            "upstream": {"scheme": "tcp", "nodes": NODES},
+            "stream_routes": [{"name": "any", "server_port": 9000}],
+        },
     ],
     "consumers": [
         {"username": "jack", "credentials": [{"name": "c", "plugins": {"key-auth": {"key": "hush"}}}]},
@@ -31,6 +37,11 @@ WHOLE: dict[str, Any] = {
     "ssls": [{"snis": ["a.test", "b.test"], "cert": PAIR.certificate, "key": PAIR.key}],
     "global_rules": {"prometheus": {}},
     "plugin_metadata": {},
+    "certificates": [{"id": "c", "name": "c", "cert": PAIR.certificate, "key": PAIR.key}],
+    "ca_certificates": [{"name": "ca", "cert": PAIR.certificate}],
+    "snis": [{"name": "www", "domain": "www.test", "certificates": ["c"]}],
+    "protos": [{"id": "hello", "content": 'syntax = "proto3"; message Hello { string name = 1; }'}],
+    "secret_providers": [{"id": "vault/main", "uri": "http://vault:8200", "prefix": "kv", "token": "hush-too"}],
 }
 
 
@@ -54,11 +65,17 @@ def test_ids_that_are_not_given_are_those_that_api7s_declarative_client_makes() 
         ("services", hashed("orders")),
         ("services", "shop"),
         ("routes", hashed("orders.all")),
+        ("stream_routes", hashed("Shop.any")),
         ("upstreams", f"{hashed('orders')}/{hashed('orders.canary')}"),
         ("consumers", "jack"),
         ("credentials", f"jack/{hashed('jack.c')}"),
         ("ssls", hashed("a.test,b.test")),
         ("global_rules", "prometheus"),
+        ("certificates", "c"),
+        ("ca_certificates", hashed("ca")),
+        ("snis", hashed("www")),
+        ("protos", "hello"),
+        ("secret_providers", "vault/main"),
     }
 
 
@@ -66,7 +83,8 @@ def test_ids_that_are_not_given_are_those_that_api7s_declarative_client_makes() 
 def test_what_a_group_holds_reads_back_unchanged_with_its_secrets_or_their_stars(*, secrets: bool) -> None:
     held = group(WHOLE)
     said = declare(all_of(held), secrets=secrets)
-    assert ("hush" in str(said)) is secrets
+    assert set(said) == {kind.path for kind in KINDS.values() if kind.owner is None}
+    assert ("hush" in str(said)) is ("hush-too" in str(said)) is secrets
     assert (PAIR.key.splitlines()[1] in str(said)) is secrets
     again = read(said, held)
     assert not again.problems
@@ -84,7 +102,7 @@ def test_stars_stand_only_for_what_is_stored_in_that_place() -> None:
 
 
 def test_every_problem_is_told_at_once_and_where_it_is() -> None:
-    body = {
+    body: dict[str, Any] = {
         "services": [
             {
                 "name": "s",
@@ -128,6 +146,7 @@ def test_only_what_is_of_a_kind_that_is_named_can_be_gone() -> None:
     gone = read({"services": [WHOLE["services"][0] | {"routes": []}]}, held).gone(held)
     assert {(document.kind, document.id) for document in gone} == {
         ("services", "shop"),
+        ("stream_routes", hashed("Shop.any")),
         ("routes", hashed("orders.all")),
     }
     assert read({}, held).gone(held) == []

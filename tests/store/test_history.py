@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, text, update
 
+from gatefleet.admin.whole import plan as way
 from gatefleet.errors import NotFound
 from gatefleet.resources import Document
 from gatefleet.store import Author, Store
@@ -89,8 +90,10 @@ async def held(store: Store, group_id: str, number: int) -> State:
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(plan=plans, keep=st.integers(1, 4))
-async def test_every_kept_revision_reads_as_it_was(store: Store, plan: list[list[Any]], keep: int) -> None:
+@given(plan=plans, keep=st.integers(1, 4), back=st.integers(0, 7))
+async def test_every_kept_revision_reads_as_it_was_and_can_be_gone_back_to(
+    store: Store, plan: list[list[Any]], keep: int, back: int
+) -> None:
     group_id = await new_group(store)
     states = await run(store, group_id, plan)
     for number, state in enumerate(states):
@@ -109,6 +112,16 @@ async def test_every_kept_revision_reads_as_it_was(store: Store, plan: list[list
     if first:
         with pytest.raises(NotFound, match="is not kept"):
             await store.read_at(group_id, first - 1)
+
+    goal = states[max(first, min(back, len(states) - 1))]
+    outcome = way(states[-1].values(), goal.values()).outcome
+    async with store.change(group_id, AUTHOR) as group:
+        await group.delete_all(outcome.deletes)
+        await group.put_all(outcome.upserts)
+        number = group.revision if group.touched else group.revision - 1
+    assert await held(store, group_id, number) == goal
+    async with store.read(group_id) as group:
+        assert {(found.kind, found.key): found for found in await group.everything()} == goal
 
 
 async def test_a_reader_from_before_what_is_kept_reads_everything(store: Store) -> None:

@@ -43,7 +43,9 @@ async def respond(request: Request, way: Way, order: Kept, *, dry: bool) -> Resp
     kept = {**order, "gateway_group_id": group_id}
     if dry:
         async with store.moment() as connection:
-            return value({"dry_run": True, **await _previewed(way, connection, store.cipher, kept)})
+            told = await _previewed(way, connection, store.cipher, kept)
+            rule = await needed(connection, way.operation, [group_id]) if told["changed"] else None
+        return value({"dry_run": True, **told, **({"approval_rule": rule.name} if rule else {})})
     async with audit.change_group(request, group_id) as documents:
         planned = await way.plan(documents, store.cipher, kept)
         rule = None if planned.empty else await needed(documents.connection, way.operation, [group_id])

@@ -36,6 +36,7 @@ def _diff(session: "Session", file: Files, group: Group = "default", prune: Prun
     told = _sent(session, file, session.group(group), dry_run=True, prune=prune)
     session.out.show(told, lambda: session.out.changes(told))
     session.out.conflicts(told["conflicts"])
+    session.out.consent(told)
     return Exit.DIFFERENCES if told["changed"] else Exit.DONE
 
 
@@ -164,6 +165,7 @@ def _written(session: "Session", group_id: str, told: Mapping[str, Any], wait: f
         if told["changed"] and not told["dry_run"]:
             out.line(f"revision {told['revision']} of [{group_id}]", "bold")
     out.conflicts(told["conflicts"])
+    out.consent(told)
     if told["dry_run"]:
         out.data(told)
         return

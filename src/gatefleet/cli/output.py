@@ -71,6 +71,11 @@ class Output:
         if not told["changes"]:
             self.line("no difference")
 
+    def consent(self, told: Mapping[str, Any]) -> None:
+        """Of a dry run: that somebody else would have to approve it."""
+        if rule := told.get("approval_rule"):
+            self.warn(f"rule [{rule}] asks for somebody else's consent to this")
+
     def conflicts(self, found: Mapping[str, Sequence[Sequence[Mapping[str, str]]]]) -> None:
         """Routes that answer the same requests."""
         for kind, verb in (("duplicate", "is also answered by"), ("overlapping", "overlaps with")):

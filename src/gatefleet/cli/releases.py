@@ -210,6 +210,7 @@ def _released(session: "Session", told: Mapping[str, Any], wait: float) -> None:
     out = session.out
     for warning in told.get("warnings", ()):
         out.warn(warning)
+    out.consent(told)
     if told.get("dry_run"):
         out.show(told, lambda: _planned(session, told))
         return
@@ -221,9 +222,15 @@ def _released(session: "Session", told: Mapping[str, Any], wait: float) -> None:
 
 
 def _planned(session: "Session", told: Mapping[str, Any]) -> None:
+    from gatefleet.cli.output import milliseconds  # noqa: PLC0415
+
     for each in told["groups"]:
         session.out.line(f"gateway group [{each['gateway_group_id']}]", "bold")
         session.out.changes(each)
+    if note := told.get("leaving", {}).get("rollback_note"):
+        session.out.line(f"what to mind when leaving it: {note}")
+    if expected := told.get("expected_time_to_live"):
+        session.out.line(f"going back is expected to be live after {milliseconds(expected)}")
 
 
 def _time(line: Mapping[str, Any]) -> str:
