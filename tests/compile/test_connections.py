@@ -60,8 +60,11 @@ def stream_routes() -> st.SearchStrategy[Document]:
 
 
 def ssls() -> st.SearchStrategy[Document]:
+    def ssl(key: str, names: list[str], more: dict[str, object]) -> Document:
+        return Document("ssls", key, None, {"snis": names, "cert": "cert", "key": "key", **more})
+
     return st.builds(
-        lambda k, names, more: Document("ssls", k, None, {"snis": names, "cert": "cert", "key": "key", **more}),
+        ssl,
         st.sampled_from([f"c{n}" for n in range(4)]),
         st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True),
         st.sampled_from(CLIENTS),

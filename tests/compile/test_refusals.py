@@ -24,24 +24,24 @@ def written(kind: str, body: Mapping[str, Any]) -> None:
     check(Document(kind, "one", parent, accept(kind, "one", body)))
 
 
-@pytest.mark.parametrize(
-    ("more", "field", "reason"),
-    [
-        ({"server_port": 9443}, "/server_port", "the gateway itself listens on 9443"),
-        ({"tls_passthrough": True}, "/tls_passthrough", "give sni"),
-        ({"plugins": {"key-auth": {}}}, "/plugins/key-auth", "does not work on stream routes"),
-        ({"plugins": {"limit-conn": {**LIMIT, "burst": 1}}}, "/plugins/limit-conn", "cannot be delayed"),
-        ({"plugins": {"limit-conn": {**LIMIT, "policy": "redis"}}}, "/plugins/limit-conn", "policy: [redis]"),
-        ({"plugins": {"limit-conn": {**LIMIT, "key": "http_x"}}}, "/plugins/limit-conn", "has no [http_x]"),
-        ({"plugins": {"limit-conn": {"conn": 0}}}, "/plugins/limit-conn/conn", ""),
-        (
-            {"plugins": {"traffic-split": {"rules": [{"match": [{}], "weighted_upstreams": [{"weight": 1}]}]}}},
-            "/plugins/traffic-split",
-            "rules/0/match",
-        ),
-        ({"plugins": {"ip-restriction": {"whitelist": ["10.0.0.0/33"]}}}, "/plugins/ip-restriction/whitelist/0", ""),
-    ],
-)
+STREAM_ROUTES: list[tuple[dict[str, Any], str, str]] = [
+    ({"server_port": 9443}, "/server_port", "the gateway itself listens on 9443"),
+    ({"tls_passthrough": True}, "/tls_passthrough", "give sni"),
+    ({"plugins": {"key-auth": {}}}, "/plugins/key-auth", "does not work on stream routes"),
+    ({"plugins": {"limit-conn": {**LIMIT, "burst": 1}}}, "/plugins/limit-conn", "cannot be delayed"),
+    ({"plugins": {"limit-conn": {**LIMIT, "policy": "redis"}}}, "/plugins/limit-conn", "policy: [redis]"),
+    ({"plugins": {"limit-conn": {**LIMIT, "key": "http_x"}}}, "/plugins/limit-conn", "has no [http_x]"),
+    ({"plugins": {"limit-conn": {"conn": 0}}}, "/plugins/limit-conn/conn", ""),
+    (
+        {"plugins": {"traffic-split": {"rules": [{"match": [{}], "weighted_upstreams": [{"weight": 1}]}]}}},
+        "/plugins/traffic-split",
+        "rules/0/match",
+    ),
+    ({"plugins": {"ip-restriction": {"whitelist": ["10.0.0.0/33"]}}}, "/plugins/ip-restriction/whitelist/0", ""),
+]
+
+
+@pytest.mark.parametrize(("more", "field", "reason"), STREAM_ROUTES)
 def test_of_a_stream_route(more: Mapping[str, Any], field: str, reason: str) -> None:
     written("stream_routes", STREAM_ROUTE)
     with pytest.raises(Invalid) as refused:
@@ -71,7 +71,8 @@ def test_of_an_ssl_object(more: Mapping[str, Any], field: str) -> None:
 def test_of_an_sni() -> None:
     sni = {"domain": "a.test", "certificates": ["c"], "mtls": {"enabled": True, "ca_certificates": ["a"]}}
     written("snis", sni)
-    for more, field in (({"plugins": {"cors": {}}}, "/plugins"), ({"domain": "*"}, "/domain")):
+    wrong: list[tuple[dict[str, Any], str]] = [({"plugins": {"cors": {}}}, "/plugins"), ({"domain": "*"}, "/domain")]
+    for more, field in wrong:
         with pytest.raises(Invalid) as refused:
             written("snis", {**sni, **more})
         assert f'"{field}"' in str(refused.value)
