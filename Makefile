@@ -47,6 +47,7 @@ generated: ## documentation generated from code is up to date
 	$(BIN)/python tools/plugin_docs.py --check
 	$(BIN)/python tools/settings_docs.py --check
 	$(BIN)/python tools/command_docs.py --check
+	$(BIN)/python tools/fidelity_docs.py --check
 
 .PHONY: pytest
 pytest: ## every test, in parallel
@@ -62,6 +63,7 @@ docs: install-dev ## write the generated documentation pages
 	$(BIN)/python tools/plugin_docs.py
 	$(BIN)/python tools/settings_docs.py
 	$(BIN)/python tools/command_docs.py
+	$(BIN)/python tools/fidelity_docs.py
 
 .PHONY: bench
 bench: install-dev ## measure against bare Envoy and nginx (needs wrk and nginx; root installs them)

@@ -10,6 +10,7 @@ from gatefleet import plugins
 from gatefleet.compile import ir
 from gatefleet.compile import vars as conditions
 from gatefleet.compile.server_names import Trust
+from gatefleet.discovery import Lookup
 from gatefleet.errors import Invalid
 from gatefleet.filters import chain_position
 from gatefleet.plugin import Plugin
@@ -19,6 +20,7 @@ Json = Mapping[str, Any]
 DEFAULT_TIMEOUT = 60.0
 TLS_SCHEMES = ("https", "grpcs")
 CONSUMER_HEADER: Final = "x-consumer-username"
+HEADER_LINE: Final = re.compile(r"[A-Za-z0-9!#$&'*+.^_`|~-]+ *:[^\x00-\x08\x0a-\x1f\x7f]*")
 HASH_PREFIXES: Final[Mapping[str, ir.HashOn]] = {"http_": "header", "cookie_": "cookie", "arg_": "argument"}
 
 
@@ -81,8 +83,6 @@ def upstream(name: str, body: Json, trust: Trust | None = None) -> ir.Upstream:
 
     `trust` has the certificates it may name by id; without it those names are not looked at.
     """
-    if body.get("service_name") or body.get("discovery_type"):
-        raise Invalid('Error at "/upstream/discovery_type": service discovery is not served yet; give nodes')
     timeout: Json = body.get("timeout") or {}
     pool: Json = body.get("keepalive_pool") or {}
     tls: Json = body.get("tls") or {}
@@ -103,6 +103,32 @@ def upstream(name: str, body: Json, trust: Trust | None = None) -> ir.Upstream:
         verify=bool(tls.get("verify") or body.get("tls_verify")),
         authorities=trust.authorities_of(body.get("ca_certificates") or (), ("ca_certificates",)) if trust else "",
         checks=_checks(body),
+        lookup=_lookup(body, trust) if trust and body.get("service_name") else None,
+    )
+
+
+def _lookup(body: Json, trust: Trust) -> Lookup:
+    """Where an upstream is looked up: `service_name` is <registry>/<namespace>[/<group>]/<name>."""
+    registry_id, *path = str(body["service_name"]).split("/")
+    registry = trust.registries.get(registry_id)
+    if registry is None:
+        raise Invalid(f'Error at "/service_name": service registry [{registry_id}] not found')
+    kind = registry["type"]
+    if body.get("discovery_type") not in {None, kind}:
+        raise Invalid(f'Error at "/discovery_type": service registry [{registry_id}] is of type {kind}')
+    if not 2 <= len(path) <= 3:
+        raise Invalid('Error at "/service_name": value must be <service registry id>/<namespace>[/<group>]/<name>')
+    arguments: Json = body.get("discovery_args") or {}
+    return Lookup(
+        registry=registry_id,
+        type=kind,
+        config=registry.get(f"{kind}_config") or {},
+        patience=int((registry.get("health_check") or {}).get("probe_timeout") or 5),
+        namespace=path[0],
+        group=path[1] if len(path) == 3 else "",
+        service=path[-1],
+        metadata=dict(arguments.get("metadata") or {}),
+        default_port=443 if body.get("scheme") in TLS_SCHEMES else 80,
     )
 
 
@@ -201,7 +227,8 @@ def _retries(upstream: Json) -> int:
     nodes, given = upstream.get("nodes") or (), upstream.get("retries")
     wanted = max(len(nodes) - 1, 0) if given is None else int(given)
     within = float(upstream.get("retry_timeout") or 0)
-    connect = float((upstream.get("timeout") or {}).get("connect") or DEFAULT_TIMEOUT)
+    timeout: Json = upstream.get("timeout") or {}
+    connect = float(timeout.get("connect") or DEFAULT_TIMEOUT)
     return min(wanted, math.ceil(within / connect)) if within else wanted
 
 
@@ -210,6 +237,10 @@ def _checks(upstream: Json) -> Json:
     active: Json = checks.get("active") or {}
     if active.get("type") == "https" and upstream.get("scheme") not in TLS_SCHEMES:
         raise Invalid('Error at "/upstream/checks/active/type": [https] checks need the scheme https or grpcs')
+    if not re.fullmatch(r"/[\x21-\x7e]*", active.get("http_path") or "/"):
+        raise Invalid('Error at "/upstream/checks/active/http_path": it must begin with "/" and hold no blanks')
+    if wrong := [line for line in active.get("req_headers") or () if not HEADER_LINE.fullmatch(line)]:
+        raise Invalid(f'Error at "/upstream/checks/active/req_headers": {wrong[0]!r} is not "name: value"')
     return checks
 
 

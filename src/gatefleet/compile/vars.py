@@ -150,7 +150,8 @@ def _number(value: Any) -> float | None:
 class _Reader:
     """Reads one expression and notes what it asks of the native module."""
 
-    field: str
+    where: str
+    """The field of the document that holds it."""
     more: Mapping[str, str]
     """Further variables that are a header."""
     asked: set[bytes] = field(default_factory=set[bytes])
@@ -158,7 +159,7 @@ class _Reader:
     def any(self, item: Any) -> matcher.Matcher.MatcherList.Predicate:
         if not isinstance(item, list | tuple) or not item:
             raise self.invalid(f"{_shown(item)} is not a condition; write [variable, operator, value] in brackets")
-        parts = cast("list[Any]", list(cast("Sequence[Any]", item)))
+        parts = list(cast("Sequence[Any]", item))
         if _is_logic(parts[0]):
             return self.logic(parts)
         if isinstance(parts[0], list | tuple):
@@ -248,11 +249,11 @@ class _Reader:
 
     def within(self, variable: str, value: Any) -> matcher.Matcher.MatcherList.Predicate:
         listed = cast("Sequence[Any]", value) if isinstance(value, list | tuple) else (value,)
-        networks = [network(text, self.field) for text in listed]
+        networks = [network(text, self.where) for text in listed]
         return in_networks(self.source(variable), networks) if networks else _never()
 
     def invalid(self, reason: str) -> Invalid:
-        return Invalid(f'Error at "{self.field}": {reason}')
+        return Invalid(f'Error at "{self.where}": {reason}')
 
 
 def _folded(variable: str) -> str:
@@ -274,7 +275,7 @@ TESTS: Final[dict[str, Callable[[_Reader, str, Any], matcher.Matcher.MatcherList
     "~~": lambda reader, variable, value: reader.match(variable, value, "-s"),
     "~*": lambda reader, variable, value: reader.match(variable, value, "i-s"),
     "in": lambda reader, variable, value: reader.one_of(variable, value),
-    "has": lambda *_: _never(),
+    "has": lambda _, __, ___: _never(),
     "ipmatch": lambda reader, variable, value: reader.within(variable, value),
 }
 """`has` looks into lists, and every variable known when a route is chosen is one text: it never holds, as in APISIX."""
