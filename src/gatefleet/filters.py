@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
+from urllib.parse import urlsplit
 
 import re2
 from pydantic import Field
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 
 MODULE: Final = "gatefleet"
 SHARED_VM: Final = "gatefleet"
+ASK_HTTP: Final = "gf-ask-http"
+"""The cluster that reaches whoever a request's authority names."""
+ASK_HTTPS: Final = "gf-ask-https"
 MATCHED: Final = "\x01"
 """What `find_any` leaves where a pattern matched: no header can hold it, so nobody can send it."""
 VALUE_MAX: Final = 16384
@@ -269,7 +273,7 @@ def pause(seconds: float, percentage: int = 100, only_with: str = "") -> Filter:
     )
 
 
-def http_version(value: float) -> float:
+def known_http(value: float) -> float:
     """A version of HTTP as gzip and brotli ask for it; raises ValueError for another."""
     if value not in (1.0, 1.1):
         raise ValueError("must be 1.1 or 1.0")
@@ -317,6 +321,19 @@ def cluster_by_header(header: str, clusters: Iterable[str], *, otherwise: str) -
 def _to_cluster(name: str) -> xds_matcher.Matcher.OnMatch:
     action = pack(cluster_matcher.ClusterAction(cluster=name))
     return xds_matcher.Matcher.OnMatch(action=xds.TypedExtensionConfig(name="cluster", typed_config=action))
+
+
+def place_of(uri: str, field: str, *, verify: bool) -> dict[str, Any]:
+    """An address as `lua/ask.lua` needs it; raises Invalid, naming `field`, for one that cannot be asked."""
+    parts = urlsplit(uri)
+    secure = parts.scheme == "https"
+    if not parts.hostname or parts.username is not None:
+        raise Invalid(f"[{field}] has to be an address as https://host:port/path")
+    if secure and not verify:
+        raise Invalid("[ssl_verify] false cannot be carried: certificates are always checked")
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    cluster = ASK_HTTPS if secure else ASK_HTTP
+    return {"cluster": cluster, "secure": secure, "authority": parts.netloc, "path": path}
 
 
 def metadata(namespace: str, values: Mapping[str, Any]) -> Filter:

@@ -49,14 +49,14 @@ class Unhealthy(Conf):
     """When the upstream counts as broken."""
 
     http_statuses: Failed = Field(default=(500,), description="Statuses that are failures.")
-    failures: int = Field(default=3, ge=1, description="How many in a row it takes.")
+    failures: int = Field(default=3, ge=1, le=2**31, description="How many in a row it takes.")
 
 
 class Healthy(Conf):
     """When a broken upstream counts as well again."""
 
     http_statuses: Fine = Field(default=(200,), description="Statuses that are successes.")
-    successes: int = Field(default=3, ge=1, description="How many in a row it takes.")
+    successes: int = Field(default=3, ge=1, le=2**31, description="How many in a row it takes.")
 
 
 class ApiBreaker(Conf):

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
-from gatefleet.filters import compress, http_version
+from gatefleet.filters import compress, known_http
 from gatefleet.plugin import Conf, Effect, Phase, Plugin, Scope
 from gatefleet.protos.envoy.extensions.compression.brotli.compressor import v3 as brotli
 from gatefleet.protos.google import protobuf as wkt
@@ -31,7 +31,7 @@ class Brotli(Conf):
     lgblock: int = Field(
         default=0, ge=0, le=24, description="Largest size of a block of input, as a power of two; 0 lets Brotli choose."
     )
-    http_version: Annotated[float, AfterValidator(http_version)] = Field(
+    http_version: Annotated[float, AfterValidator(known_http)] = Field(
         default=1.1, description="The least version of a client's HTTP, 1.1 or 1.0."
     )
     vary: bool = Field(default=False, description="Send `Vary: Accept-Encoding`. It is always sent.")

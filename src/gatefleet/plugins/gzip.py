@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from gatefleet.filters import compress, http_version
+from gatefleet.filters import compress, known_http
 from gatefleet.plugin import Conf, Effect, Phase, Plugin, Scope
 from gatefleet.protos.envoy.extensions.compression.gzip.compressor import v3 as gzip
 from gatefleet.protos.google import protobuf as wkt
@@ -32,7 +32,7 @@ class Gzip(Conf):
         default=20, ge=1, lt=2**32, description="Compress only what the Content-Length says is at least as long."
     )
     comp_level: int = Field(default=1, ge=1, le=9, description="From fastest to smallest.")
-    http_version: Annotated[float, AfterValidator(http_version)] = Field(
+    http_version: Annotated[float, AfterValidator(known_http)] = Field(
         default=1.1, description="The least version of a client's HTTP, 1.1 or 1.0."
     )
     buffers: Buffers = Field(default=Buffers(), description="Accepted, without effect on what clients see.")

@@ -19,7 +19,9 @@ from gatefleet.plugin import Conf, Effect, Phase, Plugin, Scope
 class LimitReq(Conf):
     """`rate` requests per second for each value of the key."""
 
-    rate: float = Field(gt=0, le=1e6, allow_inf_nan=False, description="Requests per second that pass without waiting.")
+    rate: float = Field(
+        ge=0.001, le=1e6, allow_inf_nan=False, description="Requests per second that pass without waiting."
+    )
     burst: float = Field(
         ge=0,
         le=1e6,
