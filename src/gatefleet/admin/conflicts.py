@@ -7,7 +7,8 @@ from itertools import groupby, takewhile
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.dialects.postgresql import array
 
 from gatefleet.errors import Conflict
 from gatefleet.resources import Document
@@ -69,13 +70,30 @@ class Conflicts:
         return [f"gateway group [{group_id}]: {_said(pairs, verb)}" for pairs, verb in kinds if pairs]
 
 
-async def neighbours(documents: Documents, but: Collection[str]) -> list[Document]:
-    """The group's services except these, and their routes, for `conflicts`; their plugins and secrets are left out."""
-    body = R.body.op("-")("plugins")
-    mine = (R.group_id == documents.group_id) & R.kind.in_(["services", "routes", "stream_routes"])
-    rows = await documents.connection.execute(select(R.kind, R.id, R.parent, body.label("body")).where(mine))
-    found = (Document(row.kind, row.id, row.parent, row.body) for row in rows)
-    return [document for document in found if (document.parent or document.id) not in but]
+async def neighbours(documents: Documents, coming: Collection[Document]) -> list[Document]:
+    """For `conflicts`: the group's other services on the hosts of these, and their routes, without what matters not."""
+    own = {document.id for document in coming if document.kind == "services"}
+    hosts = {host for document in coming if document.kind == "services" for host in _hosts(document.body)}
+    services = [document for document in await _bodies(documents, R.kind == "services") if document.id not in own]
+    near = [document for document in services if hosts.intersection(_hosts(document.body))]
+    if not near:
+        return []
+    below = R.kind.in_(["routes", "stream_routes"]) & R.parent.in_([document.id for document in near])
+    return [*near, *await _bodies(documents, below)]
+
+
+async def _bodies(documents: Documents, condition: ColumnElement[bool]) -> list[Document]:
+    """Documents without plugins and upstreams, which is where secrets are."""
+    body = R.body.op("-")(array(["plugins", "upstream"]))
+    statement = select(R.kind, R.id, R.parent, body.label("body")).where(R.group_id == documents.group_id, condition)
+    return [Document(row.kind, row.id, row.parent, row.body) for row in await documents.connection.execute(statement)]
+
+
+def _hosts(service: Mapping[str, Any]) -> list[str]:
+    """What a service's routes answer to; those of a stream service answer to ports."""
+    if service.get("type") == "stream":
+        return ["stream"]
+    return [host.lower() for host in service.get("hosts") or ["*"]]
 
 
 def conflicts(wanted: Iterable[Document], present: Iterable[Document]) -> Conflicts:
@@ -151,9 +169,9 @@ def _http(route: Document, service: Mapping[str, Any]) -> Iterator[Target]:
     met = msgspec.json.encode({name: body[name] for name in CONDITIONS if body.get(name)}, order="sorted")
     names = (str(route.parent), str(service["name"]), route.id, str(body["name"]))
     methods = frozenset[str](body.get("methods") or ())
-    for host in service.get("hosts") or ["*"]:
+    for host in _hosts(service):
         for path in body["paths"]:
-            yield Target(*names, host.lower(), prefix + path, methods, body.get("priority", 0), met)
+            yield Target(*names, host, prefix + path, methods, body.get("priority", 0), met)
 
 
 def _stream(route: Document, service: Mapping[str, Any]) -> Target:

@@ -172,7 +172,7 @@ async def _conflict_check(request: Request) -> Response:
         coming = [document for item in order.items for document in await _coming(releases, item)]
         others: list[Document] = []
         for documents in (await reading(connection, store.cipher, order)).values():
-            others.extend(await neighbours(documents, {item.service_id for item in order.items}))
+            others.extend(await neighbours(documents, coming))
     return value(conflicts(coming, others).plain())
 
 
@@ -235,8 +235,9 @@ async def _plan_runtime(request: Request, documents: Documents, patch: Any) -> P
     running = await releases.version(publication.version_id) if publication and publication.version_id else None
     action = _switch(service, outcome)
     step = Step(service_id, action, present, outcome, running, running.id if running else None)
-    others = await neighbours(documents, {service_id}) if outcome.upserts else []
-    planned = GroupPlan(documents.group_id, (step,), conflicts(outcome.after(present), others))
+    coming = outcome.after(present)
+    others = await neighbours(documents, coming) if outcome.upserts else []
+    planned = GroupPlan(documents.group_id, (step,), conflicts(coming, others))
     return Plan(action, _note(request), (planned,), (running,) if running else ())
 
 

@@ -206,8 +206,7 @@ async def _plan_group(releases: Releases, order: Order, documents: Documents, wa
     if order.operation == "unpublish":
         return GroupPlan(documents.group_id, tuple(steps))
     coming = [document for step in steps for document in step.outcome.after(step.present)]
-    others = await neighbours(documents, {step.service_id for step in steps})
-    return GroupPlan(documents.group_id, tuple(steps), conflicts(coming, others))
+    return GroupPlan(documents.group_id, tuple(steps), conflicts(coming, await neighbours(documents, coming)))
 
 
 async def _step(releases: Releases, order: Order, documents: Documents, wanted: Wanted) -> Step:

@@ -28,7 +28,7 @@ async def tried(
     present = [each for family in families.values() for each in family]
     after = list((_gone(document, present) if gone else Outcome((document,))).after(present))
     services: Families = families if any(each.kind == "services" for each in present) else {}
-    found = conflicts(after, await neighbours(documents, services) if services else [])
+    found = conflicts(after, await neighbours(documents, after) if services else [])
     leaving = await _leaving(Releases(documents.connection, cipher), documents.group_id, services, after)
     changes = diff(present, after)
     group = {
