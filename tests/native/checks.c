@@ -416,6 +416,12 @@ static void without_tables_everything_is_closed(void) {
   fake = fake_new("1.1.1.1:1");
   CHECK(run("limit-count", &counter, fake) == HEADERS_CONTINUE && fake->status == 0);
   fake_free(fake);
+  struct bytes rate = {.size = 0};
+  static const char *const given[][2] = {{"owner", "x"}, {"key", "=all"}, {"interval", "1000"}, {"most", "0"}};
+  for (size_t i = 0; i < 4; i++) field(&rate, given[i][0], given[i][1]);
+  fake = fake_new("1.1.1.1:1");
+  CHECK(run("limit-req", &rate, fake) == HEADERS_STOP && fake->status == 500);
+  fake_free(fake);
 }
 
 /* ---- connections ---- */
