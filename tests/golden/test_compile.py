@@ -13,7 +13,9 @@ from google.protobuf import message_factory
 from gatefleet import snapshot
 from gatefleet.compile.compiler import Compiled, Compiler
 from gatefleet.protos import POOL
+from gatefleet.protos.envoy.config.listener.v3 import Listener
 from gatefleet.resources import KINDS, Document
+from gatefleet.snapshot import Entry, entry
 
 
 def documents(case: Path) -> Iterator[Document]:
@@ -35,10 +37,25 @@ def readable(type_url: str, body: bytes) -> Any:
 
 
 def shown(compiled: Compiled) -> str:
-    kept = {t: entries for t, entries in compiled.snapshot.entries.items() if t != snapshot.LISTENER}
-    resources = {t.rpartition(".")[2]: {n: readable(t, e.body) for n, e in found.items()} for t, found in kept.items()}
+    kept = dict(compiled.snapshot.entries)
+    kept[snapshot.LISTENER] = {n: own for n, e in kept[snapshot.LISTENER].items() if (own := _own_part(n, e))}
+    readables = {t: {n: readable(t, e.body) for n, e in found.items()} for t, found in kept.items() if found}
+    resources = {t.rpartition(".")[2]: found for t, found in readables.items()}
     scripts = resources.pop("Script", None)
     return dump({**resources, "problems": dict(compiled.problems), "scripts": len(scripts or ())})
+
+
+def _own_part(name: str, listener: Entry) -> Entry | None:
+    """What a group's documents say of a listener: the chains of TLS without what is the same in every group."""
+    if name.startswith(snapshot.STREAM_LISTENER):
+        return listener
+    message = Listener.FromString(listener.body)
+    if name != "https" or len(message.filter_chains) == 1:
+        return None
+    for chain in message.filter_chains:
+        del chain.filters[:]
+    own = Listener(filter_chains=message.filter_chains, filter_chain_matcher=message.filter_chain_matcher)
+    return entry(own.SerializeToString(deterministic=True))
 
 
 @pytest.mark.parametrize("case", cases("compile"), ids=case_id)
