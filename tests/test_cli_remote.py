@@ -31,6 +31,7 @@ class Shell:
     """Runs commands against one server; `api` sees the same database."""
 
     server: str
+    secure: str
     api: Api
     folder: Path
 
@@ -52,7 +53,7 @@ class Shell:
 @pytest.fixture
 async def shell(admin_settings: AdminSettings, api: Api, tmp_path: Path) -> AsyncIterator[Shell]:
     async with serving(admin_settings) as ports:
-        yield Shell(f"http://127.0.0.1:{ports.http}", api, tmp_path)
+        yield Shell(f"http://127.0.0.1:{ports.http}", f"https://127.0.0.1:{ports.https}", api, tmp_path)
 
 
 async def test_a_file_is_compared_applied_dumped_and_taken_back(shell: Shell) -> None:
@@ -125,6 +126,11 @@ async def test_what_is_wrong_is_said_and_has_an_exit_code(shell: Shell) -> None:
     assert "not valid" in (await shell("dump", expect=Exit.ERROR, GATEFLEET_TOKEN="a7ee-wrong")).stderr
     nobody = "http://127.0.0.1:1"
     assert f"[{nobody}] does not answer" in (await shell("dump", "--server", nobody, expect=Exit.ERROR)).stderr
+    told = await shell("dump", "--server", shell.secure, expect=Exit.ERROR)
+    assert "give its CA with --ca, or --insecure" in told.stderr
+    await shell("dump", "--server", shell.secure, "--insecure")
+    await shell("dump", "--server", shell.secure, "--ca", str(shell.folder / "self-signed.crt"))
+    assert "there is no file" in (await shell("dump", "--ca", "/none", expect=Exit.USAGE)).stderr
     assert "no ring runs" in (await shell("promote", expect=Exit.USAGE)).stderr
     assert "host:port" in (await shell("sync", "s", "--to", "default", "--node", "x", expect=Exit.USAGE)).stderr
     await shell("diff", expect=Exit.USAGE)
