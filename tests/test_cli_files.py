@@ -7,6 +7,8 @@ import pytest
 
 from gatefleet.cli.files import as_yaml, read
 from gatefleet.cli.remote import WrongUse
+from gatefleet.resources import Published
+from gatefleet.resources.declared import read as declared_by
 
 
 @pytest.mark.parametrize(
@@ -113,3 +115,17 @@ def test_what_is_written_reads_back(tmp_path: Path) -> None:
     (tmp_path / "f.yaml").write_text(as_yaml(value))
     assert read([tmp_path / "f.yaml"]) == value
     assert "cert: |" in as_yaml(value)
+
+
+def test_the_guides_example_is_what_it_says(tmp_path: Path) -> None:
+    guide = (Path(__file__).parent.parent / "docs" / "guide" / "declarative.md").read_text()
+    (tmp_path / "shop.yaml").write_text(guide.partition("```yaml\n")[2].partition("```")[0])
+    declared = declared_by(read([tmp_path / "shop.yaml"]), Published())
+    assert not declared.problems
+    assert [kind for kind, _ in declared.documents] == [
+        "services",
+        "routes",
+        "consumers",
+        "credentials",
+        "global_rules",
+    ]

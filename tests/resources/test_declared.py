@@ -170,6 +170,10 @@ def test_what_does_not_fit_together_is_told() -> None:
         "/services/0/routes/0/service_id",
         "/services/1/upstream/client_certificate",
     ]
+    held = group({"services": [{"id": "s", "name": "s", "routes": [{"name": "r", "paths": ["/"]}]}]})
+    declared = read({"services": [{"id": "s", "name": "s", "type": "stream"}]}, held)
+    after = held.changed(declared.documents.values())
+    assert [problem.pointer for problem in misfits(declared, [], after)] == ["/services/0/type"]
     user = Document("services", "u", None, {"name": "u", "upstream": {"client_certificate": "c", "nodes": NODES}})
     declared = read({"certificates": []}, Published())
     gone = [Document("certificates", "c", None, {})]

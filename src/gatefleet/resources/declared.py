@@ -133,15 +133,30 @@ def misfits(declared: Declared, gone: Iterable[Document], after: Published) -> l
         wrong = misplaced(document, cast("str | None", above.body.get("type"))) if above else None
         if wrong:
             found.append(moved(wrong, at))
-    return [*found, *_still_used(declared, gone, after)]
+    return [*found, *_left_behind(declared, after), *_still_used(declared, gone, after)]
+
+
+def _left_behind(declared: Declared, after: Published) -> Iterator[Problem]:
+    """What the document does not name and cannot stay: it belongs to a service that becomes one of another type."""
+    for path, kind in KINDS.items():
+        if kind.owner is None:
+            continue
+        for key, document in after.all(path).items():
+            owner = declared.documents.get((kind.owner.kind, str(document.parent)))
+            if owner is None or (path, key) in declared.documents:
+                continue
+            if misplaced(document, cast("str | None", owner.body.get("type"))):
+                said = f"{kind.singular.replace('_', ' ')} [{document.id}]"
+                at = (*declared.places[owner.kind, owner.key], "type")
+                yield Problem(at, f"{said} belongs to it and cannot be below a service of this type; prune it")
 
 
 def _still_used(declared: Declared, gone: Iterable[Document], after: Published) -> Iterator[Problem]:
     """What is taken away although resources that the document does not name refer to it."""
     doomed = {(document.kind, document.id) for document in gone}
+    if not doomed:
+        return
     for path, kind in KINDS.items():
-        if not kind.refers or not doomed:
-            continue
         for key, document in after.all(path).items():
             for reference in references(path, document.body):
                 if (reference.kind, reference.id) in doomed and (path, key) not in declared.documents:
