@@ -25,7 +25,7 @@ PAGE: Final = ROOT / "docs" / "reference" / "fidelity.md"
 CASES: Final = ROOT / "tests" / "conformance" / "cases"
 MARK: Final = "<!-- Written by tools/fidelity_docs.py: `make docs`. -->"
 DESCRIBING: Final = frozenset({"name", "desc", "labels", "service_id", "plugins"})
-REFUSED: Final = re.compile(r"[Nn]ot supported|: refused|(?:`\w+`|they|it) (?:is|are) refused")
+REFUSED: Final = re.compile(r"(?i)not supported|: refused|(?:`\w+`|they|it) (?:is|are) refused")
 RE2: Final = re.compile(r"\bRE2\b")
 
 ROUTES: Final[Mapping[str, str]] = {
@@ -77,6 +77,34 @@ UPSTREAMS: Final[Mapping[str, str]] = {
     "checks.passive.unhealthy.tcp_failures": "in a row, connections refused or not taken in time; 0 switches it off",
     "checks.passive.unhealthy.timeouts": "**differs**: counted with tcp_failures",
 }
+STREAM_ROUTES: Final[Mapping[str, str]] = {
+    "server_port": "the node opens it; without one a route works on the ports that other stream routes open",
+    "server_addr": "an address or a network",
+    "remote_addr": "the peer's address or network",
+    "sni": "exact or `*.suffix`; TLS ends at the node, with the group's certificate for the name",
+    "tls_passthrough": "ours: the encrypted bytes are passed on, by server name",
+    "several on one port": "**differs**: the most specific one wins, in whatever order they were made",
+    "upstream.scheme": "`tcp`, `udp`, `tls`; with `tls` the upstream is asked for the client's server name",
+    "upstream.hash_on, key": "the client's address; others are refused",
+}
+STREAM_PLUGINS: Final[Mapping[str, str]] = {
+    "ip-restriction": "TCP and UDP; closed before a byte is read, so `message` is not sent",
+    "limit-conn": "TCP; `burst` above 0 is **refused**: a connection cannot be delayed; `policy` local only",
+    "traffic-split": "TCP; `match` is **refused**: the first rule's weights count for all",
+    "prometheus": "TCP; `apisix_stream_connection_total`, and bytes of our own",
+    "mqtt-proxy, syslog": "**refused**",
+}
+SERVER_NAMES: Final[Mapping[str, str]] = {
+    "snis, domain": "exact, or `*.suffix` one level below; claimed twice, one that asks for client certificates wins",
+    "cert, key, certs, keys, certificates": "RSA and ECDSA side by side; each client is shown the one it can check",
+    "ssl_protocols": "TLSv1.1 to TLSv1.3 without a gap",
+    "client.ca, mtls.ca_certificates": "a certificate that is shown and not from them fails the handshake, always",
+    "client.depth, mtls.depth": "authorities between the client's certificate and the trusted one",
+    "skip_mtls_uri_regex": "**differs**: RE2; other paths without a certificate are answered 400",
+    "Host and server name": "a host that wants certificates answers 400 on connections for other objects' names",
+    "type": "`client` is **refused**: use `certificates`",
+    "plugins": "**refused** on SNIs",
+}
 META: Final[Mapping[str, str]] = {
     "disable": "also switches off what the service, or for a consumer the route, brings",
     "priority": "moves the plugin within its phase",
@@ -110,6 +138,9 @@ def page() -> Iterator[str]:
     yield from table("Services", dict.fromkeys(fields(Service, ""), ""), None)
     known = {**dict.fromkeys(upstream_fields(), ""), **UPSTREAMS}
     yield from table("Upstreams", dict(sorted(known.items())), counted["upstreams"] + counted["upstreams-consumers"])
+    yield from table("Stream routes", STREAM_ROUTES, None)
+    yield from table("Plugins on stream routes", STREAM_PLUGINS, None)
+    yield from table("SSL objects and SNIs", SERVER_NAMES, None)
     yield from table("Every plugin: `_meta`", {name: META[name] for name in Meta.model_fields}, counted["meta"])
     yield from plugins(counted)
 
