@@ -96,6 +96,8 @@ async def _refuse(request: Request, error: Exception) -> Response:
         log.error("the request failed", error=message)
     headers = {"WWW-Authenticate": 'Basic realm="gatefleet"'} if status == 401 and _wants_basic(request) else {}
     more: dict[str, Any] = {}
+    if isinstance(error, HTTPException):
+        headers |= error.headers or {}
     if isinstance(error, TooMany):
         headers["Retry-After"] = str(error.seconds)
     if isinstance(error, Conflict) and error.value is not None:
