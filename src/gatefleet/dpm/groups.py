@@ -127,7 +127,8 @@ class Group:
         if self._variants is None or changes.full:
             self._variants = Variants()
         work = (self._variants, self._keys, self.id, changes, ring.overlay if ring else None, int(time.time()))
-        large = len(changes.upserts) > _LARGE or ring is not self.ring
+        ends_or_begins = [r.overlay.size for r in (ring, self.ring) if r and ring is not self.ring]
+        large = len(changes.upserts) + sum(ends_or_begins) > _LARGE
         made = await asyncio.to_thread(_compile, *work) if large else _compile(*work)
         self._publish(made, ring)
         count = sum(len(entries) for entries in made.main.entries.values())

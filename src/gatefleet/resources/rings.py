@@ -34,6 +34,11 @@ class Overlay:
         """The documents in which the ring differs from the rest."""
         return frozenset((*((document.kind, document.key) for document in self.upserts), *self.deletes))
 
+    @property
+    def size(self) -> int:
+        """How many documents are compiled anew when the ring starts, about."""
+        return len(self.upserts) + len(self.deletes) + len(self.present)
+
     def labels(self) -> Mapping[str, frozenset[str]]:
         """Service id to what its requests are counted under: its id, or the names it goes by."""
         services = [d for d in (*self.present, *self.upserts) if d.kind == "services"]
