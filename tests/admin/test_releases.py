@@ -278,3 +278,22 @@ async def test_a_direct_edit_can_be_tried(api: Api, shop: str) -> None:
     assert "not found" in await api.refused("POST", "/apisix/admin/routes?dry_run=true", {**more, "service_id": "no"})
     assert await revision(api) == at + 1
     assert (await live(api, shop))["version"] == "1.0.0"
+
+
+async def test_an_edit_that_changes_nothing_leaves_the_version_also_where_it_holds_secrets(api: Api, shop: str) -> None:
+    sealed = {"name": "form", "paths": ["/form"], "service_id": shop, "plugins": {"csrf": {"key": "a-key-of-the-shop"}}}
+    made = (await api.call("POST", "/api/routes/template", sealed))["value"]["id"]
+    await publish(api, shop, "2.0.0")
+    await api.call("PUT", f"/apisix/admin/routes/{made}", sealed)
+    service = (await api.call("GET", f"/apisix/admin/services/{shop}"))["value"]
+    await api.call("PUT", f"/apisix/admin/services/{shop}", {**service, "hosts": ["c.shop"], "desc": "ours"})
+    assert (await live(api, shop))["version"] == "2.0.0"
+    await api.call("PUT", "/apisix/admin/services/other", {"name": "other"})
+    await api.call("PUT", f"/apisix/admin/routes/{made}", {**sealed, "service_id": "other"})
+    assert "version" not in await live(api, shop)
+    text = (await roll_back(api, shop, "2.0.0", dry_run=True, expect=409))["error_msg"]
+    assert f"route [{made}] of service [{shop}]" in text
+    await api.call("PUT", f"/apisix/admin/routes/{made}", {**sealed, "plugins": {"csrf": {"key": "another"}}})
+    tried = (await roll_back(api, shop, "2.0.0", dry_run=True))["value"]
+    (group,) = tried["groups"]
+    assert group["text"] == ["service shop: desc removed (was ours)", "route form: plugin csrf: key (secret changed)"]

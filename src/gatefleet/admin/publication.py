@@ -10,7 +10,7 @@ from gatefleet.admin.web import control
 from gatefleet.errors import Invalid
 from gatefleet.resources import Document
 from gatefleet.resources.diff import same
-from gatefleet.resources.publishing import ALWAYS_EDITABLE, ROUTE_KINDS, runs
+from gatefleet.resources.publishing import ALWAYS_EDITABLE, ROUTE_KINDS, still
 from gatefleet.store import Documents
 from gatefleet.store.releases import Deed, Releases
 
@@ -43,14 +43,20 @@ async def edited(documents: Documents, document: Document, request: Request) -> 
     published = await releases.publication(documents.group_id, service_id)
     if published is None:
         return
-    present = await documents.family("services", service_id)
+    service = await documents.get("services", service_id)
     operator, revision = caller_of(request).name, revision_of(documents)
-    if not present:
+    if service is None:
         await releases.end_publication(documents.group_id, service_id, Deed("offline", operator, revision))
-        return
-    version = await releases.version(published.version_id) if published.version_id else None
-    if version and not runs(version.content, present):
+    elif published.version_id and not await _still(documents, releases, published.version_id, document):
         await releases.clear_version(documents.group_id, service_id, Deed("edit", operator, revision))
+
+
+async def _still(documents: Documents, releases: Releases, version_id: str, document: Document) -> bool:
+    """Whether the service still runs the version it ran before this document was written or deleted."""
+    found = await documents.get(document.kind, document.key)
+    held = found.document if found and found.document.parent == document.parent else None
+    part = await releases.part(version_id, document.kind, document.id)
+    return still(held, part) if held and part is not None else held is None and part is None
 
 
 def _versioned(document: Document) -> Document:

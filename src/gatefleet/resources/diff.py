@@ -101,7 +101,8 @@ def _change(old: Document | None, new: Document | None) -> Change | None:
         return None
     one, other = (_comparable(old) if old else {}), (_comparable(new) if new else {})
     if old and new and "plugins" in one.keys() | other.keys():
-        one, other = {"plugins": {}, **one}, {"plugins": {}, **other}
+        none: dict[str, Any] = {"plugins": {}}
+        one, other = none | one, none | other
     fields = tuple(_fields((), one, other))
     if old and new and not fields:
         return None

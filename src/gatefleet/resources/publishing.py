@@ -108,19 +108,19 @@ def publish(
 
 def runs(content: Content, present: Iterable[Document]) -> bool:
     """Whether a group's service still does what the version says: the same plugins and the same routes."""
-    held = {
-        (document.kind, document.key): document for document in present if document.kind in {"services", *ROUTE_KINDS}
-    }
+    versioned = (document for document in present if document.kind in {"services", *ROUTE_KINDS})
+    held = {(document.kind, document.key): document for document in versioned}
     service_id = next((key for kind, key in held if kind == "services"), "")
-    service, *routes = documents_of(service_id, content)
-    there = held.pop(("services", service_id), None)
-    if there is None or held.keys() != {(route.kind, route.key) for route in routes}:
+    wanted = documents_of(service_id, content)
+    if held.keys() != {(document.kind, document.key) for document in wanted}:
         return False
-    same_plugins = (service.body.get("plugins") or {}) == (there.body.get("plugins") or {})
-    return same_plugins and all(_still(held[route.kind, route.key], route) for route in routes)
+    return all(still(held[document.kind, document.key], document.body) for document in wanted)
 
 
-def _still(held: Document, route: Document) -> bool:
-    """Defaults that came after the version was made are no edit."""
-    shape = KINDS[route.kind].shape_of(route.body)
-    return same(held, route) or same(held, replace(route, body=with_defaults(shape, route.body)))
+def still(held: Document, body: Mapping[str, Any]) -> bool:
+    """Whether a service or route does what a version holds of it; defaults that came after the version are no edit."""
+    if held.kind == "services":
+        return (held.body.get("plugins") or {}) == (body.get("plugins") or {})
+    old = replace(held, body=body)
+    shape = KINDS[held.kind].shape_of(body)
+    return same(held, old) or same(held, replace(held, body=with_defaults(shape, body)))

@@ -1,7 +1,7 @@
 """Service templates, their immutable versions, and which version every gateway group runs."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -183,6 +183,16 @@ class Releases:
     async def version(self, version_id: str) -> Version | None:
         row = (await self.connection.execute(select(service_version).where(V.id == version_id))).one_or_none()
         return self._version(row) if row else None
+
+    async def part(self, version_id: str, kind: str, id: str) -> Mapping[str, Any] | None:  # noqa: A002
+        """What a version holds of its service or of one of its routes, without reading the rest; None if nothing."""
+        path = ("service",) if kind == "services" else (kind, id)
+        body = V.content[path].label("body")
+        row = (await self.connection.execute(select(body, V.sealed).where(V.id == version_id))).one_or_none()
+        if row is None or row.body is None:
+            return None
+        mine = [each[len(path) :] for each in row.sealed if tuple(each[: len(path)]) == path]
+        return unseal(self._cipher, "/".join((f"version/{version_id}", *path)), row.body, mine)
 
     async def find_version(self, service_id: str, name: str) -> Version | None:
         condition = and_(V.service_id == service_id, V.version == name)
