@@ -5,6 +5,7 @@ addresses and ports of its own; what is said here are the default ones.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Final
 
 from gatefleet.compile.emit import chains
@@ -79,7 +80,8 @@ def _public(name: str, chains: Sequence[listener.FilterChain]) -> listener.Liste
 
 def http_filter(more: Sequence[core.TypedExtensionConfig] = ()) -> listener.Filter:
     """Requests of a public listener; `more` changes their headers after the native module, before the route."""
-    message = _manager(public=True)
+    message = hcm.HttpConnectionManager()
+    message.CopyFrom(_public_manager())
     message.early_header_mutation_extensions.extend(more)
     return listener.Filter(name="http", typed_config=pack(message))
 
@@ -101,6 +103,12 @@ def _probe() -> listener.Listener:
 _INSPECTOR: Final = listener.ListenerFilter(
     name="envoy.filters.listener.tls_inspector", typed_config=pack(tls_inspector.TlsInspector())
 )
+
+
+@cache
+def _public_manager() -> hcm.HttpConnectionManager:
+    """To be copied: every chain of names that stand apart has one."""
+    return _manager(public=True)
 
 
 def _manager(*, public: bool) -> hcm.HttpConnectionManager:
@@ -166,7 +174,8 @@ def _filters() -> Iterator[hcm.HttpFilter]:
     )
 
 
-def on_demand_tls(alpn: Sequence[str] = HTTP_PROTOCOLS) -> core.TransportSocket:
+@cache
+def on_demand_tls(alpn: tuple[str, ...] = HTTP_PROTOCOLS) -> core.TransportSocket:
     """TLS ends here, with the certificate that the node's agent has for the client's server name."""
     selector = on_demand.Config(
         config_source=ADS,
