@@ -126,6 +126,7 @@ def bootstrap(sites: Mapping[str, Site], run_dir: Path, *, port: int, upstream: 
         "route_config": {
             "virtual_hosts": [virtual_host(name, site, run_dir) for name, site in sites.items()],
             "request_headers_to_remove": ["x-gf-scope", "x-gf-path", "x-envoy-external-address"],
+            "validate_clusters": False,
         },
     }
     listener = {"address": _address(port), "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}]}

@@ -1,16 +1,15 @@
 local SAFE = { GET = true, HEAD = true, OPTIONS = true }
 
+local HEX16, HEX32 = string.rep("%02x", 16), string.rep("%02x", 32)
+
 local function signature(random, made_at, key)
-  return (gsub(hmac("SHA256", key, random .. "." .. format("%d", made_at)), ".", function(char)
-    return format("%02x", byte(char))
-  end))
+  return format(HEX32, byte(hmac("SHA256", key, random .. "." .. format("%d", made_at)), 1, 32))
 end
 
 local function new_token(handle, conf)
-  local now, random = os.time(), gsub(random_bytes(16), ".", function(char)
-    return format("%02x", byte(char))
-  end)
-  return handle:base64Escape(json_text({ random = random, expires = now, sign = signature(random, now, conf.key) }))
+  local now, random = os.time(), format(HEX16, byte(random_bytes(16), 1, 16))
+  local token = '{"expires":%d,"random":"%s","sign":"%s"}'
+  return handle:base64Escape(format(token, now, random, signature(random, now, conf.key)))
 end
 
 local function good(conf, token)

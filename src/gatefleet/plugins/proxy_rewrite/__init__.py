@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from gatefleet.errors import Invalid
 from gatefleet.filters import (
@@ -64,6 +64,8 @@ Values = HeaderValue | Annotated[tuple[HeaderValue, ...], Field(strict=False, mi
 
 class HeaderChanges(Conf):
     """Done in the order add, set, remove."""
+
+    model_config = ConfigDict(**Conf.model_config | {"extra": "forbid"})  # other names are headers: the short form
 
     add: dict[HeaderName, Values] | None = Field(default=None, min_length=1, description="Headers to add, by name.")
     set: dict[HeaderName, Values] | None = Field(default=None, min_length=1, description="Headers to set, by name.")

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from gatefleet.filters import (
     HeaderName,
@@ -35,6 +35,8 @@ LITERAL = re.compile(r"(?:[^\\^$.|?*+()\[\]{}]|\\[^A-Za-z0-9])+")
 
 class HeaderChanges(Conf):
     """Done in the order add, set, remove."""
+
+    model_config = ConfigDict(**Conf.model_config | {"extra": "forbid"})  # other names are headers: the short form
 
     add: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$&'*+.^_`|~-]+\s*:[^\x00-\x08\x0a-\x1f\x7f]+$")]] | None = (
         Field(default=None, min_length=1, description="Headers to add, each as `Name: value`.")
