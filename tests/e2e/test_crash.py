@@ -45,7 +45,7 @@ class Publisher:
             assert answer.status_code in {200, 503}, answer.text
             (self.answered if answer.status_code == 200 else self.unknown).add(version)
         if version in self.unknown:
-            eventually(self.fleet.ready, 20)
+            eventually(lambda: self.fleet.ready() and self.versions(), 20)
 
     def versions(self) -> list[str]:
         """The versions there are, oldest first."""
