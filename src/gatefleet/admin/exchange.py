@@ -81,7 +81,7 @@ def router() -> APIRouter:
 async def _convert(request: Request) -> Response:
     """The service and routes a document describes; nothing is stored."""
     found = await run_in_threadpool(_understood, (await read_shape(request, Raw)).raw_openapi)
-    _documents(found)
+    await run_in_threadpool(_documents, found)
     return _answered(found.preview(), found)
 
 
@@ -91,7 +91,7 @@ async def _import(request: Request) -> Response:
     From an OpenAPI document (JSON or YAML, as the body or in `raw_openapi`), or from a preview, as it is or edited.
     """
     found = await run_in_threadpool(_understood, await read_text(request))
-    service, routes = _documents(found)
+    service, routes = await run_in_threadpool(_documents, found)
     hidden = [error for document in (service, *routes) for error in _stars(document)]
     if hidden:
         raise Invalid("; ".join(hidden[:SHOWN_PROBLEMS]))

@@ -64,6 +64,7 @@ def problems(kind: str, id: str, body: Mapping[str, Any]) -> Iterator[str]:  # n
     """Every problem of a prepared body, as sentences."""
     if kind == "plugin_metadata":
         yield from _metadata_problems(id, body)
+        yield from _reference_problems(body, ())
         return
     try:
         shaped = KINDS[kind].shape_of(body).model_validate(body)
