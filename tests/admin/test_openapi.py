@@ -3,6 +3,9 @@
 import pytest
 from admin_api import Api
 
+from gatefleet.admin.openapi_import import imported
+from gatefleet.admin.openapi_read import checked
+
 pytestmark = pytest.mark.anyio
 
 
@@ -19,3 +22,4 @@ async def test_the_description_names_every_endpoint_and_the_shapes_of_the_kinds(
     assert "key" not in schemas["ssl_shown"]["properties"]
     operations = [operation for path in description["paths"].values() for operation in path.values()]
     assert len({operation["operationId"] for operation in operations}) == len(operations) > 140
+    assert len(imported(checked(description)).routes) == len(operations), "and it is an OpenAPI document"
