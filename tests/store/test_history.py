@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, text, update
 
@@ -90,6 +90,7 @@ async def held(store: Store, group_id: str, number: int) -> State:
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(plan=[[("put", "credentials", "b", "a", "one")], [("put", "consumers", "a", "a", "one")]], keep=4, back=1)
 @given(plan=plans, keep=st.integers(1, 4), back=st.integers(0, 7))
 async def test_every_kept_revision_reads_as_it_was_and_can_be_gone_back_to(
     store: Store, plan: list[list[Any]], keep: int, back: int

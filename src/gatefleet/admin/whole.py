@@ -59,8 +59,13 @@ def plan(before: Iterable[Document], after: Iterable[Document]) -> Plan:
     """What leads from one state of a group to another; what is the same in both is not written."""
     old = {(document.kind, document.key): document for document in before}
     new = {(document.kind, document.key): document for document in after}
-    upserts = tuple(document for name, document in new.items() if not same(old.get(name), document))
     gone = tuple(document for name, document in old.items() if name not in new)
+    lost = {(document.kind, document.id) for document in gone}
+    upserts = tuple(
+        document
+        for name, document in new.items()
+        if not same(held := old.get(name), document) or (held and _owner(held) in lost)
+    )
     services = {service for document in (*upserts, *gone) if (service := service_of(document))}
     families: dict[str, list[Document]] = {service: [] for service in sorted(services)}
     others: list[Document] = []
@@ -124,8 +129,10 @@ def service_of(document: Document) -> str | None:
 def _roots(gone: Sequence[Document]) -> tuple[tuple[str, str], ...]:
     """What to delete so that all of these are gone: what a deleted owner takes along need not be named."""
     names = {(document.kind, document.id) for document in gone}
-    return tuple(
-        (document.kind, document.key)
-        for document in gone
-        if not ((owner := KINDS[document.kind].owner) and (owner.kind, document.parent) in names)
-    )
+    return tuple((document.kind, document.key) for document in gone if _owner(document) not in names)
+
+
+def _owner(document: Document) -> tuple[str, str | None] | None:
+    """Kind and id of what a document belongs to, and is deleted with."""
+    owner = KINDS[document.kind].owner
+    return (owner.kind, document.parent) if owner else None
