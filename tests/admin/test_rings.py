@@ -10,6 +10,7 @@ from gatefleet.fleet import Counted, Heartbeat, Machine, Tally
 from gatefleet.pki import Identity
 from gatefleet.store import heartbeats
 from gatefleet.store.heartbeats import Said
+from tests.admin.test_approvals import another
 from tests.admin.test_publishing import NODES, live, paths, publish, template
 
 pytestmark = pytest.mark.anyio
@@ -152,3 +153,8 @@ async def test_a_ring_can_wait_for_somebody_elses_consent(api: Api) -> None:
     shown = (await api.call("GET", f"/api/approvals/{asked['value']['approval']['id']}"))["value"]
     assert len(shown["preview"]["members"]) == 1
     assert (await api.call("GET", RINGS))["total"] == 0
+    colleague = await another(api, "colleague")
+    done = await colleague.call("POST", f"/api/approvals/{shown['id']}/approve", {})
+    assert done["value"]["ring"]["members"] == shown["preview"]["members"]
+    assert done["value"]["ring"]["started_by"] == "admin, approved by colleague"
+    assert await paths(api, service_id) == ["/orders"]
