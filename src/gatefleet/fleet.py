@@ -127,6 +127,15 @@ class Proven(msgspec.Struct, frozen=True, omit_defaults=True):
     """What of its changes Envoy refuses, to the reason; all else of it is live."""
 
 
+class RegistryState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a service registry is, as one node sees it: healthy or lost_connection."""
+
+    status: Text
+    last_connect_time: Large = 0
+    """Unix seconds of its last answer, on the node's clock; 0 before the first."""
+    reason: Annotated[str, Meta(max_length=500, pattern=r"^[^\x00]*$")] = ""
+
+
 class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
     """How a node is; every `HEARTBEAT_SECONDS` and after each revision it took."""
 
@@ -148,6 +157,8 @@ class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why a newer revision is not proven."""
     tally: Tally | None = None
     """What was counted, if the DP Manager asked for it."""
+    registries: Annotated[Mapping[Text, RegistryState], Meta(max_length=1000)] = {}
+    """Service registries by id."""
 
 
 class Heard(msgspec.Struct, frozen=True):

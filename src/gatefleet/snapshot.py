@@ -32,11 +32,13 @@ HOST: Final = OWN + "Host"
 """A host the group serves: body is the msgpack of `HostLayout`."""
 CONSUMER: Final = OWN + "Consumer"
 """A consumer and its credentials: body is the msgpack of a list of [table key, table value] byte strings."""
+DISCOVERY: Final = OWN + "Discovery"
+"""An upstream that nodes look up in a service registry: name is the cluster's, body `discovery.Lookup`."""
 SEAL: Final = OWN + "Seal"
 """The signed statement of what one revision holds: the one resource named "seal", body as `Seal.to_bytes`."""
 
 PUSH_ORDER: Final = (
-    SCRIPT, CLUSTER, ENDPOINTS, SECRET, EXTENSION, LISTENER, SCOPED_ROUTES, ROUTES, HOST, CONSUMER, SEAL,
+    SCRIPT, DISCOVERY, CLUSTER, ENDPOINTS, SECRET, EXTENSION, LISTENER, SCOPED_ROUTES, ROUTES, HOST, CONSUMER, SEAL,
 )  # fmt: skip
 """What others refer to goes first; the seal closes a revision."""
 

@@ -167,7 +167,7 @@ async def test_the_schema_declares_the_defaults_clients_count_on(boss: Caller) -
         "stream_service": {"upstream": {**stream, "scheme": "tcp"}},
         "upstream": upstream,
         **{name: {} for name in ("consumer", "consumer_credential", "global_rule", "plugin_metadata")},
-        **{name: {} for name in ("stream_route", "ssl", "certificate", "ca_certificate", "proto")},
+        **{name: {} for name in ("stream_route", "ssl", "certificate", "ca_certificate", "proto", "service_registry")},
         "sni": {"mtls": {"enabled": False, "depth": 1}},
         "secret_provider": {"manager": "vault"},
     }

@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 from uuid import uuid4
 
 from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatefleet.admin import audit, kind_schemas, openapi
@@ -50,12 +51,17 @@ MAX_ID: Final = 256
 
 
 def routers() -> list[APIRouter]:
-    """A router per kind."""
-    return [_router(kind) for kind in KINDS.values()]
+    """A router per kind; service registries stand at a second address, too, where admin.registries reads them."""
+    ways = [_router(kind, f"/apisix/admin{_collection(kind)}") for kind in KINDS.values()]
+    written = _router(KINDS["service_registries"], "/api/gateway_groups/{gateway_group_id}/service_registries")
+    written.routes[:] = [
+        way for way in written.routes if isinstance(way, APIRoute) and "GET" not in (way.methods or ())
+    ]
+    return [*ways, written]
 
 
-def _router(kind: Kind) -> APIRouter:
-    router = APIRouter(prefix=f"/apisix/admin{_collection(kind)}", tags=[kind.path])
+def _router(kind: Kind, prefix: str) -> APIRouter:
+    router = APIRouter(prefix=prefix, tags=[kind.path])
     name = "".join(word.capitalize() for word in kind.singular.split("_"))
     one, body, answers = f"/{kind.id_path}", kind_schemas.sent(kind), openapi.one(kind_schemas.shown(kind))
     done = openapi.one({"anyOf": [kind_schemas.shown(kind), {"required": ["dry_run"]}]})

@@ -102,8 +102,7 @@ class SyncUpstream(msgspec.Struct):
                 "(and group, if the registry has groups)"
             )
         parts = [self.service_registry_id, self.namespace, *([self.group] if self.group else []), self.service_name]
-        kind = "nacos" if self.group else "kubernetes"
-        return {"service_name": "/".join(parts), "discovery_type": kind, "discovery_args": {}}
+        return {"service_name": "/".join(parts), "discovery_args": {}}
 
 
 class SyncBody(msgspec.Struct):

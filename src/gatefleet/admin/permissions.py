@@ -84,6 +84,13 @@ _ONE_BY_ONE: Final = {
     "DecideApproval": Permission("gateway:DecideApproval", APPROVAL),
     **dict.fromkeys(("ListRings", "GetRing"), Permission("gateway:GetPublishedService", SERVICE)),
     **dict.fromkeys(("CreateRing", "PromoteRing", "RollbackRing"), Permission("gateway:PublishServices", SERVICE)),
+    **dict.fromkeys(
+        ("ListServiceRegistry", "GetServiceRegistry", "GetServiceRegistryUsage"),
+        Permission("gateway:GetServiceRegistry", GROUP),
+    ),
+    "CreateServiceRegistry": Permission("gateway:ConnectServiceRegistry", GROUP),
+    "UpdateServiceRegistry": Permission("gateway:UpdateServiceRegistry", GROUP),
+    "DeleteServiceRegistry": Permission("gateway:DisconnectServiceRegistry", GROUP),
     "GetSystemSettings": Permission("gateway:GetDeploymentSetting", SETTING),
     "UpdateSystemSettings": Permission("gateway:UpdateDeploymentSetting", SETTING),
     "GetLicense": Permission("iam:UpdateLicense", ORGANIZATION),

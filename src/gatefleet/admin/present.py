@@ -5,10 +5,13 @@ from typing import Any, Final
 
 from gatefleet.resources import KINDS
 from gatefleet.resources.certificate import described
+from gatefleet.resources.secrets import bared
 from gatefleet.store import Stored
 
 UNREADABLE: Final = {"ssls": frozenset({"key", "keys"}), "certificates": frozenset({"key"})}
 """What documents keep to themselves, by kind."""
+SECRETIVE: Final = frozenset({"service_registries"})
+"""Kinds whose answers leave out every secret."""
 CERTIFICATES: Final = frozenset({"certificates", "ca_certificates"})
 """Kinds whose answers also say what the certificate says of itself."""
 
@@ -19,7 +22,8 @@ def shown(stored: Stored) -> dict[str, Any]:
     if document.kind == "plugin_metadata":
         return dict(document.body)
     hidden = UNREADABLE.get(document.kind, frozenset[str]())
-    body = {key: part for key, part in document.body.items() if key not in hidden}
+    whole = bared(document.kind, document.id, document.body) if document.kind in SECRETIVE else document.body
+    body = {key: part for key, part in whole.items() if key not in hidden}
     own = {} if KINDS[document.kind].key == "username" else {"id": document.id}
     said = described(document.body["cert"]) if document.kind in CERTIFICATES else {}
     return {**own, **body, **said, "created_at": stored.created_at, "updated_at": stored.updated_at}

@@ -1,5 +1,6 @@
 """What a write or delete means for a document's relatives: owners must be there, references must not dangle."""
 
+import msgspec
 from sqlalchemy import ColumnElement, and_, cast, func, or_, select
 from sqlalchemy.dialects.postgresql import JSONPATH
 
@@ -83,5 +84,6 @@ def _names(refers: Refers, id_: str) -> ColumnElement[bool]:
     def said(step: Step) -> str:
         return "[*]" if step is None else f'."{step}"'
 
-    path = f"${''.join(map(said, refers.path))} ? (@ == $id)"
+    test = f"(@ starts with {msgspec.json.encode(id_ + '/').decode()})" if refers.leads else "(@ == $id)"
+    path = f"${''.join(map(said, refers.path))} ? {test}"
     return func.jsonb_path_exists(R.body, cast(path, JSONPATH), func.jsonb_build_object("id", id_))

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from gatefleet.discovery import Lookup
+
 Json = Mapping[str, Any]
 HashOn = Literal["header", "cookie", "argument", "client", "text"]
 
@@ -83,6 +85,8 @@ class Upstream:
     authorities: str
     """Certificates (PEM) that the upstream's must come from; empty for those the node's system trusts."""
     checks: Json
+    lookup: Lookup | None = None
+    """Where its nodes are looked up, if they are not listed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from gatefleet.discovery import Lookup
 from gatefleet.errors import Invalid
 from gatefleet.filters import chain_position
 from gatefleet.plugin import Plugin
+from gatefleet.resources.service_registry import configuration
 from gatefleet.resources.shape import HOST_PATTERN
 
 Json = Mapping[str, Any]
@@ -119,11 +120,12 @@ def _lookup(body: Json, trust: Trust) -> Lookup:
     if not 2 <= len(path) <= 3:
         raise Invalid('Error at "/service_name": value must be <service registry id>/<namespace>[/<group>]/<name>')
     arguments: Json = body.get("discovery_args") or {}
+    health: Json = registry.get("health_check") or {}
     return Lookup(
         registry=registry_id,
         type=kind,
-        config=registry.get(f"{kind}_config") or {},
-        patience=int((registry.get("health_check") or {}).get("probe_timeout") or 5),
+        config=configuration(registry),
+        patience=int(health.get("probe_timeout") or 5),
         namespace=path[0],
         group=path[1] if len(path) == 3 else "",
         service=path[-1],

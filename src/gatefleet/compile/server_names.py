@@ -26,17 +26,23 @@ MOST_PATTERN: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """The group's certificates and certificates of authorities, by id."""
+    """What other documents name by id: the group's certificates, those of authorities, its service registries."""
 
     pairs: Mapping[str, Pair] = field(default_factory=lambda: MappingProxyType(dict[str, Pair]()))
     authorities: Mapping[str, str] = field(default_factory=lambda: MappingProxyType(dict[str, str]()))
+    registries: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=lambda: MappingProxyType(dict[str, Mapping[str, Any]]())
+    )
 
     @classmethod
-    def of(cls, certificates: Iterable[Document], authorities: Iterable[Document]) -> "Trust":
+    def of(
+        cls, certificates: Iterable[Document], authorities: Iterable[Document], registries: Iterable[Document] = ()
+    ) -> "Trust":
         """What documents of these kinds hold."""
         return cls(
             {document.id: (document.body["cert"], document.body["key"]) for document in certificates},
             {document.id: document.body["cert"] for document in authorities},
+            {document.id: document.body for document in registries},
         )
 
     def authorities_of(self, ids: Sequence[str], at: At) -> str:

@@ -18,6 +18,7 @@ from gatefleet.native.build import MODULE
 from gatefleet.node import metrics
 from gatefleet.node.bootstrap import RunFiles, envoy_bootstrap
 from gatefleet.node.copies import DiskCopy, Revision, Running
+from gatefleet.node.discovery import Discovery
 from gatefleet.node.judge import Copy, Seen, Source, Verdict, judge, sentence
 from gatefleet.node.ledger import Ledger, Step
 from gatefleet.node.manager import Manager
@@ -57,6 +58,8 @@ class Agent:
         self._envoy = EnvoyProcess(_options(settings, files))
         self._traffic = Traffic(self._envoy)
         self._ledger = Ledger()
+        self._discovery = Discovery(manager.changed.set)
+        self._serving.discovered = self._discovery.endpoints
         self._copies = DiskCopy(settings.data_dir)
         self._running = Running(files.running)
         self._disk: Revision | None = None
@@ -105,6 +108,7 @@ class Agent:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._discovery.stop()
         await self._manager.stop(self._heartbeat)
         if self._dirty.is_set():
             self._write_copy()
@@ -160,8 +164,10 @@ class Agent:
         if wanted is None or self._draining:
             return
         if _same(wanted, self.applied):
+            await self._serving.rediscover()
             await self._prove_again()
             return
+        self._discovery.follow(wanted.snapshot)
         revision = wanted.seal.revision
         self._ledger.waits(f"revision {revision} is being given to Envoy")
         try:
@@ -226,6 +232,7 @@ class Agent:
             proven=self._ledger.told(time.monotonic()),
             pending=self._ledger.pending,
             tally=await self._traffic.tally(),
+            registries=self._discovery.states,
         )
 
     def _hear(self, heard: Heard) -> None:

@@ -14,11 +14,13 @@ from gatefleet.files import write_private
 from gatefleet.fleet import Proof
 from gatefleet.node import certificates, probe
 from gatefleet.node.bootstrap import RunFiles
+from gatefleet.node.discovery import nowhere
 from gatefleet.node.rebind import rebind
 from gatefleet.node.tables import NativeTables
 from gatefleet.snapshot import (
     CLUSTER,
     CONSUMER,
+    DISCOVERY,
     ENDPOINTS,
     EXTENSION,
     HOST,
@@ -83,6 +85,8 @@ class Serving:
 
     def __init__(self, files: RunFiles, *, bind: str, offset: int, workers: int) -> None:
         self.refused: dict[Name, Refused] = {}
+        self.discovered: Mapping[str, Entry] = {}
+        """Endpoints that service registries have named, by cluster; whoever looks them up keeps this current."""
         self._files, self._bind, self._offset = files, bind, offset
         self._xds = Server(stepwise=True, resolve=certificates.resolve, order=ENVOY_TYPES)
         self._tables = NativeTables(files.directory)
@@ -160,6 +164,18 @@ class Serving:
             self._answered = wanted
         return Receipt(answered, *self._changes(moved, probed))
 
+    async def rediscover(self) -> None:
+        """Give Envoy the endpoints that registries name now, if they are not what it has; nothing else changes."""
+        found = self._endpoints(self._wanted)
+        if self._held.entries and found != self._held.of(ENDPOINTS):
+            self._held = Snapshot({**self._held.entries, ENDPOINTS: found})
+            self._xds.publish(KEY, self._held)
+
+    def _endpoints(self, wanted: Snapshot) -> Mapping[str, Entry]:
+        """Those of the snapshot, and of what is looked up those that are known."""
+        looked_up = {name: self.discovered.get(name) or nowhere(name) for name in wanted.of(DISCOVERY)}
+        return {**wanted.of(ENDPOINTS), **looked_up} if looked_up else wanted.of(ENDPOINTS)
+
     async def _push(self, added: Snapshot, changed: Collection[str]) -> tuple[bool, int]:
         """Whether Envoy answered, and how many of the changed scopes were probed; what they do not show is noted."""
         answered = await self._send(added)
@@ -196,6 +212,7 @@ class Serving:
     def _local(self, wanted: Snapshot) -> Snapshot:
         """`wanted` as this node serves it: Envoy's types only, our addresses, no version Envoy is known to refuse."""
         entries = {t: wanted.of(t) for t in ENVOY_TYPES}
+        entries[ENDPOINTS] = self._endpoints(wanted)
         entries[LISTENER] = {name: self._rebound(found) for name, found in wanted.of(LISTENER).items()}
         for type_url, name in list(self.refused):
             found, refused = entries[type_url].get(name), self.refused[type_url, name]

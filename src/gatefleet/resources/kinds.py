@@ -1,7 +1,7 @@
 """The table of kinds: everything the engine, the store and the compiler need to know about a group-scoped resource."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from gatefleet.resources.plugin_use import GlobalRule, PluginMetadata
 from gatefleet.resources.reference_data import AwsProvider, KubernetesProvider, Proto, VaultProvider
 from gatefleet.resources.route import Route
 from gatefleet.resources.service import Service, StreamService
+from gatefleet.resources.service_registry import ServiceRegistry
 from gatefleet.resources.shape import Shape
 from gatefleet.resources.ssl import Ssl
 from gatefleet.resources.stream_route import StreamRoute
@@ -35,10 +36,11 @@ Step = str | None
 
 @dataclass(frozen=True, slots=True)
 class Refers:
-    """Where documents of a kind name documents of another kind by id."""
+    """Where documents of a kind name documents of another kind by id. `leads`: more follows the id, after a slash."""
 
     path: tuple[Step, ...]
     kind: str
+    leads: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ PARSED: Final = frozenset({"subject", "issuer", "serial_number", "snis", "not_be
 OF_UPSTREAMS: Final = (
     Refers(("client_certificate",), "certificates"),
     Refers(("ca_certificates", None), "ca_certificates"),
+    Refers(("service_name",), "service_registries", leads=True),
 )
 
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
@@ -105,13 +108,14 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
                 carried=False,
                 variants={("manager", "aws"): AwsProvider, ("manager", "kubernetes"): KubernetesProvider},
             ),
+            Kind("service_registries", ServiceRegistry, "service_registry", carried=False),
             Kind(
                 "services",
                 Service,
                 "service",
                 alias="service_id",
                 variants={("type", "stream"): StreamService},
-                refers=tuple(Refers(("upstream", *refers.path), refers.kind) for refers in OF_UPSTREAMS),
+                refers=tuple(replace(refers, path=("upstream", *refers.path)) for refers in OF_UPSTREAMS),
             ),
             Kind(
                 "upstreams",

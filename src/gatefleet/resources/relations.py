@@ -23,7 +23,7 @@ def references(kind: str, body: Mapping[str, Any]) -> Iterator[Reference]:
     for refers in KINDS[kind].refers:
         for at, named in _at(body, refers.path, ()):
             if isinstance(named, str):
-                yield Reference(at, refers.kind, named)
+                yield Reference(at, refers.kind, named.partition("/")[0] if refers.leads else named)
 
 
 def misplaced(document: Document, owner_type: str | None) -> str | None:

@@ -35,6 +35,14 @@ def masked(kind: str, id: str, body: Mapping[str, Any]) -> dict[str, Any]:  # no
     return replaced(body, stars)
 
 
+def bared(kind: str, id: str, body: Mapping[str, Any]) -> dict[str, Any]:  # noqa: A002 - the contract's word
+    """A copy of an accepted body without its secrets, whose fields are objects'."""
+    out: Any = replaced(body, dict.fromkeys(secret_paths(kind, id, body)))
+    for path in secret_paths(kind, id, body):
+        value_at(out, path[:-1]).pop(path[-1])
+    return cast("dict[str, Any]", out)
+
+
 def replaced(body: Mapping[str, Any], values: Mapping[Path, Any]) -> dict[str, Any]:
     """A copy of `body` with new values at these paths; what is not on a path is shared."""
     out: dict[str, Any] = dict(body)

@@ -47,9 +47,12 @@ def _ssl(ssl: Ssl) -> Iterator[str]:
 
 
 def _upstream(upstream: Upstream | StreamUpstream, at: At) -> Iterator[str]:
-    for field in ("service_name", "discovery_type"):
-        if getattr(upstream, field) is not None:
-            yield error_at((*at, field), "service discovery is not supported yet; give nodes")
+    if upstream.discovery_type is not None and upstream.service_name is None:
+        yield error_at((*at, "service_name"), 'property "service_name" is missing, and discovery_type is given')
+    if upstream.service_name is not None and not 3 <= len(upstream.service_name.split("/")) <= 4:
+        yield error_at((*at, "service_name"), "value must be <service registry id>/<namespace>[/<group>]/<name>")
+    if upstream.service_name is not None and upstream.nodes:
+        yield error_at((*at, "nodes"), "give either nodes or service_name")
     if upstream.tls:
         yield from _client_pair(upstream.tls, (*at, "tls"))
 

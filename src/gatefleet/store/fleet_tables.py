@@ -89,6 +89,7 @@ instance: Final = Table(
     _when("last_heartbeat_at"),
     _when("left_at", nullable=True),
     Column("labels", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("registries", JSONB, nullable=False, server_default=text("'{}'")),
     Column("proven_revision", BigInteger),
     Column("pending", Text, nullable=False, server_default=""),
     PrimaryKeyConstraint("group_id", "id"),

@@ -50,6 +50,7 @@ _STATED: Final = (
     Column("pending", Text),
     Column("envoy", Text),
     Column("problems", JSONB),
+    Column("registries", JSONB),
 )
 """What a heartbeat states, under the names of the table's columns."""
 _BEAT: Final = (*_STATED, Column("expires_at", BigInteger), Column("leaving", Boolean))
@@ -123,6 +124,7 @@ def _beat(said: Said) -> Mapping[str, Any]:
         "pending": beat.pending,
         "envoy": beat.envoy,
         "problems": beat.problems,
+        "registries": beat.registries,
         "expires_at": beat.certificate_expires_at,
         "leaving": beat.leaving,
     }

@@ -89,8 +89,8 @@ _FEWEST_REQUESTS: Final = cluster.LoadBalancingPolicy(
 
 
 def compile_endpoints(upstream: ir.Upstream) -> bytes | None:
-    """Serialized ClusterLoadAssignment, or None when the cluster resolves names by itself."""
-    return dump(_endpoints(upstream)) if _all_addresses(upstream.nodes) else None
+    """Serialized ClusterLoadAssignment, or None when the cluster or the node finds the endpoints by itself."""
+    return dump(_endpoints(upstream)) if not upstream.lookup and _all_addresses(upstream.nodes) else None
 
 
 def seconds(value: float) -> wkt.Duration:

@@ -37,6 +37,7 @@ alter table publication_history add column note text not null default '';
 alter table publication_history add column source_group_id text;
 
 alter table instance add column labels jsonb not null default '{}';
+alter table instance add column registries jsonb not null default '{}';
 alter table instance add column proven_revision bigint;
 alter table instance add column pending text not null default '';
 
