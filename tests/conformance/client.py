@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import grpc
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -24,6 +26,8 @@ class Answer:
 
 def send(port: int, request: Mapping[str, Any], host: str) -> Answer:
     """One request on a connection of its own; `request` as README.md describes it."""
+    if request.get("grpc"):
+        return _call(port, request, host)
     method = request.get("method", "GET")
     source = (request.get("from", "127.0.0.1"), 0)
     with socket.create_connection(("127.0.0.1", port), timeout=20, source_address=source) as connection:
@@ -37,6 +41,19 @@ def send(port: int, request: Mapping[str, Any], host: str) -> Answer:
             if answer.status == http.client.SWITCHING_PROTOCOLS:
                 return Answer(101, headers, b"", _exchange(connection, request.get("then_send", "")))
             return Answer(answer.status, headers, _rest(answer))
+
+
+def _call(port: int, request: Mapping[str, Any], host: str) -> Answer:
+    """One call; the header `grpc-status` is its outcome, whoever said it."""
+    metadata = [(name.lower(), str(value)) for name, value in (request.get("headers") or {}).items()]
+    with grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.default_authority", host)]) as channel:
+        method = channel.unary_unary(request["path"])
+        try:
+            body, call = method.with_call(_body(request), metadata=metadata, timeout=10)
+        except grpc.RpcError as error:
+            code: grpc.StatusCode = error.code()
+            return Answer(200, (("grpc-status", str(code.value[0])),), (error.details() or "").encode())
+    return Answer(200, (("grpc-status", "0"), *((key, str(value)) for key, value in call.initial_metadata())), body)
 
 
 def _bytes(method: str, request: Mapping[str, Any], host: str) -> bytes:

@@ -18,22 +18,23 @@ from tests.node.manager_twin import Twin
 class Gateway:
     """The node, the DP Manager's twin it takes its revisions from, and the upstreams behind it."""
 
-    twin: Twin
-    node: Node
-    upstreams: Upstreams
+    twin: Twin = field(repr=False)
+    node: Node = field(repr=False)
+    upstreams: Upstreams = field(repr=False)
     revision: int = 0
     group: str | None = None
-    failed: dict[str, str] = field(default_factory=dict[str, str])
+    failed: dict[str, str] = field(default_factory=dict[str, str], repr=False)
 
-    @property
-    def port(self) -> int:
-        return kit.PORTS["http"] + self.node.offset
+    def port(self, name: str = "http") -> int:
+        """The port of requests, or the one of `metrics` or `status`."""
+        return kit.PORTS[name] + self.node.offset
 
     async def load(self, group: str) -> None:
         """Serve the cases of `group`; the node has proven that it does when this returns."""
         if group == self.group:
             return
-        assert group not in self.failed, self.failed[group]
+        if group in self.failed:
+            pytest.fail(self.failed[group][:500])
         try:
             await self._serve(group)
         except AssertionError as error:

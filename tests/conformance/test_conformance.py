@@ -30,7 +30,7 @@ async def test_it_behaves_as_documented(case: Case, gateway: Gateway) -> None:
         return
     assert not said, said
     await gateway.load(case.group)
-    kept: dict[str, Any] = {"host": case.host, **gateway.upstreams.ports}
+    kept: dict[str, Any] = {"host": case.host, "slug": case.slug, **gateway.upstreams.ports}
     for number, step in enumerate(case.when):
         await asyncio.to_thread(_take, number, placed(step, kept), case, gateway, kept)
 
@@ -69,11 +69,12 @@ def _once(step: Json, case: Case, gateway: Gateway, kept: dict[str, Any]) -> lis
 
 
 def _answers(step: Json, request: Json, case: Case, gateway: Gateway) -> list[Answer]:
+    port = gateway.port(request.get("at", "http"))
     if together := int(step.get("parallel", 0)):
         with ThreadPoolExecutor(together) as pool:
-            return list(pool.map(lambda _: send(gateway.port, request, case.host), range(together)))
+            return list(pool.map(lambda _: send(port, request, case.host), range(together)))
     times = range(int(step.get("times", 1)))
-    return [send(gateway.port, placed(request, {"count": f"n{number}"}), case.host) for number in times]
+    return [send(port, placed(request, {"count": f"n{number}"}), case.host) for number in times]
 
 
 def _kept(where: Json, answer: Answer) -> str:

@@ -12,10 +12,13 @@ import struct
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from socket import AF_INET, SO_LINGER, SOL_SOCKET, create_server, socket
 from typing import IO, Any, Final
 from urllib.parse import unquote
+
+import grpc
 
 NAMES: Final = ("echo", "other", "third")
 WORD: Final = re.compile(r"~(status|delay|header|body|chunks|close|reset|silent|slowly)(?::([^~?&]*))?")
@@ -171,8 +174,42 @@ def running() -> Iterator[Upstreams]:
         closed = stack.enter_context(socket(AF_INET))
         closed.bind(("127.0.0.1", 0))
         ports["closed"] = closed.getsockname()[1]
+        ports["grpc"] = stack.enter_context(_grpc(seen))
         ports["full"] = stack.enter_context(_full())
         yield Upstreams(ports, seen)
+
+
+class _Calls(grpc.GenericRpcHandler):
+    """Answers each call with its request; methods that end in `/Fail` fail."""
+
+    def __init__(self, seen: list[Seen]) -> None:
+        self._seen = seen
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+        method, metadata = handler_call_details.method, handler_call_details.invocation_metadata
+
+        def answer(body: bytes, context: grpc.ServicerContext) -> bytes:
+            headers = tuple((key, str(value)) for key, value in metadata)
+            self._seen.append(Seen("grpc", "POST", method, "HTTP/2", headers, body))
+            if method.endswith("/Fail"):
+                context.abort(grpc.StatusCode.FAILED_PRECONDITION, "not today")
+            context.send_initial_metadata((("x-upstream", "grpc"),))
+            return body
+
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+
+@contextlib.contextmanager
+def _grpc(seen: list[Seen]) -> Iterator[int]:
+    """An upstream that speaks gRPC without TLS."""
+    server = grpc.server(ThreadPoolExecutor(4))
+    server.add_generic_rpc_handlers((_Calls(seen),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield port
+    finally:
+        server.stop(0).wait()
 
 
 @contextlib.contextmanager

@@ -26,9 +26,23 @@ void drop_header(void *filter, struct text name) {
   envoy_dynamic_module_callback_http_set_header(filter, REQUEST_HEADERS, name, (struct text){NULL, 0});
 }
 
+/* What a gRPC caller is told; Envoy would say OK for us. */
+static struct text grpc_status(uint32_t status) {
+  switch (status) {
+    case 400: return TEXT("13");
+    case 401: return TEXT("16");
+    case 403: return TEXT("7");
+    case 404: return TEXT("12");
+    case 429: case 502: case 503: case 504: return TEXT("14");
+    default: return TEXT("2");
+  }
+}
+
 /* Answers and ends the request; bodies are typed as APISIX types them. `extra` has room for one header more. */
 enum headers_status refuse(void *filter, uint32_t status, struct text body, struct header extra[], size_t count) {
-  if (body.size > 0) extra[count++] = (struct header){TEXT("content-type"), TEXT("text/plain; charset=utf-8")};
+  if (starts_with(request_header(filter, TEXT("content-type")), TEXT("application/grpc")))
+    extra[count++] = (struct header){TEXT("grpc-status"), grpc_status(status)};
+  else if (body.size > 0) extra[count++] = (struct header){TEXT("content-type"), TEXT("text/plain; charset=utf-8")};
   envoy_dynamic_module_callback_http_send_response(filter, status, extra, count, body, TEXT("gatefleet"));
   return HEADERS_STOP;
 }
