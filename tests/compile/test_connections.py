@@ -130,7 +130,7 @@ def _guarded(compiled: Compiled, host: str) -> bool:
     scope = _scope_of(compiled.snapshot, host)
     tables = compiled.snapshot.of(snapshot.ROUTES)[f"{snapshot.ROUTES_OF}{scope}"].body
     root = route.RouteConfiguration.FromString(tables).virtual_hosts[0].matcher
-    return [match.on_match.action.name for match in root.matcher_list.matchers] != []
+    return len(root.on_no_match.matcher.matcher_list.matchers) == 1
 
 
 def _scope_of(held: Snapshot, host: str) -> str:

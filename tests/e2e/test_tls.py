@@ -123,6 +123,9 @@ async def test_clients_of_a_name_with_an_authority_must_show_a_certificate_from_
     good, wrong = issue(ca, "client").file(tmp_path, "good"), issue(other, "client").file(tmp_path, "wrong")
     secure = ssl_object("s", shown, snis=("secure.test", "*.secure.test"), client={"ca": ca.cert, "depth": 1})
     assert await gateway.put(secure, ssl_object("o", issue(ca, "open.test"), snis=("open.test",))) == {}
+    proven = gateway.twin.beats[-1].proven
+    assert proven
+    assert proven[-1].proof.probed >= 2, "the guarded hosts show their new version"
     assert await ask(gateway, "secure.test", own=good) == 200
     assert await ask(gateway, "a.secure.test", own=good) == 200
     assert await ask(gateway, "SECURE.test", own=good) == 200

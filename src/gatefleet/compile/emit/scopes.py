@@ -69,9 +69,12 @@ def scope(
     )
     guarded = tree.condition([guard.refused()]) if guard else b""
     version = hashlib.sha256(outer + head + guarded + tree.level(first, chained)).hexdigest()[:32]
-    top = tree.level([routes.probe(version), *first], chained)
+    probe = routes.probe(version)
     if guard:
-        top = tree.first(guarded, routes.certificate_wanted(), top)
+        behind = tree.first(guarded, routes.certificate_wanted(), tree.level(first, chained))
+        top = tree.level([probe], behind)
+    else:
+        top = tree.level([probe, *first], chained)
     host = embed(_VIRTUAL_HOSTS, head, embed(_MATCHER, tree.root(top)))
     return outer + host
 
