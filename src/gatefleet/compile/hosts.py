@@ -220,7 +220,7 @@ class Hosts:
         return {host: plan.layout for host, plan in self._plans.items()}
 
     def _settle(self) -> tuple[set[str], set[str]]:
-        """Make the plans those of the hosts with routes or a guard; hosts with a new plan, and scopes that went away."""
+        """Make the plans those of the hosts with routes or a guard; hosts with a new plan, and scopes that went."""
         kept = {scopes.ANY_HOST, *self._guards}
         for host in [h for h, held in self._routes_at.items() if not held and h not in kept]:
             del self._routes_at[host]

@@ -149,7 +149,11 @@ def limit_req_config(  # noqa: PLR0913 - one argument per field of the plugin
     """Filter `limit-req`: `rate` requests per second, of which `burst` may wait."""
     interval = max(round(1e9 / rate), 1)
     shared = _throttle_fields(owner, key, key_type, rejected_code, rejected_body, degrade=allow_degradation)
-    own = (("interval", _number(interval)), ("most", _number(min(round(burst * interval), 10**17))), ("nodelay", _flag(nodelay)))
+    own = (
+        ("interval", _number(interval)),
+        ("most", _number(min(round(burst * interval), 10**17))),
+        ("nodelay", _flag(nodelay)),
+    )
     return encode_config((*shared, *own, *_mark(only_where)))
 
 
