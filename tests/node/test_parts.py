@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from gatefleet import pki
-from gatefleet.compile.emit.listeners import compile_listeners
+from gatefleet.compile.compiler import Compiler
 from gatefleet.envoy import binary
 from gatefleet.errors import Invalid
 from gatefleet.node import certificates, identity
@@ -16,10 +16,10 @@ from gatefleet.node.rebind import rebind
 from gatefleet.protos.envoy.config.listener import v3 as listener
 from gatefleet.protos.envoy.extensions.transport_sockets.tls import v3 as tls
 from gatefleet.settings import NodeSettings
-from gatefleet.snapshot import CLUSTER, SECRET, entry, snapshot_of
+from gatefleet.snapshot import CLUSTER, LISTENER, SECRET, snapshot_of
 from tests.node.manager_twin import Twin
 
-LISTENERS = {name: entry(body) for name, body in compile_listeners()}
+LISTENERS = Compiler().update([]).snapshot.of(LISTENER)
 
 
 def test_envoy_takes_the_bootstrap(tmp_path: Path) -> None:
