@@ -325,10 +325,15 @@ def _to_cluster(name: str) -> xds_matcher.Matcher.OnMatch:
 
 def place_of(uri: str, field: str, *, verify: bool) -> dict[str, Any]:
     """An address as `lua/ask.lua` needs it; raises Invalid, naming `field`, for one that cannot be asked."""
-    parts = urlsplit(uri)
+    wrong = Invalid(f"[{field}] has to be an address as https://host:port/path, of printable characters")
+    try:
+        parts = urlsplit(uri)
+        whole = parts.hostname and parts.port != 0 and parts.username is None
+    except ValueError:
+        raise wrong from None
+    if not whole or not re.fullmatch(r"[!-~]+", uri):
+        raise wrong
     secure = parts.scheme == "https"
-    if not parts.hostname or parts.username is not None:
-        raise Invalid(f"[{field}] has to be an address as https://host:port/path")
     if secure and not verify:
         raise Invalid("[ssl_verify] false cannot be carried: certificates are always checked")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
