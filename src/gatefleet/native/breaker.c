@@ -165,9 +165,9 @@ static enum headers_status answer(void *filter, const struct breaker *self) {
     struct text value = {values[i], key_text(filter, &self->values[i], values[i], sizeof values[i])};
     extra[i] = (struct header){self->names[i], header_safe(value) ? value : TEXT("")};
   }
-  bool typed = false;
+  bool typed = false; /* a gRPC caller gets a status in place of a type */
   for (size_t i = 0; i < self->header_count; i++) typed = typed || same(self->names[i], TEXT("content-type"));
-  if (!typed) return refuse(filter, (uint32_t)self->status, self->body, extra, self->header_count);
+  if (!typed || calls_grpc(filter)) return refuse(filter, (uint32_t)self->status, self->body, extra, self->header_count);
   envoy_dynamic_module_callback_http_send_response(filter, (uint32_t)self->status, extra, self->header_count, self->body,
                                                    TEXT("gatefleet"));
   return HEADERS_STOP;

@@ -169,6 +169,7 @@ struct text request_header(void *filter, struct text name); /* at == NULL: not t
 void put_header(void *filter, enum header_map map, struct text name, struct text value);
 void add_header(void *filter, struct text name, struct text value);
 void drop_header(void *filter, struct text name);
+bool calls_grpc(void *filter);
 enum headers_status refuse(void *filter, uint32_t status, struct text body, struct header extra[], size_t count);
 enum headers_status refuse_broken(void *filter);
 bool client_address(void *filter, struct address *out);

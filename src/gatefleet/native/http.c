@@ -38,9 +38,13 @@ static struct text grpc_status(uint32_t status) {
   }
 }
 
+bool calls_grpc(void *filter) {
+  return starts_with(request_header(filter, TEXT("content-type")), TEXT("application/grpc"));
+}
+
 /* Answers and ends the request; bodies are typed as APISIX types them. `extra` has room for one header more. */
 enum headers_status refuse(void *filter, uint32_t status, struct text body, struct header extra[], size_t count) {
-  if (starts_with(request_header(filter, TEXT("content-type")), TEXT("application/grpc")))
+  if (calls_grpc(filter))
     extra[count++] = (struct header){TEXT("grpc-status"), grpc_status(status)};
   else if (body.size > 0) extra[count++] = (struct header){TEXT("content-type"), TEXT("text/plain; charset=utf-8")};
   envoy_dynamic_module_callback_http_send_response(filter, status, extra, count, body, TEXT("gatefleet"));
