@@ -201,3 +201,15 @@ def _within(part: Any, whole: Any) -> bool:
     if isinstance(part, list):
         return len(part) == len(whole) and all(map(_within, part, whole))
     return bool(part == whole)
+
+
+async def test_what_a_service_s_transport_cannot_carry_is_refused_when_its_stream_route_is_written(api: Api) -> None:
+    upstream = {"scheme": "udp", "nodes": [{"host": "127.0.0.1", "port": 1, "weight": 1}]}
+    await api.call("PUT", "/apisix/admin/services/u", {"name": "u", "type": "stream", "upstream": upstream})
+    route = {"name": "r", "service_id": "u", "server_port": 9999}
+    limited = {
+        **route,
+        "plugins": {"limit-conn": {"conn": 1, "burst": 0, "default_conn_delay": 1, "key": "remote_addr"}},
+    }
+    assert "/plugins/limit-conn" in await api.refused("PUT", "/apisix/admin/stream_routes/r", limited)
+    await api.call("PUT", "/apisix/admin/stream_routes/r", route)

@@ -204,12 +204,19 @@ async def _store(request: Request, documents: Documents, document: Document, *, 
     before = await admit(documents, document, new=new)
     if new and before:
         raise Conflict(f"{kind.singular} [{document.key}] already exists; use PUT to replace it")
+    await _fits_service(documents, document)
     stored = await documents.put(document)
     await edited(documents, document, request)
     if before and before.parent not in {None, document.parent}:
         await edited(documents, replace(document, parent=before.parent), request)
     audit.note(request, kind.path, document.id, masked(kind.path, document.id, document.body))
     return stored
+
+
+async def _fits_service(documents: Documents, document: Document) -> None:
+    """Invalid for a stream route that its service's transport cannot carry: UDP has no TLS, no connections to count."""
+    if document.kind == "stream_routes" and (service := await documents.get("services", str(document.parent))):
+        check_servable(document, service.document.body)
 
 
 async def _try(

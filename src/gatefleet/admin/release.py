@@ -182,9 +182,10 @@ def revision_of(documents: Documents) -> int:
 def accepted(outcome: Outcome) -> Outcome:
     """The documents as they are stored; Invalid, naming the field, for what no node could serve."""
     fit: list[Document] = []
+    service = next((document.body for document in outcome.upserts if document.kind == "services"), None)
     for document in outcome.upserts:
         stored = replace(document, body=accept(document.kind, document.id, document.body))
-        check_servable(stored)
+        check_servable(stored, service if document.kind == "stream_routes" else None)
         fit.append(stored)
     return replace(outcome, upserts=tuple(fit))
 

@@ -1,5 +1,8 @@
 """What the shapes allow and the compiler cannot carry is refused when it is written, not found out later."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import ValidationError
 
 from gatefleet.compile.check import check
@@ -8,11 +11,11 @@ from gatefleet.resources import KINDS, Document
 from gatefleet.resources.messages import sentences
 
 
-def check_servable(document: Document) -> None:
-    """Invalid, naming the field, for what no node could serve."""
+def check_servable(document: Document, service: Mapping[str, Any] | None = None) -> None:
+    """Invalid, naming the field, for what no node could serve; `service` is its service's body, where that is known."""
     if not KINDS[document.kind].carried:
         return
     try:
-        check(document)
+        check(document, service)
     except ValidationError as error:
         raise Invalid("; ".join(sentences(error))) from error
