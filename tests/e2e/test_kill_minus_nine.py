@@ -61,7 +61,7 @@ def test_a_killed_dp_manager_loses_no_receipt(own: Fleet, upstream: int) -> None
         body = {"name": name, "service_id": "steady", "paths": [f"/{name}"]}
         revision = own.call("PUT", f"/apisix/admin/routes/{name}", body).headers["x-gateway-group-revision"]
         time.sleep(0.02 * number)  # before it is compiled, before it is served, before it is reported
-        own.processes("gatefleet", "dpm")[0].kill()
+        eventually(lambda: own.processes("gatefleet", "dpm"))[0].kill()
         path = f"/api/gateway_groups/default/revisions/{revision}/receipt?wait=30"
         found = own.client.get(own.url("admin", path), auth=("admin", "admin"), timeout=40).json()["value"]
         assert (found["text"], own.get(f"/{name}").status) == ("1 of 1 instances live", 200)
