@@ -7,6 +7,7 @@ import pytest
 from admin_api import Api
 from sqlalchemy import select, update
 
+from gatefleet.dpm import leader
 from gatefleet.store.release_tables import approval
 from gatefleet.store.tables import audit_log
 
@@ -114,6 +115,20 @@ async def test_a_request_nobody_decides_expires(api: Api, colleague: Api, produc
         refused = select(audit_log.c.status).where(audit_log.c.path == f"/api/approvals/{asked['id']}/approve")
         assert (await connection.execute(refused)).scalars().all() == [409]
     await api.refused("GET", f"/api/gateway_groups/{production}/services/{service}", status=404)
+
+
+async def test_who_leads_writes_down_what_expired(api: Api, production: str, service: str) -> None:
+    asked = await ask(api, service, production)
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    async with api.store.transaction() as connection:
+        await connection.execute(update(approval).values(expires_at=past))
+    jobs = {job.name: job for job in leader.jobs(api.store)}
+    await jobs["approvals"].run()
+    await jobs["approvals"].run()
+    async with api.store.transaction() as connection:
+        assert (await connection.execute(select(approval.c.state))).scalars().all() == ["expired"]
+    (event,) = (await api.call("GET", "/api/audit_logs?event_type=ExpireApproval"))["list"]
+    assert (event["source"], event["gateway_group_id"], event["resource_id"]) == ("system", production, asked["id"])
 
 
 async def test_what_became_impossible_stays_pending_and_says_why(

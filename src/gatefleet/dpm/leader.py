@@ -6,17 +6,21 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+from uuid import uuid4
 
 import structlog
+from sqlalchemy import delete, func
 
-from gatefleet.dpm.ring_keeper import RingKeeper
+from gatefleet.dpm.ring_keeper import OPERATOR, RingKeeper
 from gatefleet.errors import GatefleetError, Unreachable
-from gatefleet.store import Store, audit, fleet, receipts, revisions, rings
+from gatefleet.store import Author, Store, approvals, audit, fleet, receipts, revisions, rings
 from gatefleet.store.lead import lead
+from gatefleet.store.tables import session
 
 log = structlog.stdlib.get_logger(__name__)
 
 TURN_SECONDS: Final = 1.0
+_MINUTE: Final = 60.0
 _HOUR: Final = 3600.0
 
 
@@ -56,6 +60,8 @@ def jobs(
     """All there is to do; history is kept for this long, and at least this many revisions of each group."""
     return (
         Job("rings", TURN_SECONDS, RingKeeper(store).turn),
+        Job("approvals", _MINUTE, lambda: _expire_approvals(store)),
+        Job("sessions", _HOUR, lambda: _forget_sessions(store)),
         Job("audit seals", TURN_SECONDS, lambda: _seal_audit(store)),
         Job("audit log", _HOUR, lambda: _forget_audit(store)),
         Job("silent nodes", _HOUR, lambda: _forget_nodes(store)),
@@ -104,6 +110,17 @@ async def _forget_history(store: Store, days: int, count: int) -> None:
 async def _forget_samples(store: Store) -> None:
     async with store.transaction() as connection:
         await rings.thin(connection)
+
+
+async def _expire_approvals(store: Store) -> None:
+    async with store.transaction() as connection:
+        if count := await approvals.expire_overdue(connection, Author(OPERATOR, str(uuid4()))):
+            log.info("requests expired that nobody decided", count=count)
+
+
+async def _forget_sessions(store: Store) -> None:
+    async with store.transaction() as connection:
+        await connection.execute(delete(session).where(session.c.expires_at <= func.now()))
 
 
 async def _seal_audit(store: Store) -> None:

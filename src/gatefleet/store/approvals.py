@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 import msgspec
@@ -13,8 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatefleet.errors import Conflict
 from gatefleet.store.crypto import Cipher
+from gatefleet.store.events import record_event
 from gatefleet.store.release_tables import approval, approval_rule
 from gatefleet.store.tables import gateway_group
+
+if TYPE_CHECKING:
+    from gatefleet.store.store import Author
 
 A: Final = approval.c
 R: Final = approval_rule.c
@@ -153,6 +157,17 @@ async def expire(connection: AsyncConnection, approval_id: str) -> None:
     """Write down that nobody decided in time."""
     late = and_(A.id == approval_id, A.state == "pending")
     await connection.execute(update(approval).where(late).values(state="expired", decided_at=A.expires_at))
+
+
+async def expire_overdue(connection: AsyncConnection, author: "Author") -> int:
+    """Write down, and into the audit log, every request that nobody decided in time; how many there were."""
+    late = and_(A.state == "pending", A.expires_at <= func.now())
+    over = update(approval).where(late).values(state="expired", decided_at=A.expires_at)
+    rows = (await connection.execute(over.returning(A.id, A.group_ids))).all()
+    for row in rows:
+        for group_id in row.group_ids:
+            await record_event(connection, author, "ExpireApproval", group_id, "approvals", row.id)
+    return len(rows)
 
 
 def _in_state(state: str | None, now: datetime) -> ColumnElement[bool]:

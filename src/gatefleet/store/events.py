@@ -1,20 +1,22 @@
 """Audit rows of what Gatefleet does by itself, without anybody's request."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gatefleet.store.store import Author
 from gatefleet.store.tables import audit_log
+
+if TYPE_CHECKING:
+    from gatefleet.store.store import Author
 
 SOURCE: Final = "system"
 
 
 async def record_event(
     connection: AsyncConnection,
-    author: Author,
+    author: "Author",
     event: str,
     group_id: str,
     kind: str,
