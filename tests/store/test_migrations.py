@@ -1,6 +1,8 @@
 """Migrations make exactly the tables the code knows, once, and refuse what a newer version made."""
 
 import asyncio
+import importlib
+import pkgutil
 
 import postgres as pg
 import pytest
@@ -8,6 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
+from gatefleet import store
 from gatefleet.errors import GatefleetError, Unreachable
 from gatefleet.store import check, migrate
 from gatefleet.store.database import connect, transaction
@@ -22,6 +25,8 @@ def differences(connection: Connection) -> list[object]:
 
 
 async def test_the_migrations_make_the_tables_the_code_knows(dsn: str) -> None:
+    for module in pkgutil.iter_modules(store.__path__, "gatefleet.store."):
+        importlib.import_module(module.name)  # tables are known once their module is
     engine = connect(dsn)
     async with transaction(engine) as connection:
         assert await connection.run_sync(differences) == []
