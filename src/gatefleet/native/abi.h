@@ -22,6 +22,7 @@ struct header {
 
 enum header_map { REQUEST_HEADERS = 0, RESPONSE_HEADERS = 2 };
 enum headers_status { HEADERS_CONTINUE = 0, HEADERS_STOP = 1, HEADERS_WAIT = 4 /* the body waits too */ };
+enum { BODY_CONTINUE = 0, TRAILERS_CONTINUE = 0 };
 enum attribute { RESPONSE_CODE_DETAILS = 16, SOURCE_ADDRESS = 24, SOURCE_PORT = 25, DESTINATION_ADDRESS = 26, DESTINATION_PORT = 27 };
 enum log_level { LOG_ERROR = 4 };
 
@@ -45,6 +46,18 @@ bool envoy_dynamic_module_callback_http_filter_get_attribute_string(void *filter
 bool envoy_dynamic_module_callback_http_filter_get_attribute_int(void *filter, int id, uint64_t *out);
 void envoy_dynamic_module_callback_http_send_response(void *filter, uint32_t status, struct header *headers,
                                                       size_t count, struct text body, struct text details);
+
+/* Answers in parts; the headers hold ":status". */
+void envoy_dynamic_module_callback_http_send_response_headers(void *filter, struct header *headers, size_t count, bool end);
+void envoy_dynamic_module_callback_http_send_response_data(void *filter, struct text data, bool end);
+
+/* All headers of a map, and what came of a body in the hook that is running. */
+enum body { RECEIVED_REQUEST_BODY = 0, RECEIVED_RESPONSE_BODY = 2 };
+size_t envoy_dynamic_module_callback_http_get_headers_size(void *filter, int map);
+bool envoy_dynamic_module_callback_http_get_headers(void *filter, int map, struct header *out);
+size_t envoy_dynamic_module_callback_http_get_body_size(void *filter, int which);
+size_t envoy_dynamic_module_callback_http_get_body_chunks_size(void *filter, int which);
+bool envoy_dynamic_module_callback_http_get_body_chunks(void *filter, int which, struct text *out);
 
 void envoy_dynamic_module_callback_http_set_dynamic_metadata_string(void *filter, struct text space, struct text key,
                                                                     struct text value);

@@ -155,6 +155,13 @@ struct kind;
 struct object { /* what Envoy holds for us: a configuration or the state of one stream */
   const struct kind *kind;
 };
+struct bodies { /* what a kind does with bodies, which only pass by; each may be NULL */
+  void (*request)(void *filter, struct object *self, bool end);
+  void (*answer)(void *filter, struct object *self, bool end); /* the answer's headers */
+  void (*response)(void *filter, struct object *self, bool end);
+  void (*trailers)(void *filter, struct object *self); /* the answer's, with which it ends */
+  void (*complete)(void *filter, struct object *self); /* all is over, and what is known of the request still there */
+};
 struct kind {
   struct text name;
   struct object *(*configure)(const struct fields *fields); /* NULL: refused; owns nothing of fields */
@@ -163,6 +170,7 @@ struct kind {
   enum headers_status (*request)(void *filter, struct object *self);
   void (*response)(void *filter, struct object *self); /* may be NULL */
   void (*finish)(struct object *self);                 /* with stream */
+  const struct bodies *bodies;                         /* may be NULL */
 };
 extern const struct kind key_auth, basic_auth, ip_restriction, limit_count, limit_req, limit_conn, real_ip, api_breaker, traffic_split;
 struct text request_header(void *filter, struct text name); /* at == NULL: not there */

@@ -143,9 +143,32 @@ EXPORT int envoy_dynamic_module_on_http_filter_request_headers(void *filter, voi
 
 EXPORT int envoy_dynamic_module_on_http_filter_response_headers(void *filter, void *stream, bool end) {
   struct object *self = stream;
-  (void)end;
   if (self->kind->response) self->kind->response(filter, self);
+  if (self->kind->bodies && self->kind->bodies->answer) self->kind->bodies->answer(filter, self, end);
   return HEADERS_CONTINUE;
+}
+
+EXPORT int envoy_dynamic_module_on_http_filter_request_body(void *filter, void *stream, bool end) {
+  struct object *self = stream;
+  if (self->kind->bodies && self->kind->bodies->request) self->kind->bodies->request(filter, self, end);
+  return BODY_CONTINUE;
+}
+
+EXPORT int envoy_dynamic_module_on_http_filter_response_body(void *filter, void *stream, bool end) {
+  struct object *self = stream;
+  if (self->kind->bodies && self->kind->bodies->response) self->kind->bodies->response(filter, self, end);
+  return BODY_CONTINUE;
+}
+
+EXPORT int envoy_dynamic_module_on_http_filter_response_trailers(void *filter, void *stream) {
+  struct object *self = stream;
+  if (self->kind->bodies && self->kind->bodies->trailers) self->kind->bodies->trailers(filter, self);
+  return TRAILERS_CONTINUE;
+}
+
+EXPORT void envoy_dynamic_module_on_http_filter_stream_complete(void *filter, void *stream) {
+  struct object *self = stream;
+  if (self && self->kind->bodies && self->kind->bodies->complete) self->kind->bodies->complete(filter, self);
 }
 
 /* A request that waited goes on; nothing else is ever scheduled. */
@@ -163,11 +186,7 @@ EXPORT void envoy_dynamic_module_on_http_filter_destroy(void *stream) {
 #define NOTHING_TO_DO(hook) \
   EXPORT void *envoy_dynamic_module_on_http_filter_##hook(void); \
   EXPORT void *envoy_dynamic_module_on_http_filter_##hook(void) { return NULL; }
-NOTHING_TO_DO(request_body)
 NOTHING_TO_DO(request_trailers)
-NOTHING_TO_DO(response_body)
-NOTHING_TO_DO(response_trailers)
-NOTHING_TO_DO(stream_complete)
 NOTHING_TO_DO(http_callout_done)
 NOTHING_TO_DO(http_stream_headers)
 NOTHING_TO_DO(http_stream_data)
