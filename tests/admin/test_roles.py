@@ -160,9 +160,76 @@ async def test_a_role_for_one_service_covers_its_routes_and_not_its_neighbours(a
         ("GET", "/apisix/admin/routes?service_id=theirs", None),
         ("GET", "/apisix/admin/services/theirs", None),
         ("DELETE", "/api/gateway_groups/default/services/theirs", None),
-        ("GET", "/apisix/admin/services", None),
     ):
         assert "is not allowed" in await jane.refused(method, path, body, status=403), (method, path)
+
+
+def label(kind: str, value: str) -> dict[str, Any]:
+    return {kind: {"type": "MatchLabel", "options": {"key": "team", "operator": "exact_match", "value": value}}}
+
+
+async def test_lists_hold_what_the_caller_may_read_and_nothing_else(api: Api) -> None:
+    for name in ("mine", "theirs"):
+        labels = {"labels": {"team": name}}
+        await api.call("PUT", f"/apisix/admin/services/{name}", {"name": name, **labels})
+        await api.call("PUT", f"/apisix/admin/services/tcp-{name}", {"name": f"tcp-{name}", "type": "stream", **labels})
+        await api.call("PUT", f"/apisix/admin/routes/{name}", {"name": name, "paths": [f"/{name}"], "service_id": name})
+        stream = {"name": name, "service_id": f"tcp-{name}", "server_port": 12000 + len(name)}
+        await api.call("PUT", f"/apisix/admin/stream_routes/{name}", stream)
+        await api.call("PUT", f"/apisix/admin/consumers/{name}", {"username": name, **labels})
+        await api.call("POST", "/api/services/template", {"name": name, **labels})
+        policy = {"name": name, "statement": [statement(["x"], ["y"])], **labels}
+        await api.call("POST", "/api/permission_policies", policy)
+        await api.call("POST", "/api/roles", {"name": name, **labels})
+    lists = {
+        "/apisix/admin/services": "gateway:GetPublishedService",
+        "/api/gateway_groups/default/services": "gateway:GetPublishedService",
+        "/apisix/admin/routes": "gateway:GetPublishedService",
+        "/apisix/admin/stream_routes": "gateway:GetPublishedService",
+        "/apisix/admin/consumers": "gateway:GetConsumer",
+        "/api/services/template": "gateway:GetServiceTemplate",
+        "/api/roles": "iam:GetRole",
+        "/api/permission_policies": "iam:GetPermissionPolicy",
+    }
+    conditions = [
+        statement([f"{area}:*"], ["*"], conditions=label(f"{kind}_label", "mine"))
+        for area, kind in (
+            ("gateway", "service"),
+            ("gateway", "consumer"),
+            ("iam", "role"),
+            ("iam", "permissionpolicy"),
+        )
+    ]
+    labelled, _, _ = await somebody(api, *conditions)
+    denied = [
+        {**each, "effect": "deny", "conditions": label(next(iter(each["conditions"])), "theirs")} for each in conditions
+    ]
+    others, _, _ = await somebody(api, statement(["*"], ["*"]), *denied, name="joe")
+    nobody, _, _ = await somebody(api, statement(["gateway:PublishServices"], ["*"]), name="jim")
+    for path, action in lists.items():
+        for caller in (labelled, others):
+            found = await caller.call("GET", path)
+            names = {each.get("name") or each["username"] for each in found["list"]}
+            assert "mine" in names, path
+            assert not {name for name in names if "theirs" in name}, path
+            assert found["total"] == len(found["list"])
+            one = await caller.call("GET", f"{path}?page_size=1&page=1")
+            assert (len(one["list"]), one["total"]) == (1, found["total"]), path
+        assert f"[{action}]" in await nobody.refused("GET", path, status=403)
+    for method, path, body in (
+        ("PUT", "/apisix/admin/services/theirs", {"name": "theirs", "labels": {"team": "mine"}}),
+        ("GET", "/apisix/admin/routes/theirs", None),
+        ("PUT", "/apisix/admin/consumers", {"username": "theirs", "labels": {"team": "mine"}}),
+        ("POST", "/apisix/admin/consumers", {"username": "new", "labels": {"team": "theirs"}}),
+        ("POST", "/api/roles", {"name": "new", "labels": {"team": "theirs"}}),
+    ):
+        for caller in (labelled, others):
+            assert "is not allowed" in await caller.refused(method, path, body, status=403), path
+    await labelled.call("POST", "/apisix/admin/consumers", {"username": "new", "labels": {"team": "mine"}})
+    readers = await api.call("GET", "/api/gateway_groups/default/services/mine/permitted_users")
+    assert {each["username"] for each in readers["list"]} == {"admin", "jane", "joe"}
+    readers = await api.call("GET", "/api/gateway_groups/default/services/theirs/permitted_users")
+    assert {each["username"] for each in readers["list"]} == {"admin"}
 
 
 async def test_publishing_needs_every_group_and_service_it_names(api: Api) -> None:

@@ -69,6 +69,8 @@ class Access:
 
     action: str
     reach: Reach
+    filtered: bool = False
+    """Whether this is a list of which callers see what they may read, instead of all or nothing: see admin.visible."""
 
     async def __call__(self, request: Request) -> None:
         request.state.action = self.action
@@ -88,7 +90,13 @@ class Access:
             raise Forbidden(f"[{self.action}] is left to administrators; user [{caller.name}] is not one")
         async with control(request).store.reading() as connection:
             held = await grants.load(connection, caller.roles, caller.boundary, caller.scope)
-        await grants.check(request, held, needed, asked_group(request), caller.name)
+        request.state.held = held
+        try:
+            await grants.check(request, held, needed, asked_group(request), caller.name)
+        except Forbidden as refusal:
+            if not self.filtered:
+                raise
+            request.state.refusal = refusal
 
 
 def decide(caller: Caller, access: Access, group_id: str | None) -> None:

@@ -1,6 +1,7 @@
 """How an endpoint is added: method, path, handler, the access it declares, and what its description says of it."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import wraps
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -40,7 +41,7 @@ def add(
     described = {"description": said.strip()} if said else {}
     router.add_api_route(
         path,
-        handler,
+        _refusing(handler) if access.filtered else handler,
         methods=[method],
         dependencies=[Depends(access)],
         response_model=None,
@@ -54,9 +55,22 @@ def add(
     )
 
 
-def group(action: str) -> Access:
-    return Access(action, Reach.GROUP)
+def _refusing(handler: Handler) -> Handler:
+    """A list's handler that may not answer before it has left out what its caller must not see."""
+
+    @wraps(handler)
+    async def answering(request: Request) -> Response:
+        response = await handler(request)
+        if refusal := getattr(request.state, "refusal", None):
+            raise refusal
+        return response
+
+    return answering
 
 
-def system(action: str) -> Access:
-    return Access(action, Reach.SYSTEM)
+def group(action: str, *, filtered: bool = False) -> Access:
+    return Access(action, Reach.GROUP, filtered)
+
+
+def system(action: str, *, filtered: bool = False) -> Access:
+    return Access(action, Reach.SYSTEM, filtered)

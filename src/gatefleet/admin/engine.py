@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatefleet.admin import audit, kind_schemas, openapi
 from gatefleet.admin.access import group_of
-from gatefleet.admin.certificates import narrowed
 from gatefleet.admin.endpoint import add, group
 from gatefleet.admin.openapi import PATCH, TEXT, TIME
 from gatefleet.admin.patch import patched
@@ -24,6 +23,7 @@ from gatefleet.admin.query import flag, read_query
 from gatefleet.admin.relations import admit, refuse_if_used
 from gatefleet.admin.servable import check_servable
 from gatefleet.admin.trial import tried
+from gatefleet.admin.visible import readable_page
 from gatefleet.admin.web import control, listing, nothing, read_json, read_object, value
 from gatefleet.errors import Conflict, Invalid, NotFound
 from gatefleet.resources import KINDS, Document, Kind, document_key
@@ -34,6 +34,8 @@ from gatefleet.store import Documents, Stored
 from gatefleet.store.store import looking
 
 DRY_RUN: Final = (openapi.parameter("dry_run", {"type": "boolean"}, "Only say what it would change"),)
+FILTERED: Final = frozenset({"services", "routes", "stream_routes", "consumers"})
+"""Kinds of whose lists callers see what they may read."""
 PUBLISHED: Final = frozenset({"services", "routes", "stream_routes"})
 INFO: Final = {"with_publish_info": {"enum": ["true", "false"]}}
 FILTERS: Final[Mapping[str, Mapping[str, openapi.Schema]]] = {
@@ -66,7 +68,8 @@ def _router(kind: Kind, prefix: str) -> APIRouter:
     one, body, answers = f"/{kind.id_path}", kind_schemas.sent(kind), openapi.one(kind_schemas.shown(kind))
     done = openapi.one({"anyOf": [kind_schemas.shown(kind), {"required": ["dry_run"]}]})
     listed = _list_metadata if kind.path == "plugin_metadata" else _list
-    add(router, "GET", "", partial(listed, kind), group(f"List{name}"), answers=_answers_list(kind), query=_query(kind))
+    access = group(f"List{name}", filtered=kind.path in FILTERED)
+    add(router, "GET", "", partial(listed, kind), access, answers=_answers_list(kind), query=_query(kind))
     if kind.path != "plugin_metadata" and "/" not in kind.id_path:
         add(router, "POST", "", partial(_create, kind), group(f"Create{name}"), body=body, answers=done, query=DRY_RUN)
     if kind.key == "username":
@@ -110,7 +113,7 @@ async def _list(kind: Kind, request: Request) -> Response:
     async with control(request).store.read(group_of(request)) as documents:
         default = await _default_upstream(kind, documents, parent)
         query = read_query(request, parent)
-        found, total = await narrowed(documents, kind.path, request, query)
+        found, total = await readable_page(documents, kind.path, request, query)
         items = list(map(shown, found))
         if kind.path in PUBLISHED and request.query_params.get("with_publish_info") == "true":
             info = await publish_info(documents)

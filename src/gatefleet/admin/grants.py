@@ -1,14 +1,14 @@
 """What a user's roles allow: his policies, and what a request is about, asked of them one resource after the other."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
 from typing import Any, Final, cast
 
 import msgspec
 from fastapi import Request
-from sqlalchemy import Row, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatefleet.admin.permissions import Permission
@@ -16,13 +16,40 @@ from gatefleet.admin.policies import Asked, Decision, Policy, Statement, decide
 from gatefleet.admin.web import control, read_json
 from gatefleet.errors import Forbidden, Invalid
 from gatefleet.store.access_tables import permission_policy, role
+from gatefleet.store.release_tables import ring
 from gatefleet.store.tables import gateway_group, resource, service_version, template
 
 ALL: Final = "*"
 BODY_METHODS: Final = frozenset({"POST", "PUT", "PATCH"})
 LABELLED: Final = {"service_label": "services", "consumer_label": "consumers"}
+OF_ROWS: Final = {"role_label": role, "permissionpolicy_label": permission_policy}
+NEW: Final = {
+    "gateway_groups": "gateway_group_label",
+    "services": "service_label",
+    "template": "service_label",
+    "consumers": "consumer_label",
+    "roles": "role_label",
+    "permission_policies": "permissionpolicy_label",
+}
+"""Whose labels a body brings along that makes one of these, by the last fixed part of the path."""
 NAMED: Final = ("group", "service", "template", "id")
 Names = Mapping[str, frozenset[str]]
+Labels = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One thing that a permission is asked for: its names, `*` for none, and its labels by the condition's name."""
+
+    group: str = ALL
+    service: str = ALL
+    template: str = ALL
+    id: str = ALL
+    labels: Mapping[str, Labels] = field(default_factory=dict[str, Labels])
+
+    def asked(self, permission: Permission) -> Asked:
+        names = {"group": self.group, "service": self.service, "template": self.template, "id": self.id}
+        return Asked(permission.action, permission.resource.format(**names), self.labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +94,16 @@ async def check(request: Request, grants: Grants, permission: Permission, group_
     async with control(request).store.reading() as connection:
         names = await _names(request, connection, permission, group_id)
         labels = await _labels(connection, grants.labels(), names)
-    for group, service, template_id, id_ in product(
-        *(sorted(names[n]) for n in ("group", "service", "template", "id"))
-    ):
-        asked = Asked(
-            permission.action,
-            permission.resource.format(group=group, service=service, template=template_id, id=id_),
-            {
-                "gateway_group_label": labels.get(("group", group), {}),
-                "service_label": labels.get((group, "services", service), {}),
-                "consumer_label": labels.get((group, "consumers", id_), {}),
-            },
-        )
+    new = await _new_labels(request)
+    for group, service, template_id, id_ in product(*(sorted(names[n]) for n in NAMED)):
+        known = {
+            "gateway_group_label": labels.get(("group", group)),
+            "service_label": labels.get((group, "services", service), labels.get(("template", template_id))),
+            "consumer_label": labels.get((group, "consumers", id_)),
+            **{name: labels.get((name, id_)) for name in OF_ROWS},
+        }
+        said = {name: (new.get(name, {}) if there is None else there) for name, there in known.items()}
+        asked = Subject(group, service, template_id, id_, said).asked(permission)
         decision = grants.decide(asked)
         if not decision.allowed:
             raise Forbidden(_refusal(who, asked, decision))
@@ -87,13 +112,7 @@ async def check(request: Request, grants: Grants, permission: Permission, group_
 async def visible_groups(connection: AsyncConnection, grants: Grants, permission: Permission) -> Sequence[str]:
     """The gateway groups for which the permission is granted."""
     rows = await connection.execute(select(gateway_group.c.id, gateway_group.c.labels))
-    asked = (
-        (
-            row.id,
-            Asked(permission.action, permission.resource.format(group=row.id), {"gateway_group_label": row.labels}),
-        )
-        for row in rows
-    )
+    asked = ((row.id, Subject(row.id, labels={"gateway_group_label": row.labels}).asked(permission)) for row in rows)
     return [id_ for id_, one in asked if grants.decide(one).allowed]
 
 
@@ -118,6 +137,8 @@ async def _names(
             services.update(_texts(cast("Mapping[str, Any]", item), "service_id") if isinstance(item, dict) else ())
     templates: set[str | None] = set()
     own = params["owner_id"] if "/consumers/{owner_id}" in path else params.get("id")
+    if path == "/apisix/admin/consumers":
+        own = next(iter(_texts(body, "username")), None)
     if "/services/{owner_id}" in path or "/services/{id}" in path:
         services.add(params.get("owner_id", own))
     if "{template" in permission.resource:
@@ -148,7 +169,10 @@ def _texts(body: Mapping[str, Any], key: str) -> Iterable[str]:
 
 
 async def _owners(connection: AsyncConnection, path: str, groups: Iterable[Any], id_: str) -> set[str | None]:
-    """The services that routes of this id belong to."""
+    """The services that routes of this id belong to, or that a ring tries."""
+    if "/rings/{id}" in path:
+        found = (await connection.execute(select(ring.c.services).where(ring.c.id == id_))).scalars()
+        return {str(service["id"]) for services in found for service in services}
     kind = next((kind for kind in ("stream_routes", "routes") if f"/{kind}/{{id}}" in path), None)
     if kind is None:
         return set()
@@ -181,8 +205,46 @@ async def _labels(
         if label in wanted:
             ids = names["service"] if kind == "services" else names["id"]
             rows = await connection.execute(_labelled(kind, names["group"], ids))
-            found |= {(row.group_id, kind, row.key): _own_labels(row) for row in rows}
+            found |= {(row.group_id, kind, row.key): _own_labels(row.labels) for row in rows}
+    if "service_label" in wanted:
+        columns = select(template.c.id, template.c.body["labels"].label("labels"))
+        rows = await connection.execute(
+            columns.where(template.c.kind == "services", template.c.id.in_(names["template"]))
+        )
+        found |= {("template", row.id): _own_labels(row.labels) for row in rows}
+    for label in wanted & OF_ROWS.keys():
+        table = OF_ROWS[label]
+        rows = await connection.execute(select(table.c.id, table.c.labels).where(table.c.id.in_(names["id"])))
+        found |= {(label, row.id): row.labels for row in rows}
     return found
+
+
+async def service_labels(connection: AsyncConnection, group_id: str) -> Mapping[str, Labels]:
+    """The labels of every service of a group, by its id."""
+    columns = select(resource.c.key, resource.c.body["labels"].label("labels"))
+    rows = await connection.execute(columns.where(resource.c.group_id == group_id, resource.c.kind == "services"))
+    return {row.key: _own_labels(row.labels) for row in rows}
+
+
+async def group_labels(connection: AsyncConnection) -> Mapping[str, Labels]:
+    """The labels of every gateway group, by its id."""
+    rows = await connection.execute(select(gateway_group.c.id, gateway_group.c.labels))
+    return {row.id: row.labels for row in rows}
+
+
+async def _new_labels(request: Request) -> Mapping[str, Labels]:
+    """The labels that the body gives to what it makes; they count only for what is not there yet."""
+    fixed = [part for part in request.scope["route"].path.split("/") if not part.startswith("{")]
+    body = await _object(request)
+    return {NEW[fixed[-1]]: labels_of(body)} if fixed[-1] in NEW else {}
+
+
+def labels_of(body: Mapping[str, Any]) -> Labels:
+    """The labels of a document's body; none if they are no object of texts."""
+    labels = body.get("labels")
+    if not isinstance(labels, dict):
+        return {}
+    return {key: text for key, text in cast("dict[str, Any]", labels).items() if isinstance(text, str)}
 
 
 def _labelled(kind: str, groups: Iterable[str], keys: Iterable[str]) -> Any:
@@ -191,8 +253,8 @@ def _labelled(kind: str, groups: Iterable[str], keys: Iterable[str]) -> Any:
     return select(*columns).where(here)
 
 
-def _own_labels(row: Row[Any]) -> Mapping[str, str]:
-    return cast("Mapping[str, str]", row.labels) if isinstance(row.labels, dict) else {}
+def _own_labels(labels: Any) -> Labels:
+    return cast("Labels", labels) if isinstance(labels, dict) else {}
 
 
 def _refusal(who: str, asked: Asked, decision: Decision) -> str:

@@ -16,8 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gatefleet.admin import audit
 from gatefleet.admin.access import GROUP_KEY_PREFIX, Access, Reach, digest, visible_groups
 from gatefleet.admin.endpoint import add, group, system
-from gatefleet.admin.query import read_query
+from gatefleet.admin.grants import Labels, Subject, group_labels
+from gatefleet.admin.query import page_of, read_query
 from gatefleet.admin.system import dp_manager_addresses
+from gatefleet.admin.visible import limited, permitted
 from gatefleet.admin.web import answer, control, listing, read_object, read_shape, unix, value
 from gatefleet.errors import Conflict, Invalid, NotFound
 from gatefleet.store import Query, fleet
@@ -69,7 +71,7 @@ def router() -> APIRouter:
     add(api, "POST", f"{one}/instance_token", _instance_token, system("CreateInstanceToken"))
     add(api, "POST", f"{one}/dp_client_certificates", _client_certificate, system("CreateClientCertificate"))
     add(api, "GET", f"{one}/instances", _instances, group("ListInstances"))
-    add(api, "GET", "/api/instances", _all_instances, system("ListInstances"))
+    add(api, "GET", "/api/instances", _all_instances, system("ListInstances", filtered=True))
     return api
 
 
@@ -182,14 +184,20 @@ async def _instances(request: Request) -> Response:
 
 async def _all_instances(request: Request) -> Response:
     async with control(request).store.reading() as connection:
-        return _instance_list(request, await fleet.list_instances(connection))
+        found = await fleet.list_instances(connection)
+        labels: Mapping[str, Labels] = await group_labels(connection) if limited(request) else {}
+    readable = permitted(request, found, lambda node: [_group_subject(node.group_id, labels)])
+    return _instance_list(request, readable)
+
+
+def _group_subject(group_id: str, labels: Mapping[str, Labels]) -> Subject:
+    return Subject(group_id, labels={"gateway_group_label": labels.get(group_id, {})})
 
 
 def _instance_list(request: Request, found: Sequence[fleet.Instance]) -> Response:
     query, status = read_query(request), request.query_params.get("status")
     items = [i for i in found if status in {None, "", i.status} and _labelled(i.labels, query.labels)]
-    size = query.page_size or len(items)
-    return listing([_instance(i) for i in items[(query.page - 1) * size : query.page * size]], len(items))
+    return listing([_instance(i) for i in page_of(items, query)], len(items))
 
 
 def _labelled(labels: Mapping[str, str], wanted: Mapping[str, str | None]) -> bool:

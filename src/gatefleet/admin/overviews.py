@@ -9,12 +9,12 @@ from sqlalchemy import ColumnElement, and_, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatefleet.admin import grants
-from gatefleet.admin.access import SUPER_ADMIN, Access, Reach, asked_group, visible_groups
+from gatefleet.admin.access import Access, Reach, asked_group, visible_groups
 from gatefleet.admin.endpoint import add, system
 from gatefleet.admin.openapi import OBJECT, TEXT, many, one, parameter
 from gatefleet.admin.permissions import PERMISSIONS
-from gatefleet.admin.query import read_query
-from gatefleet.admin.users import shown_user
+from gatefleet.admin.query import page_of, read_query
+from gatefleet.admin.users import USER, shown_user
 from gatefleet.admin.web import control, listing, unix, value
 from gatefleet.errors import Forbidden, Invalid, NotFound
 from gatefleet.resources import KINDS
@@ -39,10 +39,12 @@ def router() -> APIRouter:
     labels = one({"type": "object", "additionalProperties": {"type": "array", "items": TEXT}})
     counts = one({"type": "array", "items": OBJECT})
     users = f"{groups}/{{gateway_group_id}}/permitted_users"
+    of_service = f"{groups}/{{gateway_group_id}}/services/{{id}}/permitted_users"
     label = Access("ListLabels", Reach.ANY)
     add(api, "GET", "/api/labels/{resource_type}", _labels, label, answers=labels, query=in_group)
     add(api, "GET", f"{groups}/count/{{resource_type}}", _count, count, answers=many())
-    add(api, "GET", users, _users, system("ListPermittedUsers"), answers=many())
+    for path in (users, of_service):
+        add(api, "GET", path, _users, system("ListPermittedUsers"), answers=many(USER))
     add(api, "GET", "/api/instances/count/{field}", _instances, count, answers=counts, query=in_group)
     add(api, "GET", "/api/instances/cores", _cores, count, answers=one())
     return api
@@ -82,7 +84,6 @@ async def _count(request: Request) -> Response:
     async with control(request).store.reading() as connection:
         rows = (await connection.execute(statement)).all()
         counts = await _counts(connection, asked)
-    size = query.page_size or len(rows)
     shown = [
         {
             "id": row.id,
@@ -93,7 +94,7 @@ async def _count(request: Request) -> Response:
             "created_at": unix(row.created_at),
             "updated_at": unix(row.updated_at),
         }
-        for row in rows[(query.page - 1) * size : query.page * size]
+        for row in page_of(rows, query)
     ]
     return listing(shown, len(rows))
 
@@ -127,24 +128,25 @@ async def _nodes(request: Request) -> Sequence[fleet.Instance]:
 
 
 async def _users(request: Request) -> Response:
-    """Users whose policies let them read this gateway group."""
+    """Users whose policies let them read this gateway group, or this service of it."""
+    service_id = request.path_params.get("id")
     group_id, query = request.path_params["gateway_group_id"], read_query(request)
     async with control(request).store.reading() as connection:
-        known = await connection.execute(select(gateway_group.c.id).where(gateway_group.c.id == group_id))
-        if known.one_or_none() is None:
+        labels = await grants.group_labels(connection)
+        if group_id not in labels:
             raise NotFound(f"gateway group [{group_id}] not found")
+        services = await grants.service_labels(connection, group_id)
+        if service_id and service_id not in services:
+            raise NotFound(f"service [{service_id}] not found")
+        said = {"gateway_group_label": labels[group_id], "service_label": services.get(str(service_id), {})}
+        asked = grants.Subject(group_id, service_id or grants.ALL, labels=said).asked(
+            PERMISSIONS["GetService" if service_id else "GetGatewayGroup"]
+        )
         rows = (await connection.execute(select(user).order_by(user.c.created_at.desc(), user.c.id))).all()
-        permitted = [row for row in rows if await _may_read(connection, row.roles, row.boundary, group_id)]
-    size = query.page_size or len(permitted)
-    page = permitted[(query.page - 1) * size : query.page * size]
-    return listing([shown_user(row) for row in page], len(permitted))
-
-
-async def _may_read(connection: AsyncConnection, roles: Sequence[str], boundary: Sequence[str], group_id: str) -> bool:
-    if tuple(roles) == (SUPER_ADMIN,) and not boundary:
-        return True
-    held = await grants.load(connection, roles, boundary)
-    return group_id in await grants.visible_groups(connection, held, PERMISSIONS["GetGatewayGroup"])
+        alike = {(tuple(row.roles), tuple(row.boundary)) for row in rows}
+        held = {pair: await grants.load(connection, *pair) for pair in alike}
+    readers = [row for row in rows if held[tuple(row.roles), tuple(row.boundary)].decide(asked).allowed]
+    return listing([shown_user(row) for row in page_of(readers, query)], len(readers))
 
 
 async def _readable(request: Request) -> Sequence[str] | None:

@@ -1,13 +1,15 @@
 """The query parameters of a list, as the contract names them."""
 
 import re
-from typing import Final, Literal, cast
+from collections.abc import Sequence
+from typing import Final, Literal, TypeVar, cast
 
 from fastapi import Request
 
 from gatefleet.errors import Invalid
 from gatefleet.store import Query
 
+T = TypeVar("T")
 LABEL: Final = re.compile(r"labels\[(.+)\]")
 MAX_PAGE_SIZE: Final = 10_000
 DIGITS: Final = 18
@@ -36,6 +38,12 @@ def read_query(request: Request, parent: str | None = None) -> Query:
         page=number("page", params.get("page") or "1"),
         page_size=None if not page_size else min(number("page_size", page_size), MAX_PAGE_SIZE),
     )
+
+
+def page_of(items: Sequence[T], query: Query) -> Sequence[T]:
+    """The page that is asked for."""
+    size = query.page_size or len(items)
+    return items[(query.page - 1) * size : query.page * size]
 
 
 def _labels(request: Request) -> dict[str, str | None]:

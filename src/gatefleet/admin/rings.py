@@ -13,9 +13,11 @@ from gatefleet.admin import audit, openapi
 from gatefleet.admin.access import caller_of, group_of
 from gatefleet.admin.approvals import Executor, Kept, ask
 from gatefleet.admin.endpoint import add, group
-from gatefleet.admin.query import flag, number, read_query
+from gatefleet.admin.grants import Subject, group_labels, service_labels
+from gatefleet.admin.query import flag, number, page_of, read_query
 from gatefleet.admin.release import Plan, pinned, plan, reading
 from gatefleet.admin.ring_orders import End, RingBody, RingOrder, check, check_free, chosen, start
+from gatefleet.admin.visible import limited, permitted, whole
 from gatefleet.admin.web import control, listing, read_shape, unix, value
 from gatefleet.resources.diff import diff, sentences
 from gatefleet.resources.ring_rules import Sample, Traffic, decide, series, served
@@ -51,7 +53,7 @@ def router() -> APIRouter:
         openapi.parameter("service_id", openapi.TEXT, "Only this service's requests"),
     )
     add(api, "POST", PATH, _start, group("CreateRing"), body=RingBody, answers=one)
-    add(api, "GET", PATH, _list, group("ListRings"), answers=openapi.many())
+    add(api, "GET", PATH, _list, group("ListRings", filtered=True), answers=openapi.many())
     add(api, "GET", path, _get, group("GetRing"), answers=one, query=compared)
     add(api, "POST", f"{path}/promote", partial(_end, promote), group("PromoteRing"), body=End, answers=one)
     add(api, "POST", f"{path}/rollback", partial(_end, roll_back), group("RollbackRing"), body=End, answers=one)
@@ -130,10 +132,23 @@ EXECUTORS: Final = {"ring": Executor(_preview_kept, _run_kept)}
 
 
 async def _list(request: Request) -> Response:
-    """The group's rings, latest first."""
-    query = read_query(request)
-    async with control(request).store.read(group_of(request)) as documents:
-        found, total = await rings.of_group(documents.connection, documents.group_id, query.page, query.page_size)
+    """The group's rings, latest first; only those of which the caller may read every service."""
+    query, group_id = read_query(request), group_of(request)
+    asked = whole(query) if limited(request) else query
+    async with control(request).store.read(group_id) as documents:
+        found, total = await rings.of_group(documents.connection, group_id, asked.page, asked.page_size)
+        if limited(request):
+            labels = {"gateway_group_label": (await group_labels(documents.connection)).get(group_id, {})}
+            services = await service_labels(documents.connection, group_id)
+            readable = permitted(
+                request,
+                found,
+                lambda ring: [
+                    Subject(group_id, each["id"], labels={**labels, "service_label": services.get(each["id"], {})})
+                    for each in ring.services
+                ],
+            )
+            found, total = page_of(readable, query), len(readable)
     return listing([_shown(ring) for ring in found], total)
 
 

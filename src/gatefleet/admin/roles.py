@@ -13,9 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatefleet.admin import audit
 from gatefleet.admin.endpoint import add, system
+from gatefleet.admin.grants import Subject
 from gatefleet.admin.openapi import OBJECT, TEXT, TIME, many, one
 from gatefleet.admin.policies import Policy, Statement, read_statements
-from gatefleet.admin.query import read_query
+from gatefleet.admin.query import page_of, read_query
+from gatefleet.admin.visible import permitted
 from gatefleet.admin.web import answer, control, listing, read_json, read_object, read_shape, unix, value
 from gatefleet.errors import Conflict, Forbidden, Invalid, NotFound
 from gatefleet.store.access_tables import permission_policy, role
@@ -61,7 +63,7 @@ def router() -> APIRouter:
         (POLICIES, permission_policy, "PermissionPolicy", "PermissionPolicies", WantedPolicy, POLICY),
     ):
         handlers = _Handlers(table, name)
-        add(api, "GET", path, handlers.list, system(f"List{many_name}"), answers=many(shape))
+        add(api, "GET", path, handlers.list, system(f"List{many_name}", filtered=True), answers=many(shape))
         add(api, "POST", path, handlers.create, system(f"Create{name}"), body=body, answers=one(shape))
         add(api, "GET", f"{path}/{{id}}", handlers.get, system(f"Get{name}"), answers=one(shape))
         add(api, "PUT", f"{path}/{{id}}", handlers.put, system(f"Update{name}"), body=body, answers=one(shape))
@@ -99,8 +101,11 @@ class _Handlers:
             statement = statement.where(t.labels.has_key(key) if wanted is None else t.labels.contains({key: wanted}))
         async with control(request).store.reading() as connection:
             rows = (await connection.execute(statement)).all()
-        size = query.page_size or len(rows)
-        return listing([_shown(row) for row in rows[(query.page - 1) * size : query.page * size]], len(rows))
+        readable = permitted(request, rows, self._subjects)
+        return listing([_shown(row) for row in page_of(readable, query)], len(readable))
+
+    def _subjects(self, row: Row[Any]) -> Iterable[Subject]:
+        yield Subject(id=row.id, labels={f"{self._table.name.replace('_', '')}_label": row.labels})
 
     async def get(self, request: Request) -> Response:
         async with control(request).store.reading() as connection:

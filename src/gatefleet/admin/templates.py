@@ -1,6 +1,6 @@
 """Service templates and the routes below them (/api/{services,routes,stream_routes}/template): what versions are of."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -11,10 +11,12 @@ from fastapi import APIRouter, Request, Response
 
 from gatefleet.admin import audit, openapi
 from gatefleet.admin.endpoint import add, system
+from gatefleet.admin.grants import Subject, labels_of
 from gatefleet.admin.patch import patched
 from gatefleet.admin.present import shown
-from gatefleet.admin.query import read_query
+from gatefleet.admin.query import page_of, read_query
 from gatefleet.admin.servable import check_servable
+from gatefleet.admin.visible import limited, permitted, whole
 from gatefleet.admin.web import answer, control, listing, read_json, read_object, read_shape, unix, value
 from gatefleet.errors import Invalid, NotFound
 from gatefleet.resources import Document
@@ -22,7 +24,7 @@ from gatefleet.resources.accept import accept
 from gatefleet.resources.messages import error_at
 from gatefleet.resources.relations import misplaced
 from gatefleet.resources.secrets import masked
-from gatefleet.store import Stored
+from gatefleet.store import Query, Stored
 from gatefleet.store.releases import Releases
 
 NAMES: Final = {
@@ -43,7 +45,7 @@ def router() -> APIRouter:
     api = APIRouter(tags=["templates"])
     for kind, said in NAMES.items():
         name, path, one = "".join(map(str.capitalize, said.split())), f"/api/{kind}/template", openapi.one()
-        add(api, "GET", path, partial(_list, kind), system(f"List{name}"), answers=openapi.many())
+        add(api, "GET", path, partial(_list, kind), system(f"List{name}", filtered=True), answers=openapi.many())
         add(api, "POST", path, partial(_create, kind), system(f"Create{name}"), body=openapi.OBJECT, answers=one)
         add(api, "GET", f"{path}/{{id}}", partial(_get, kind), system(f"Get{name}"), answers=one)
         put, patch = partial(_put, kind), partial(_patch, kind)
@@ -67,8 +69,23 @@ async def _list(kind: str, request: Request) -> Response:
     query = read_query(request, request.query_params.get("service_id") if kind != "services" else None)
     async with control(request).store.reading() as connection:
         releases = Releases(connection, control(request).store.cipher)
-        found, total = await releases.templates(kind, query)
+        found, total = await releases.templates(kind, whole(query) if limited(request) else query)
+        if limited(request):
+            labels = await _service_labels(releases, kind, found)
+            readable = permitted(request, found, lambda stored: [_subject(stored, labels)])
+            found, total = page_of(readable, query), len(readable)
         return listing([await _shown(releases, stored) for stored in found], total)
+
+
+async def _service_labels(releases: Releases, kind: str, found: Sequence[Stored]) -> Mapping[str, Mapping[str, str]]:
+    """The labels of the service templates that these are or belong to, by id."""
+    services = found if kind == "services" else (await releases.templates("services", Query()))[0]
+    return {stored.document.id: labels_of(stored.document.body) for stored in services}
+
+
+def _subject(stored: Stored, labels: Mapping[str, Mapping[str, str]]) -> Subject:
+    service = stored.document.parent or stored.document.id
+    return Subject(template=service, labels={"service_label": labels.get(service, {})})
 
 
 async def _get(kind: str, request: Request) -> Response:

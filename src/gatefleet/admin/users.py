@@ -1,5 +1,6 @@
 """Users as administrators see them: invitations, roles, boundaries, passwords set anew, departures."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 from uuid import uuid4
 
@@ -12,8 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gatefleet.admin import audit
 from gatefleet.admin.access import SUPER_ADMIN, caller_of
 from gatefleet.admin.endpoint import add, system
+from gatefleet.admin.grants import Subject
 from gatefleet.admin.openapi import TEXT, TIME, many, one
-from gatefleet.admin.query import read_query
+from gatefleet.admin.query import page_of, read_query
+from gatefleet.admin.visible import permitted
 from gatefleet.admin.web import answer, control, listing, read_shape, unix, value
 from gatefleet.errors import Conflict, Forbidden, Invalid, NotFound
 from gatefleet.store.access_tables import permission_policy, role
@@ -59,7 +62,7 @@ def router() -> APIRouter:
     api = APIRouter(tags=["users"])
     own = "/api/users/{id}"
     add(api, "POST", "/api/invites", _invite, system("CreateUser"), body=Invitation, answers=one(USER))
-    add(api, "GET", "/api/users", _users, system("ListUsers"), answers=many(USER))
+    add(api, "GET", "/api/users", _users, system("ListUsers", filtered=True), answers=many(USER))
     add(api, "GET", own, _user, system("GetUser"), answers=one(USER))
     add(api, "DELETE", own, _delete, system("DeleteUser"), answers=one())
     add(api, "PUT", f"{own}/assigned_roles", _assign, system("UpdateUserRoles"), body=Roles, answers=one(USER))
@@ -95,8 +98,8 @@ async def _users(request: Request) -> Response:
         statement = statement.where(user.c.username.icontains(query.search, autoescape=True))
     async with control(request).store.reading() as connection:
         rows = (await connection.execute(statement)).all()
-    size = query.page_size or len(rows)
-    return listing([shown_user(row) for row in rows[(query.page - 1) * size : query.page * size]], len(rows))
+    readable = permitted(request, rows, lambda row: [Subject(id=row.id)])
+    return listing([shown_user(row) for row in page_of(readable, query)], len(readable))
 
 
 async def _user(request: Request) -> Response:
@@ -124,6 +127,7 @@ async def _assign(request: Request) -> Response:
         found = (await connection.execute(select(role.c.id).where(role.c.id.in_(roles)))).scalars()
         if unknown := sorted(set(roles) - set(found)):
             raise Invalid(f'Error at "/roles": unknown roles {unknown}; see GET /api/roles')
+        _within_reach(request, row, {SUPER_ADMIN} & (set(roles) ^ set(row.roles)))
         if SUPER_ADMIN not in roles:
             await _still_administered(connection, row)
         changed = await _update(connection, user_id, {"roles": roles})
@@ -139,6 +143,7 @@ async def _bound(request: Request) -> Response:
         known = select(permission_policy.c.id).where(permission_policy.c.id.in_(ids))
         if unknown := sorted(set(ids) - set((await connection.execute(known)).scalars())):
             raise Invalid(f'Error at "/permission_policies": permission policies {unknown} not found')
+        _within_reach(request, row)
         if ids:
             await _still_administered(connection, row)
         changed = await _update(connection, user_id, {"boundary": ids})
@@ -190,6 +195,17 @@ async def _locked(connection: AsyncConnection, request: Request, user_id: str) -
     if SUPER_ADMIN in row.roles and SUPER_ADMIN not in caller_of(request).roles:
         raise Forbidden(f"user [{row.username}] is an administrator: only another one can change him")
     return row
+
+
+def _within_reach(request: Request, row: Row[Any], administration: Iterable[str] = ()) -> None:
+    """Forbidden for who is no administrator and would change his own reach, or make somebody an administrator."""
+    caller = caller_of(request)
+    if SUPER_ADMIN in caller.roles:
+        return
+    if caller.user_id == row.id:
+        raise Forbidden(f"user [{row.username}] cannot change what he may do himself; ask an administrator")
+    if any(administration):
+        raise Forbidden(f"only an administrator can give or take [{SUPER_ADMIN}]")
 
 
 async def _still_administered(connection: AsyncConnection, leaving: Row[Any]) -> None:

@@ -9,17 +9,18 @@ from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatefleet.admin import openapi
-from gatefleet.admin.access import group_of
+from gatefleet.admin.access import group_of, visible_groups
 from gatefleet.admin.endpoint import add, group, system
 from gatefleet.admin.present import shown
 from gatefleet.admin.query import read_query
 from gatefleet.admin.release import version_value
+from gatefleet.admin.visible import readable_page
 from gatefleet.admin.web import control, listing, unix, value
 from gatefleet.errors import NotFound
 from gatefleet.resources.diff import diff, sentences
 from gatefleet.resources.publishing import ROUTE_KINDS, documents_of
 from gatefleet.store import Documents, Stored
-from gatefleet.store.releases import Releases, Version
+from gatefleet.store.releases import Publication, Releases, Version
 from gatefleet.store.tables import gateway_group
 
 IN_GROUP: Final = "/api/gateway_groups/{gateway_group_id}/services"
@@ -40,7 +41,7 @@ def router() -> APIRouter:
         below = f"/api/service_versions/{{id}}/{kind}"
         add(api, "GET", below, partial(_below, kind), read, answers=listed)
         add(api, "GET", f"{below}/{{route_id}}", partial(_one_below, kind), read, answers=one)
-    add(api, "GET", IN_GROUP, _in_group, group("ListService"), answers=openapi.many())
+    add(api, "GET", IN_GROUP, _in_group, group("ListService", filtered=True), answers=openapi.many())
     add(api, "GET", f"{IN_GROUP}/{{id}}", _one_in_group, look, answers=one)
     add(api, "GET", f"{IN_GROUP}/{{id}}/versions", _versions_in_group, look, answers=listed)
     add(api, "GET", f"{IN_GROUP}/{{id}}/history", _history, look, answers=listed)
@@ -55,7 +56,7 @@ async def _versions(request: Request) -> Response:
         rows = await releases.versions(service_id)
         if not rows and await releases.template("services", service_id) is None:
             raise NotFound(f"service [{service_id}] has neither a template nor a version")
-        publications = await releases.publications(service_id)
+        publications = await _visible(request, await releases.publications(service_id))
         names = await _group_names(connection)
     where: dict[str | None, list[dict[str, Any]]] = {}
     for publication in publications:
@@ -85,7 +86,7 @@ async def _published(request: Request) -> Response:
     store, service_id = control(request).store, request.path_params["id"]
     async with store.reading() as connection:
         releases = Releases(connection, store.cipher)
-        for publication in await releases.publications(service_id):
+        for publication in await _visible(request, await releases.publications(service_id)):
             documents = Documents(connection, store.cipher, publication.group_id, 0)
             service = await documents.get("services", service_id)
             if service:
@@ -93,11 +94,17 @@ async def _published(request: Request) -> Response:
     return listing(records)
 
 
+async def _visible(request: Request, publications: Sequence[Publication]) -> Sequence[Publication]:
+    """Those in gateway groups that the caller may read."""
+    groups = await visible_groups(request)
+    return [each for each in publications if groups is None or each.group_id in groups]
+
+
 async def _in_group(request: Request) -> Response:
     store = control(request).store
     async with store.read(group_of(request)) as documents:
         releases = Releases(documents.connection, store.cipher)
-        found, total = await documents.list("services", read_query(request))
+        found, total = await readable_page(documents, "services", request, read_query(request))
         return listing([await _record(documents.connection, releases, documents, one) for one in found], total)
 
 
