@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 NATIVE := $(wildcard src/gatefleet/native/*.c src/gatefleet/native/*.h src/gatefleet/native/build.py)
+SLAPD := $(VENV)/slapd/usr/sbin/slapd
+SLAPD_PACKAGES := slapd libldap-2.5-0 libltdl7 libodbc2 libsasl2-2 libwrap0
 WORKERS ?= 2
 ARGS ?=
 
@@ -96,8 +98,22 @@ $(VENV)/.installed: $(UV) requirements/runtime.txt pyproject.toml
 	@touch $@
 
 .PHONY: install-dev
-install-dev: install $(VENV)/.installed-dev
+install-dev: install $(VENV)/.installed-dev requirements/azurite/node_modules $(SLAPD)
 	@command -v curl >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends curl; }
+
+# OpenLDAP's server for tests: unpacked, not installed, because installing it would start it.
+$(SLAPD):
+	@command -v apt-get >/dev/null || { echo 'Tests need slapd: put its files under $(VENV)/slapd.' >&2; exit 1; }
+	@mkdir -p $(VENV)/debs $(VENV)/slapd
+	@cd $(VENV)/debs && { apt-get download -qq $(SLAPD_PACKAGES) || { apt-get update -qq && apt-get download -qq $(SLAPD_PACKAGES); }; } 2>/dev/null
+	@for package in $(VENV)/debs/*.deb; do dpkg-deb -x $$package $(VENV)/slapd; done
+	@touch $@
+
+# Azure's own Blob server for tests, without its telemetry and database drivers.
+requirements/azurite/node_modules: requirements/azurite/package-lock.json
+	@command -v npm >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends nodejs npm; }
+	@npm ci --prefix requirements/azurite --no-audit --no-fund --ignore-scripts --silent
+	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements/dev.txt
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt

@@ -20,8 +20,12 @@ from urllib.parse import unquote
 
 import grpc
 
+from tests import directory
+
 NAMES: Final = ("echo", "other", "third")
 WORD: Final = re.compile(r"~(status|delay|header|body|chunks|close|reset|silent|slowly)(?::([^~?&]*))?")
+DETAILS: Final = b"\x08\x0e\x12\x0eOut of service\x1a&\n\x1dtype.googleapis.com/demo.Note\x12\x05\n\x03why"
+"""A google.rpc.Status of code 14 with one detail."""
 PROBE: Final = "Envoy/HC"
 """The user agent of health checks, which are not noted as requests."""
 
@@ -176,11 +180,13 @@ def running() -> Iterator[Upstreams]:
         ports["closed"] = closed.getsockname()[1]
         ports["grpc"] = stack.enter_context(_grpc(seen))
         ports["full"] = stack.enter_context(_full())
+        found = stack.enter_context(directory.running())
+        ports["ldap"], ports["ldaps"] = found.port, found.tls_port
         yield Upstreams(ports, seen)
 
 
 class _Calls(grpc.GenericRpcHandler):
-    """Answers each call with its request; methods that end in `/Fail` fail."""
+    """Answers each call with its request; methods that end in `/Fail` fail, and `/FailInDetail` tells details, too."""
 
     def __init__(self, seen: list[Seen]) -> None:
         self._seen = seen
@@ -193,6 +199,9 @@ class _Calls(grpc.GenericRpcHandler):
             self._seen.append(Seen("grpc", "POST", method, "HTTP/2", headers, body))
             if method.endswith("/Fail"):
                 context.abort(grpc.StatusCode.FAILED_PRECONDITION, "not today")
+            if method.endswith("/FailInDetail"):
+                context.set_trailing_metadata((("grpc-status-details-bin", DETAILS),))
+                context.abort(grpc.StatusCode.UNAVAILABLE, "Out of service")
             context.send_initial_metadata((("x-upstream", "grpc"),))
             return body
 

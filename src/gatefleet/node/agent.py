@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any, Final
 
 import structlog
 
 from gatefleet import VERSION, pki
+from gatefleet.buckets import config_bucket
 from gatefleet.envoy import binary
 from gatefleet.envoy.process import EnvoyProcess, Options
 from gatefleet.errors import GatefleetError, Invalid
@@ -19,10 +20,13 @@ from gatefleet.node import metrics
 from gatefleet.node.bootstrap import RunFiles, envoy_bootstrap
 from gatefleet.node.copies import DiskCopy, Revision, Running
 from gatefleet.node.discovery import Discovery
+from gatefleet.node.elsewhere import BucketCopies, Elsewhere, Place
 from gatefleet.node.judge import Copy, Seen, Source, Verdict, judge, sentence
 from gatefleet.node.ledger import Ledger, Step
 from gatefleet.node.manager import Manager
+from gatefleet.node.secrets import Secrets
 from gatefleet.node.serving import Serving
+from gatefleet.node.signin import SignIn
 from gatefleet.node.status import JSON, Answer, Status
 from gatefleet.node.traffic import Traffic
 from gatefleet.settings import NodeSettings
@@ -57,11 +61,15 @@ class Agent:
         )
         self._envoy = EnvoyProcess(_options(settings, files))
         self._traffic = Traffic(self._envoy)
+        self._signin = SignIn(files, settings.log_format)
         self._ledger = Ledger()
         self._discovery = Discovery(manager.changed.set)
         self._serving.discovered = self._discovery.endpoints
+        self._secrets = Secrets(settings.data_dir / "secrets.bin", settings.secret_ttl, manager.changed.set)
+        status.secrets = self._secrets.page
         self._copies = DiskCopy(settings.data_dir)
         self._running = Running(files.running)
+        self._elsewhere = Elsewhere(_places(settings), settings.fallback_interval, manager.changed.set)
         self._disk: Revision | None = None
         self._disk_problem = ""
         self._floor = 0
@@ -81,6 +89,7 @@ class Agent:
         self._run(self._manager.failed(), "manager")
         self._run(self._loop(), "turns")
         self._run(self._save_copies(), "copies")
+        self._run(self._elsewhere.run(self._cut_off, lambda: self._manager.identity, self._least), "elsewhere")
 
     def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))
@@ -97,11 +106,13 @@ class Agent:
         self._judge()
         await self._end()
         await self._envoy.stop(self._settings.drain_timeout)  # which may still ask for certificates
+        await self._signin.stop()
         await self._serving.stop()
 
     async def abandon(self) -> None:
         """End the agent's own work and leave Envoy to whoever starts next: it goes on with what it has."""
         await self._end()
+        await self._signin.stop()
         await self._serving.stop()
 
     async def _end(self) -> None:
@@ -109,6 +120,7 @@ class Agent:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._discovery.stop()
+        await self._secrets.stop()
         await self._manager.stop(self._heartbeat)
         if self._dirty.is_set():
             self._write_copy()
@@ -135,6 +147,7 @@ class Agent:
         verdict = judge(seen)
         status = self._status
         status.serving, status.ready, status.reason = verdict.serving, verdict.ready, verdict.reason
+        status.warning = "; ".join(filter(None, (self._signin.problem, self._secrets.problem)))
         if (said := sentence(seen, verdict)) != self._said:
             self._said = said
             log.info(said)
@@ -147,6 +160,8 @@ class Agent:
             silence=self._manager.silence,
             disk=_copy(self._disk, "disk"),
             disk_problem=self._disk_problem,
+            elsewhere=tuple(Copy(s, r.seal.revision, r.seal.made_at) for s, r in self._elsewhere.found.items()),
+            elsewhere_problems=tuple(self._elsewhere.problems.values()),
             floor=self._floor,
             applied=self.applied.seal.revision if self.applied else self._taken_over() or None,
             taken_over=0 if self.applied else self._taken_over(),
@@ -154,6 +169,14 @@ class Agent:
             blocked=self._serving.blocked,
             draining=self._draining,
         )
+
+    def _cut_off(self) -> bool:
+        return not self._manager.connected and not self._draining
+
+    def _least(self) -> int:
+        """The lowest revision that is worth taking from elsewhere."""
+        held = self.applied.seal.revision if self.applied else self._taken_over()
+        return max(held + 1 if held else 0, self._floor)
 
     def _taken_over(self) -> int:
         """The revision that an Envoy served when we found it, as long as it is that process."""
@@ -165,12 +188,16 @@ class Agent:
             return
         if _same(wanted, self.applied):
             await self._serving.rediscover()
+            await self._serving.refill(self._secrets.values)
             await self._prove_again()
             return
         self._discovery.follow(wanted.snapshot)
+        await self._secrets.follow(wanted.snapshot, self._manager.identity.snapshot_key)
+        self._serving.fill_with(self._secrets.values)
         revision = wanted.seal.revision
         self._ledger.waits(f"revision {revision} is being given to Envoy")
         try:
+            await self._signin.follow(wanted.snapshot, self._manager.identity.snapshot_key)
             receipt = await self._serving.apply(wanted.snapshot)
         except OSError as error:
             log.warning("a revision cannot be written down", revision=revision, reason=str(error))
@@ -188,6 +215,9 @@ class Agent:
     def _taken(self, wanted: Revision) -> None:
         """Envoy has answered for a revision: it is what we serve."""
         self.applied, self._floor = wanted, max(self._floor, wanted.seal.revision)
+        self._manager.raise_floor(self._floor)
+        if self._manager.newest:
+            self._elsewhere.forget(self._manager.newest.seal.revision)
         self._running.note(self._envoy.pid, wanted.seal.revision)
         self._judge()
         if wanted is not self._disk:
@@ -208,7 +238,9 @@ class Agent:
     def _revision(self, chosen: Copy | None) -> Revision | None:
         if chosen is None:
             return None
-        return self._manager.newest if chosen.source == "dp-manager" else self._disk
+        if chosen.source == "dp-manager":
+            return self._manager.newest
+        return self._disk if chosen.source == "disk" else self._elsewhere.found[chosen.source]
 
     def _read_copy(self) -> None:
         identity = self._manager.identity
@@ -227,7 +259,7 @@ class Agent:
             applied_revision=self.applied.seal.revision if self.applied else 0,
             envoy=envoy,
             certificate_expires_at=int(pki.expiry(self._manager.identity.certificate).timestamp()),
-            problems=self._serving.problems,
+            problems={**self._serving.problems, **self._secrets.problems},
             leaving=self._draining,
             proven=self._ledger.told(time.monotonic()),
             pending=self._ledger.pending,
@@ -263,6 +295,12 @@ class Agent:
             self._disk_problem = ""
         except OSError as error:
             log.warning("the copy of the configuration cannot be written", reason=str(error))
+
+
+def _places(settings: NodeSettings) -> Sequence[Place]:
+    """Where else to look for a configuration, most trusted first."""
+    bucket = config_bucket(settings)
+    return [BucketCopies(bucket)] if bucket else []
 
 
 def _copy(revision: Revision | None, source: Source) -> Copy | None:

@@ -15,6 +15,10 @@ from gatefleet.protos.envoy.extensions.upstreams.http import v3 as upstreams
 from gatefleet.protos.google import protobuf as wkt
 
 ADS_CLUSTER: Final = "gf.ads"
+SIGNIN_CLUSTER: Final = "gf-signin"
+"""The sign-in process, as scripts name it (`lua/signin.lua`)."""
+SIGNIN_MOST: Final = 256
+"""Questions to it under way or waiting; more are refused at once."""
 STATS: Final = (
     "gf.",
     "http.gf.downstream_cx_active",
@@ -49,6 +53,14 @@ class RunFiles:
         return self.directory / "admin.sock"
 
     @property
+    def signin(self) -> Path:
+        return self.directory / "signin.sock"
+
+    @property
+    def signin_key(self) -> Path:
+        return self.directory / "signin.key"
+
+    @property
     def pid(self) -> Path:
         return self.directory / "envoy.pid"
 
@@ -64,7 +76,7 @@ def envoy_bootstrap(files: RunFiles, instance_id: str) -> bootstrap.Bootstrap:
     return bootstrap.Bootstrap(
         node=core.Node(id=instance_id, cluster="gatefleet", metadata=None, user_agent_name=f"gatefleet-{VERSION}"),
         admin=bootstrap.Admin(address={"pipe": {"path": str(files.admin), "mode": 0o600}}),
-        static_resources={"clusters": [_ads_cluster(files.ads)]},
+        static_resources={"clusters": [_ads_cluster(files.ads), _signin_cluster(files.signin)]},
         dynamic_resources={"ads_config": _ads(), "cds_config": source, "lds_config": source},
         stats_config=_stats(STATS),
         layered_runtime={
@@ -101,6 +113,21 @@ def _ads_cluster(socket: Path) -> cluster.Cluster:
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": {"pipe": {"path": str(socket)}}}}]}],
         },
         typed_extension_protocol_options={"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": pack(options)},
+    )
+
+
+def _signin_cluster(socket: Path) -> cluster.Cluster:
+    most = wkt.UInt32Value(value=SIGNIN_MOST)
+    bounds = cluster.CircuitBreakers.Thresholds(max_connections=most, max_pending_requests=most, max_requests=most)
+    return cluster.Cluster(
+        name=SIGNIN_CLUSTER,
+        type="STATIC",
+        connect_timeout=_milliseconds(1000),
+        circuit_breakers={"thresholds": [bounds]},
+        load_assignment={
+            "cluster_name": SIGNIN_CLUSTER,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": {"pipe": {"path": str(socket)}}}}]}],
+        },
     )
 
 

@@ -26,23 +26,31 @@ class Status:
     serving: bool = False
     ready: bool = False
     reason: str = "the node is starting"
-
+    warning: str = ""
+    """What does not work though the node serves."""
     metrics: Page | None = None
     """Where the metrics come from, once there is an Envoy to ask."""
 
     async def metrics_page(self) -> Answer:
         return await self.metrics() if self.metrics else _answer(False, self.reason)  # noqa: FBT003
 
+    secrets: Page | None = None
+    """How the secrets kept outside are, once there is an agent to ask."""
+
+    async def secrets_page(self) -> Answer:
+        return await self.secrets() if self.secrets else _answer(False, self.reason)  # noqa: FBT003
+
     async def alive_page(self) -> Answer:
-        return _answer(self.serving, self.reason)
+        return _answer(self.serving, self.reason, self.warning)
 
     async def ready_page(self) -> Answer:
-        return _answer(self.ready, self.reason)
+        return _answer(self.ready, self.reason, self.warning)
 
 
-def _answer(good: bool, reason: str) -> Answer:  # noqa: FBT001  (the one thing it is about)
+def _answer(good: bool, reason: str, warning: str = "") -> Answer:  # noqa: FBT001  (the one thing it is about)
     if good:
-        return 200, JSON, b'{"status":"ok"}'
+        said = {"status": "ok"} | ({"warning": warning} if warning else {})
+        return 200, JSON, json.dumps(said, separators=(",", ":")).encode()
     return 503, JSON, json.dumps({"status": "error", "error": reason}).encode()
 
 

@@ -1,0 +1,1 @@
+"""The sign-in process of a node: asks identity providers and directories what a request has to wait for anyway."""
