@@ -11,7 +11,15 @@ from typer.testing import CliRunner
 
 from gatefleet import VERSION
 from gatefleet.cli import app
-from gatefleet.settings import AdminSettings, DpmSettings, MigrateSettings, NodeSettings, UpSettings
+from gatefleet.settings import (
+    AdminSettings,
+    BackupSettings,
+    BackupsSettings,
+    DpmSettings,
+    MigrateSettings,
+    NodeSettings,
+    UpSettings,
+)
 from gatefleet.store import Store, audit
 from gatefleet.store.tables import audit_log
 
@@ -20,6 +28,8 @@ ROLES: dict[str, type[BaseSettings]] = {
     "admin": AdminSettings,
     "dpm": DpmSettings,
     "node": NodeSettings,
+    "backup": BackupSettings,
+    "backups": BackupsSettings,
     "migrate": MigrateSettings,
 }
 

@@ -11,7 +11,15 @@ from typing import Any
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
-from gatefleet.settings import AdminSettings, DpmSettings, MigrateSettings, NodeSettings, UpSettings
+from gatefleet.settings import (
+    AdminSettings,
+    BackupSettings,
+    BackupsSettings,
+    DpmSettings,
+    MigrateSettings,
+    NodeSettings,
+    UpSettings,
+)
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "settings.md"
 ROLES: dict[str, type[BaseSettings]] = {
@@ -19,6 +27,8 @@ ROLES: dict[str, type[BaseSettings]] = {
     "admin": AdminSettings,
     "dpm": DpmSettings,
     "node": NodeSettings,
+    "backup": BackupSettings,
+    "backups": BackupsSettings,
     "migrate": MigrateSettings,
 }
 

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar, Final, Self
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 LABEL: Final = re.compile(r"[\w./-]{1,64}", re.ASCII)
@@ -81,7 +81,68 @@ class DpmSettings(BaseSettings):
     log_format: str = Field("console", pattern="^(console|json)$", description="console or json")
 
 
-class NodeSettings(BaseSettings):
+class FallbackSettings(BaseSettings):
+    """Where copies of the gateway groups are kept for times without a control plane; named as in API7's charts."""
+
+    fallback_interval: float = Field(10, ge=1, description="Seconds between looks at what changed")
+    fallback_aws_s3_config_bucket: str | None = Field(None, description="S3 bucket of what nodes serve, per group")
+    fallback_aws_s3_resource_bucket: str | None = Field(None, description="S3 bucket of the groups' resources")
+    fallback_aws_s3_region: str | None = Field(None, description="Region of the buckets; unset: AWS_REGION")
+    fallback_aws_s3_access_key: str | None = Field(
+        None, description="Access key; unset: AWS_* variables, the service account's or the machine's role"
+    )
+    fallback_aws_s3_secret_key: SecretStr | None = Field(None, description="Secret key that goes with it")
+    fallback_aws_s3_endpoint: str | None = Field(None, description="URL of another S3-compatible server")
+    fallback_aws_s3_use_path_style: bool = Field(
+        default=False, description="Name the bucket in the path, not in the host name; most other servers want it"
+    )
+    fallback_azure_blob_config_container: str | None = Field(
+        None, description="Azure container of what nodes serve, per group"
+    )
+    fallback_azure_blob_resource_container: str | None = Field(
+        None, description="Azure container of the groups' resources"
+    )
+    fallback_azure_blob_account_name: str | None = Field(None, description="Azure storage account")
+    fallback_azure_blob_account_key: SecretStr | None = Field(
+        None, description="Its key; unset: AZURE_* variables, the workload's or the machine's managed identity"
+    )
+    fallback_azure_blob_endpoint: str | None = Field(None, description="URL of another Blob service")
+
+    @model_validator(mode="after")
+    def _one_cloud(self) -> Self:
+        s3 = self.fallback_aws_s3_config_bucket or self.fallback_aws_s3_resource_bucket
+        azure = self.fallback_azure_blob_config_container or self.fallback_azure_blob_resource_container
+        if s3 and azure:
+            raise ValueError("copies are kept in S3 or in Azure Blob, not in both: give buckets or containers")
+        if azure and not self.fallback_azure_blob_account_name:
+            raise ValueError("--fallback-azure-blob-account-name is missing")
+        return self
+
+
+class BackupSettings(FallbackSettings):
+    """`gatefleet backup`: keeps copies of every gateway group in a bucket, for nodes and for you."""
+
+    model_config: ClassVar[SettingsConfigDict] = config("backup")
+
+    dsn: SecretStr = Field(description="PostgreSQL, for example postgresql://user:password@host:5432/gatefleet")
+    encryption_key_file: Path = Field(description="File with the key that protects secrets at rest (32 bytes, base64)")
+    keep: int = Field(20, ge=1, description="Copies of each kind that are kept per gateway group, the newest")
+    bind: str = Field("0.0.0.0", description="Address of status and metrics")  # noqa: S104  (asked from elsewhere)
+    status_port: int = Field(7951, ge=1, le=65535, description="Port of /healthz and /metrics")
+    log_format: str = Field("console", pattern="^(console|json)$", description="console or json")
+
+
+class BackupsSettings(FallbackSettings):
+    """`gatefleet backups`: list the copies of resources, or print one as a file that `apply` takes."""
+
+    model_config: ClassVar[SettingsConfigDict] = config("backup")
+
+    group: str | None = Field(None, description="Print this gateway group's resources; unset: list what there is")
+    revision: int | None = Field(None, ge=0, description="As they were at this revision; unset: the newest")
+    encryption_key_file: Path | None = Field(None, description="File with the key of the control plane that wrote them")
+
+
+class NodeSettings(FallbackSettings):
     """`gatefleet node`: one Envoy and the agent that feeds it."""
 
     model_config: ClassVar[SettingsConfigDict] = config("node")
@@ -102,6 +163,7 @@ class NodeSettings(BaseSettings):
     labels: Annotated[Mapping[str, str] | None, NoDecode, BeforeValidator(labels_of)] = Field(
         None, description="What to call this node, for example env=canary,zone=a; rings choose nodes by labels"
     )
+    secret_ttl: float = Field(300, ge=1, description="Seconds until a secret kept outside is asked for anew")
     drain_timeout: float = Field(10, ge=0, description="Seconds that connections get to finish when asked to stop")
     envoy_concurrency: int = Field(0, ge=0, description="Worker threads of Envoy; 0: one per core")
     envoy_log_level: str = Field("error", description="How much Envoy says: info, warning, error, off")

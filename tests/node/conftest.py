@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +18,7 @@ from gatefleet.pki import Pair
 from gatefleet.resources import Document
 from gatefleet.snapshot import Snapshot
 from gatefleet.up import leash
+from tests import buckets
 from tests.e2e import kit
 from tests.node.manager_twin import Twin
 
@@ -72,15 +73,25 @@ class Node:
 
 
 @contextlib.asynccontextmanager
-async def running(directory: Path, *arguments: str, offset: int | None = None) -> AsyncIterator[Node]:
-    """A node over `directory`, stopped at the end."""
+async def running(
+    directory: Path, *arguments: str, offset: int | None = None, environment: Mapping[str, str] = MappingProxyType({})
+) -> AsyncIterator[Node]:
+    """A node over `directory`, stopped at the end; `environment` is added to ours."""
     offset = kit.free_offset() if offset is None else offset
     command = ["node", "--data-dir", str(directory), "--port-offset", str(offset), "--bind", "127.0.0.1"]
     options = ["--envoy-concurrency", "1", "--drain-timeout", "5"]
     leashed = [sys.executable, leash.__file__, str(os.getpid()), str(int(signal.SIGTERM)), "-1", "-1"]
     with directory.with_suffix(".log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
-            *leashed, str(kit.GATEFLEET), *command, *options, *arguments, stdout=log, stderr=log, start_new_session=True
+            *leashed,
+            str(kit.GATEFLEET),
+            *command,
+            *options,
+            *arguments,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env={**os.environ, **environment},
         )
     async with httpx.AsyncClient(timeout=10) as client:
         node = Node(directory, offset, process, client)
@@ -97,6 +108,12 @@ async def holds(check: Callable[[], Awaitable[bool]], seconds: float = 5) -> boo
             return True
         await asyncio.sleep(0.02)
     return False
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    with buckets.s3() as url:
+        yield url
 
 
 @pytest.fixture

@@ -44,8 +44,15 @@ class Twin:
 
     def publish(self, content: Snapshot, revision: int) -> Seal:
         """Seal `content` as `revision` and feed it."""
+        return self.publish_as(content, self.seal(content, revision))
+
+    def seal(self, content: Snapshot, revision: int) -> Seal:
         bare = Seal(self.group, revision, int(time.time()), snapshot.digest(content), self.keys.key_id)
-        return self.publish_as(content, sealed.sign(bare, self.keys))
+        return sealed.sign(bare, self.keys)
+
+    def copy(self, content: Snapshot, revision: int) -> bytes:
+        """A sealed copy, as a backup, a disk or a peer keeps it."""
+        return sealed.write_copy(content, self.seal(content, revision), self.keys.copy)
 
     def publish_as(self, content: Snapshot, seal: Seal) -> Seal:
         entries = {**content.entries, SEAL: {"seal": snapshot.entry(seal.to_bytes())}}

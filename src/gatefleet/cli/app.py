@@ -16,7 +16,15 @@ from rich.console import Console
 from gatefleet import VERSION
 from gatefleet.cli import audit, configuration, releases
 from gatefleet.errors import GatefleetError
-from gatefleet.settings import AdminSettings, DpmSettings, MigrateSettings, NodeSettings, UpSettings
+from gatefleet.settings import (
+    AdminSettings,
+    BackupSettings,
+    BackupsSettings,
+    DpmSettings,
+    MigrateSettings,
+    NodeSettings,
+    UpSettings,
+)
 
 app = typer.Typer(
     name="gatefleet",
@@ -73,6 +81,19 @@ def _node(settings: NodeSettings) -> None:
     from gatefleet.node.main import run  # noqa: PLC0415
 
     _loaded()
+    run(settings)
+
+
+def _backup(settings: BackupSettings) -> None:
+    from gatefleet.backup.serve import run  # noqa: PLC0415
+
+    _loaded()
+    run(settings)
+
+
+def _backups(settings: BackupsSettings) -> None:
+    from gatefleet.backup.reading import run  # noqa: PLC0415
+
     run(settings)
 
 
@@ -142,6 +163,8 @@ _command("up", UpSettings, _up)
 _command("admin", AdminSettings, _admin)
 _command("dpm", DpmSettings, _dpm)
 _command("node", NodeSettings, _node)
+_command("backup", BackupSettings, _backup)
+_command("backups", BackupsSettings, _backups)
 _command("migrate", MigrateSettings, _migrate)
 audit.add(app)
 configuration.add(app)

@@ -1,13 +1,11 @@
 """The DP Manager's process: store, groups, gRPC on a private socket, the TLS front before it, status beside it."""
 
 import asyncio
-import socket
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc.aio
 import structlog
-import uvicorn
 
 from gatefleet.dpm.front import Front
 from gatefleet.dpm.groups import Groups
@@ -16,10 +14,11 @@ from gatefleet.dpm.leader import Leader, jobs
 from gatefleet.dpm.reports import Reports
 from gatefleet.dpm.service import Service
 from gatefleet.dpm.status import status_app
-from gatefleet.errors import GatefleetError, Unreachable
+from gatefleet.errors import Unreachable
 from gatefleet.pki import Pair
 from gatefleet.rundir import private_dir, remove
 from gatefleet.settings import DpmSettings
+from gatefleet.status_port import status_port
 from gatefleet.store import Store, check, fleet, read_master_key
 from gatefleet.store.database import connect
 from gatefleet.xds.server import Server
@@ -50,7 +49,10 @@ async def run(settings: DpmSettings) -> None:
         await keeper.turn()
         stack.push_async_callback(front.process.stop, 0)
         await front.start(keeper.ca.certificate)
-        await stack.enter_async_context(_status(settings, groups, leader, front))
+        app = status_app(groups, leader, front)
+        await stack.enter_async_context(
+            status_port(app, settings.bind, settings.http_port, "--http-port (or --port-offset)")
+        )
         log.info("dp manager ready", nodes=f"{settings.bind}:{settings.tls_port}", status=settings.http_port)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(groups.run())
@@ -89,38 +91,3 @@ async def _grpc(settings: DpmSettings, front: Front, server: Server, service: Se
         yield
     finally:
         await listener.stop(settings.shutdown_seconds)
-
-
-@asynccontextmanager
-async def _status(settings: DpmSettings, groups: Groups, leader: Leader, front: Front) -> AsyncGenerator[None]:
-    """The plain HTTP port."""
-    listening = _listen(settings.bind, settings.http_port)
-    app = status_app(groups, leader, front)
-    http = _Quiet(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1))
-    task = asyncio.create_task(http.serve([listening]))
-    try:
-        yield
-    finally:
-        http.should_exit = True
-        await task
-        listening.close()
-
-
-class _Quiet(uvicorn.Server):
-    """Uvicorn without signal handlers: this process has its own."""
-
-    def install_signal_handlers(self) -> None: ...
-
-
-def _listen(bind: str, port: int) -> socket.socket:
-    listening = socket.socket(socket.AF_INET6 if ":" in bind else socket.AF_INET)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((bind, port))
-    except OSError as error:
-        listening.close()
-        raise GatefleetError(
-            f"port {port} on {bind} cannot be had ({error.strerror}): stop what listens there, or choose another with "
-            "--http-port (or --port-offset)"
-        ) from error
-    return listening

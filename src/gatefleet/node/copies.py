@@ -69,12 +69,7 @@ class DiskCopy:
             return None
         except OSError as error:
             raise Invalid(f"the copy on disk cannot be read: {error.strerror}") from error
-        try:
-            snapshot, seal = sealed.read_copy(body, identity.verification_keys, identity.snapshot_key)
-        except Invalid as error:
-            raise Invalid(f"the copy on disk is refused: {error}") from error
-        check(seal, identity.gateway_group_id, self.floor(seal.group), "the copy on disk")
-        return Revision(snapshot, seal)
+        return opened(body, identity, self.floor(identity.gateway_group_id), "the copy on disk")
 
     def write(self, revision: Revision, identity: Bundle) -> None:
         """Replace the copy, then raise the mark; a crash between the two leaves a copy that is still taken."""
@@ -86,6 +81,16 @@ class DiskCopy:
         """Drop copy and mark: the node joins anew."""
         self._file.unlink(missing_ok=True)
         self._mark.unlink(missing_ok=True)
+
+
+def opened(body: bytes, identity: Bundle, floor: int, what: str) -> Revision:
+    """The configuration in a copy, fully checked; Invalid, with the reason, when it must not be taken."""
+    try:
+        snapshot, seal = sealed.read_copy(body, identity.verification_keys, identity.snapshot_key)
+    except Invalid as error:
+        raise Invalid(f"{what} is refused: {error}") from error
+    check(seal, identity.gateway_group_id, floor, what)
+    return Revision(snapshot, seal)
 
 
 def check(seal: Seal, group: str, floor: int, what: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-Source = Literal["dp-manager", "disk"]
+Source = Literal["dp-manager", "disk", "bucket", "peer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,10 @@ class Seen:
     disk: Copy | None = None
     disk_problem: str = ""
     """Why the copy on disk is not taken."""
+    elsewhere: tuple[Copy, ...] = ()
+    """Copies from the bucket and from peers, looked for while there is no stream."""
+    elsewhere_problems: tuple[str, ...] = ()
+    """Why there are none."""
     floor: int = 0
     """The highest revision this node ever held; nothing below it is taken."""
     applied: int | None = None
@@ -47,6 +51,7 @@ class Seen:
             yield self.live
         if self.disk:
             yield self.disk
+        yield from self.elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ class Verdict:
 
 
 def judge(seen: Seen) -> Verdict:
-    """The DP Manager's word first, else the newest valid copy; never a revision older than one already held."""
+    """The DP Manager's word first while it is connected, else the newest valid copy; never one older than held."""
     serve = _choose(seen)
     serving = seen.envoy and seen.applied is not None and not seen.blocked and not seen.draining
     reason = "; ".join(_reasons(seen, serve))
@@ -70,9 +75,9 @@ def judge(seen: Seen) -> Verdict:
 
 def _choose(seen: Seen) -> Copy | None:
     valid = [copy for copy in seen.copies() if copy.revision >= max(seen.floor, seen.taken_over)]
-    if seen.live in valid:
+    if seen.connected and seen.live in valid:
         return seen.live
-    return max(valid, key=lambda copy: (copy.revision, copy.made_at), default=None)
+    return max(valid, key=lambda copy: copy.revision, default=None)  # of equals the first, which is trusted most
 
 
 def _reasons(seen: Seen, serve: Copy | None) -> Iterator[str]:
@@ -89,6 +94,8 @@ def _reasons(seen: Seen, serve: Copy | None) -> Iterator[str]:
         yield f"no connection to the DP Manager{f': {seen.silence}' if seen.silence else ''}"
     if seen.disk_problem and seen.applied is None:
         yield seen.disk_problem
+    if not seen.connected:
+        yield from seen.elsewhere_problems
 
 
 def sentence(seen: Seen, verdict: Verdict) -> str:
@@ -104,4 +111,9 @@ def sentence(seen: Seen, verdict: Verdict) -> str:
 
 
 def _told(copy: Copy) -> str:
-    return {"dp-manager": "the DP Manager", "disk": "the copy on disk"}[copy.source]
+    return {
+        "dp-manager": "the DP Manager",
+        "disk": "the copy on disk",
+        "bucket": "the copy in the bucket",
+        "peer": "a peer",
+    }[copy.source]

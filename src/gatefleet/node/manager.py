@@ -81,6 +81,10 @@ class Manager:
         self._run("heartbeats", self._heartbeats(beat, hear))
         self._run("renewals", self._renewals())
 
+    def raise_floor(self, revision: int) -> None:
+        """Take nothing below `revision`, which the node serves, wherever it came from."""
+        self._floor = max(self._floor, revision)
+
     async def stop(self, beat: Beat) -> None:
         """Say goodbye, if anybody listens."""
         for task in self._tasks.values():

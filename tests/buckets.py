@@ -1,0 +1,105 @@
+"""Real object storage on this machine: an S3 server and Azure's Blob server, each with the settings that reach it."""
+
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+import boto3
+import httpx
+from azure.storage.blob import BlobServiceClient
+from moto.server import ThreadedMotoServer
+
+from gatefleet.settings import FallbackSettings
+from tests.dpm.dp_manager import free_ports
+
+AZURITE = Path(__file__).parent.parent / "requirements" / "azurite" / "node_modules" / ".bin" / "azurite-blob"
+ACCOUNT = "devstoreaccount1"
+KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+"""What the emulator's account is called and its well-known key: https://learn.microsoft.com/azure/storage/common/storage-use-azurite."""
+
+Settings = Mapping[str, str]
+"""Settings of a role, names without the role, values as an environment has them."""
+
+
+@contextmanager
+def s3() -> Iterator[str]:
+    """The URL of an S3 server."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    try:
+        yield f"http://{host}:{port}"
+    finally:
+        server.stop()
+
+
+@contextmanager
+def azurite() -> Iterator[str]:
+    """The URL of a Blob server's account."""
+    (port,) = free_ports(1)
+    process = subprocess.Popen(
+        [AZURITE, "--blobPort", str(port), "--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry"],
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            with suppress(httpx.HTTPError):
+                httpx.get(f"http://127.0.0.1:{port}/", timeout=1)
+                break
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}/{ACCOUNT}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def s3_buckets(url: str) -> Settings:
+    """Two fresh buckets."""
+    names = [f"{kind}-{uuid4().hex[:12]}" for kind in ("config", "resource")]
+    for name in names:
+        make(url, name)
+    return {
+        "fallback_aws_s3_config_bucket": names[0],
+        "fallback_aws_s3_resource_bucket": names[1],
+        "fallback_aws_s3_region": "us-east-1",
+        "fallback_aws_s3_access_key": "test",
+        "fallback_aws_s3_secret_key": "test",
+        "fallback_aws_s3_endpoint": url,
+        "fallback_aws_s3_use_path_style": "true",
+    }
+
+
+def make(url: str, bucket: str) -> None:
+    """Make a bucket at an S3 server."""
+    client = boto3.client(
+        "s3", endpoint_url=url, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
+    )
+    client.create_bucket(Bucket=bucket)
+
+
+def azure_containers(url: str) -> Settings:
+    """Two fresh containers."""
+    names = [f"{kind}-{uuid4().hex[:12]}" for kind in ("config", "resource")]
+    with BlobServiceClient(url, credential=KEY) as client:
+        for name in names:
+            client.create_container(name)
+    return {
+        "fallback_azure_blob_config_container": names[0],
+        "fallback_azure_blob_resource_container": names[1],
+        "fallback_azure_blob_account_name": ACCOUNT,
+        "fallback_azure_blob_account_key": KEY,
+        "fallback_azure_blob_endpoint": url,
+    }
+
+
+def fallback(settings: Settings) -> FallbackSettings:
+    return FallbackSettings.model_validate(settings)
+
+
+def variables(role: str, settings: Settings) -> dict[str, str]:
+    """The same as environment variables of a role."""
+    return {f"GATEFLEET_{role}_{name}".upper(): value for name, value in settings.items()}
