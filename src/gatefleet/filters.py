@@ -46,6 +46,8 @@ ASK_HTTP: Final = "gf-ask-http"
 ASK_HTTPS: Final = "gf-ask-https"
 MATCHED: Final = "\x01"
 """What `find_any` leaves where a pattern matched: no header can hold it, so nobody can send it."""
+KEEP_PATH: Final = "%PATH(NQ:PATH)%"
+"""The path the request has by now: what a route's own rewrite becomes where Lua has written the path."""
 VALUE_MAX: Final = 16384
 """Envoy's bound for the format of a header value, in bytes."""
 

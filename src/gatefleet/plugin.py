@@ -43,6 +43,10 @@ class Scope:
     route_name: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The group's plugin metadata for this plugin."""
+    protos: Mapping[str, str] | None = None
+    """The group's protobuf definitions by id; None where they are not known."""
+    paths: tuple[str, ...] = ()
+    """The whole paths of the route: exact, `…*` prefixes, `:name` segments."""
     conditional: bool = False
     """Only some requests meet the plugin (`_meta.filter`), so it cannot patch the route."""
     only_where: tuple[str, str] | None = None

@@ -18,7 +18,16 @@ from gatefleet.resources.accept import accept
 ROOT: Final = Path(__file__).parent / "cases"
 SHARED: Final = ("consumers", "credentials", "global_rules", "plugin_metadata")
 """Kinds that work on the whole group: a case that gives some has a group of its own."""
-ORDER: Final = ("plugin_metadata", "consumers", "credentials", "services", "upstreams", "routes", "global_rules")
+ORDER: Final = (
+    "plugin_metadata",
+    "protos",
+    "consumers",
+    "credentials",
+    "services",
+    "upstreams",
+    "routes",
+    "global_rules",
+)
 PLACE: Final = re.compile(r"\{(\w+)\}")
 Json = dict[str, Any]
 
@@ -152,11 +161,13 @@ def _documents(given: Json, case: Case, ports: Mapping[str, int]) -> Iterator[Do
     assert not unknown, f"{case.id}: unknown kinds {unknown}"
     services: dict[str, Json] = {}
     metadata: dict[str, Json] = {}
+    protos = {key: body["content"] for held in (case.shared, given) for key, body in held.get("protos", {}).items()}
     for kind in ORDER:
         for key, body in placed(given.get(kind) or {}, {**ports, "host": case.host}).items():
             document = _document(kind, key, body, case)
             service = services.get(document.parent or "") if kind in ("routes", "upstreams") else None
-            check(document, service, metadata)
+            if KINDS[kind].carried:
+                check(document, service, metadata, protos)
             yield document
             if kind == "services":
                 services[document.id] = dict(document.body)
@@ -178,4 +189,5 @@ def _document(kind: str, key: str, body: Json, case: Case) -> Document:
             return Document(kind, name, parent, accept(kind, name, {"name": name, **body}))
         case _:
             assert owner is None
-            return Document(kind, key, None, accept(kind, key, body))
+            named = {"name": key} if kind == "protos" else {}
+            return Document(kind, key, None, accept(kind, key, {**named, **body}))

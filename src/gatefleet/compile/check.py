@@ -13,13 +13,18 @@ Json = Mapping[str, Any]
 PROBE_ROUTE: Json = {"name": "check", "paths": ["/*"]}
 
 
-def check(document: Document, service: Json | None = None, metadata: chains.Metadata | None = None) -> None:
+def check(
+    document: Document,
+    service: Json | None = None,
+    metadata: chains.Metadata | None = None,
+    protos: Mapping[str, str] | None = None,
+) -> None:
     """Raise errors.Invalid (or pydantic.ValidationError) naming the field that cannot be carried.
 
     `service` is the body of the service a route or upstream belongs to, if it is known yet; `metadata` the group's
-    plugin metadata.
+    plugin metadata, `protos` its protobuf definitions by id, None where they are not known.
     """
-    known = metadata or {}
+    known = chains.Shared(metadata or {}, protos)
     if shape_only := SHAPE_ONLY.get(document.kind):
         shape_only(document)
         return
@@ -40,17 +45,17 @@ def check(document: Document, service: Json | None = None, metadata: chains.Meta
             raise Invalid(f"[{kind}] is not a kind the data plane serves")
 
 
-def _service(document: Document, metadata: chains.Metadata) -> None:
+def _service(document: Document, shared: chains.Shared) -> None:
     upstreams.compile_cluster(resolve.upstream(document.id, document.body.get("upstream") or {}))
     if document.body.get("type") == "stream":
         streams.stream_route("check", {}, document.id, document.body)
     else:
-        _route(Document("routes", "check", document.id, PROBE_ROUTE), document.body, metadata)
+        _route(Document("routes", "check", document.id, PROBE_ROUTE), document.body, shared)
 
 
-def _route(document: Document, service: Json, metadata: chains.Metadata) -> None:
+def _route(document: Document, service: Json, shared: chains.Shared) -> None:
     route = resolve.route(document.id, document.body, document.parent or "", service)
-    compile_route(route, (), metadata, authenticated=False)
+    compile_route(route, (), shared, authenticated=False)
 
 
 def _metadata(document: Document) -> None:

@@ -106,7 +106,7 @@ class Compiler:
     def _shared_by_routes(self) -> tuple[object, ...]:
         """What routes depend on beside their own documents and their service's: when it changes, all are compiled."""
         consumers = dict(self._consumers)
-        return (self._metadata(), consumers, bool(consumers) and self._authenticated(), self._in_each_route())
+        return (self._shared(), consumers, bool(consumers) and self._authenticated(), self._in_each_route())
 
     def _in_each_route(self) -> dict[str, ir.PluginUse]:
         return {use.name: use for use in self._globals if plugins.registry()[use.name].names_route}
@@ -114,8 +114,11 @@ class Compiler:
     def _authenticated(self) -> bool:
         return any(plugins.registry()[use.name].names_consumer for use in self._globals)
 
-    def _metadata(self) -> chains.Metadata:
-        return {name: document.body for name, document in self._all("plugin_metadata").items()}
+    def _shared(self) -> chains.Shared:
+        return chains.Shared(
+            {name: document.body for name, document in self._all("plugin_metadata").items()},
+            {key: document.body["content"] for key, document in self._all("protos").items()},
+        )
 
     def _update_consumers(self, touched: Touched) -> None:
         names = touched.get("consumers", set()) | {key.partition("/")[0] for key in touched.get("credentials", ())}
@@ -137,7 +140,7 @@ class Compiler:
         held = self._all("credentials")
         owned = sorted(self._owned("credentials", document.id))
         consumer = resolve.consumer(document.id, document.body, [(held[key].id, held[key].body) for key in owned])
-        chains.filters_only(consumer.plugins, self._metadata())
+        chains.filters_only(consumer.plugins, self._shared())
         return consumer, msgspec.msgpack.encode(credentials.consumer_entries(consumer))
 
     def _update_globals(self, touched: Touched) -> None:
@@ -154,7 +157,7 @@ class Compiler:
             elif use := self._attempt("global_rules", name, lambda d=document: self._global_rule(d)):
                 held.update(use)
         self._globals = resolve.merged(held)
-        found = chains.filters_only(self._globals, self._metadata())
+        found = chains.filters_only(self._globals, self._shared())
         placed = chains.placed(found.filters, chains.GLOBAL, chains.GLOBAL_WHERE)
         self._global_rules = GlobalRules(placed, tuple(sorted(found.questions)))
         self._global_scripts = found.scripts
@@ -162,7 +165,7 @@ class Compiler:
 
     def _global_rule(self, document: Document) -> dict[str, ir.PluginUse]:
         uses = resolve.uses(document.body["plugins"], "global")
-        chains.filters_only(uses.values(), self._metadata())
+        chains.filters_only(uses.values(), self._shared())
         return uses
 
     def _update_trust(self, touched: Touched) -> set[tuple[str, str]]:
@@ -235,7 +238,7 @@ class Compiler:
             inherited = self._in_each_route()
             route = resolve.route(document.id, document.body, service.id, service.body, inherited)
             consumers = [consumer for _, consumer in sorted(self._consumers.items())]
-            return compile_route(route, consumers, self._metadata(), authenticated=self._authenticated())
+            return compile_route(route, consumers, self._shared(), authenticated=self._authenticated())
 
         if code := self._attempt("routes", key, make):
             self._place(key, code)

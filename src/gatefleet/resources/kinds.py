@@ -83,6 +83,7 @@ OF_UPSTREAMS: Final = (
     Refers(("ca_certificates", None), "ca_certificates"),
     Refers(("service_name",), "service_registries", leads=True),
 )
+OF_PLUGINS: Final = (Refers(("plugins", "grpc-transcode", "proto_id"), "protos"),)
 
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
@@ -115,7 +116,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
                 "service",
                 alias="service_id",
                 variants={("type", "stream"): StreamService},
-                refers=tuple(replace(refers, path=("upstream", *refers.path)) for refers in OF_UPSTREAMS),
+                refers=(*(replace(refers, path=("upstream", *refers.path)) for refers in OF_UPSTREAMS), *OF_PLUGINS),
             ),
             Kind(
                 "upstreams",
@@ -125,7 +126,14 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
                 variants={("scheme", scheme): StreamUpstream for scheme in ("tcp", "udp", "tls")},
                 refers=OF_UPSTREAMS,
             ),
-            Kind("routes", Route, "route", owner=Owner("services", "service_id"), alias="route_id"),
+            Kind(
+                "routes",
+                Route,
+                "route",
+                owner=Owner("services", "service_id"),
+                alias="route_id",
+                refers=OF_PLUGINS,
+            ),
             Kind(
                 "stream_routes",
                 StreamRoute,

@@ -22,8 +22,8 @@ def references(kind: str, body: Mapping[str, Any]) -> Iterator[Reference]:
     """The documents this body names, its owner not among them."""
     for refers in KINDS[kind].refers:
         for at, named in _at(body, refers.path, ()):
-            if isinstance(named, str):
-                yield Reference(at, refers.kind, named.partition("/")[0] if refers.leads else named)
+            if isinstance(named, str | int):
+                yield Reference(at, refers.kind, str(named).partition("/")[0] if refers.leads else str(named))
 
 
 def misplaced(document: Document, owner_type: str | None) -> str | None:

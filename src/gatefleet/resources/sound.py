@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 
+from gatefleet.errors import Invalid
+from gatefleet.protobuf import definitions
 from gatefleet.resources.certificate import authorities_problem, pair_problem
 from gatefleet.resources.messages import error_at
+from gatefleet.resources.reference_data import Proto
 from gatefleet.resources.service import Service, StreamService
 from gatefleet.resources.shape import Shape
 from gatefleet.resources.ssl import Ssl
@@ -13,7 +16,7 @@ from gatefleet.resources.upstream import StreamUpstream, Tls, Upstream
 At = tuple[str | int, ...]
 
 
-def flaws(shaped: Shape) -> Iterator[str]:
+def flaws(shaped: Shape) -> Iterator[str]:  # noqa: C901 - one case per shape
     """Every such problem of a document, as sentences that name the field."""
     match shaped:
         case Ssl():
@@ -24,6 +27,8 @@ def flaws(shaped: Shape) -> Iterator[str]:
         case CaCertificate():
             if problem := authorities_problem(shaped.cert):
                 yield error_at(("cert",), problem)
+        case Proto():
+            yield from _definition(shaped)
         case Sni(plugins=plugins) if plugins:
             yield error_at(("plugins",), "plugins of an SNI are not supported; put them on services or routes")
         case Upstream() | StreamUpstream():
@@ -32,6 +37,13 @@ def flaws(shaped: Shape) -> Iterator[str]:
             yield from _upstream(upstream, ("upstream",))
         case _:
             pass
+
+
+def _definition(proto: Proto) -> Iterator[str]:
+    try:
+        definitions(proto.content)
+    except Invalid as error:
+        yield error_at(("content",), str(error))
 
 
 def _ssl(ssl: Ssl) -> Iterator[str]:

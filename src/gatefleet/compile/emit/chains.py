@@ -50,8 +50,17 @@ Metadata = Mapping[str, Mapping[str, Any]]
 """A group's plugin metadata: plugin name to its metadata."""
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What plugins anywhere in a group may need of it."""
+
+    metadata: Metadata = field(default_factory=dict[str, Mapping[str, Any]])
+    protos: Mapping[str, str] | None = None
+    """Protobuf definitions by id; None where they are not known."""
+
+
 def effects(
-    uses: Iterable[ir.PluginUse], metadata: Metadata, at: ir.Route | None = None, replaced: Collection[str] = ()
+    uses: Iterable[ir.PluginUse], shared: Shared, at: ir.Route | None = None, replaced: Collection[str] = ()
 ) -> Effects:
     """Translate each use; raises errors.Invalid for a configuration that cannot be carried.
 
@@ -60,7 +69,7 @@ def effects(
     found = Effects()
     for use in uses:
         found.questions.update(resolve.condition(use).questions)
-        for effect in _translated(use, _scope(use, metadata, at, replaced)):
+        for effect in _translated(use, _scope(use, shared, at, replaced)):
             match effect:
                 case Filter(config):
                     found.filters.append((use, pack(config)))
@@ -79,9 +88,9 @@ def _translated(use: ir.PluginUse, scope: Scope) -> Iterable[Effect]:
         raise Invalid("; ".join(sentences(error, ("plugins", use.name)))) from None
 
 
-def filters_only(uses: Iterable[ir.PluginUse], metadata: Metadata, at: ir.Route | None = None) -> Effects:
+def filters_only(uses: Iterable[ir.PluginUse], shared: Shared, at: ir.Route | None = None) -> Effects:
     """As `effects`, for places that have no route of their own to patch."""
-    found = effects(uses, metadata, at)
+    found = effects(uses, shared, at)
     for use, _ in found.patches:
         raise Invalid(f"plugin [{use.name}] with this configuration works on routes and services, not on {use.owner}")
     return found
@@ -111,16 +120,16 @@ def _configs(filters: Filters) -> list[core.TypedExtensionConfig]:
 
 
 def behind_consumers(
-    uses: Sequence[ir.PluginUse], consumers: Sequence[ir.Consumer], metadata: Metadata, at: ir.Route
+    uses: Sequence[ir.PluginUse], consumers: Sequence[ir.Consumer], shared: Shared, at: ir.Route
 ) -> tuple[wkt.Any, Effects]:
     """Configuration of `gf.consumer`: each consumer's plugins merged over `uses`; and what `uses` do alone."""
     replaced = {use.name for consumer in consumers for use in consumer.plugins}
-    alone = effects(uses, metadata, at, replaced)
+    alone = effects(uses, shared, at, replaced)
     arms: dict[str, matcher.Matcher.OnMatch] = {}
     own = {use.name: use for use in uses}
     for consumer in consumers:
         mixed = resolve.merged(own, {use.name: use for use in consumer.plugins})
-        found = effects(mixed, metadata, at, replaced)
+        found = effects(mixed, shared, at, replaced)
         alone.scripts.update(found.scripts)
         alone.questions |= found.questions
         arms[consumer.username] = _run(found.filters)
@@ -168,13 +177,15 @@ def _execute(filters: Filters) -> matcher.Matcher.OnMatch:
     return matcher.Matcher.OnMatch(action=xds.TypedExtensionConfig(name="plugins", typed_config=pack(execute)))
 
 
-def _scope(use: ir.PluginUse, metadata: Metadata, at: ir.Route | None, replaced: Collection[str]) -> Scope:
+def _scope(use: ir.PluginUse, shared: Shared, at: ir.Route | None, replaced: Collection[str]) -> Scope:
     return Scope(
         owner=use.owner,
         route_id=at.id if at else "",
         route_name=at.name if at else "",
         service_id=at.service_id if at else "",
         service_name=at.service_name if at else "",
-        metadata=metadata.get(use.name, {}),
+        metadata=shared.metadata.get(use.name, {}),
+        protos=shared.protos,
+        paths=at.paths if at else (),
         conditional=use.name in replaced or bool(resolve.condition(use).predicates),
     )

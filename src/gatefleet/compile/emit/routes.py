@@ -38,14 +38,14 @@ class RouteCode:
 
 
 def compile_route(
-    ir_route: ir.Route, consumers: Sequence[ir.Consumer], metadata: chains.Metadata, *, authenticated: bool
+    ir_route: ir.Route, consumers: Sequence[ir.Consumer], shared: chains.Shared, *, authenticated: bool
 ) -> RouteCode:
     """Compile one route.
 
     `consumers` are those with plugins of their own; `authenticated` says that a global rule names the consumer.
     Raises errors.Invalid for what cannot be carried.
     """
-    message, found = _message(ir_route, consumers, metadata, authenticated=authenticated)
+    message, found = _message(ir_route, consumers, shared, authenticated=authenticated)
     action = tree.on_match(dump(xds.TypedExtensionConfig(name="route", typed_config=pack(message))))
     plugins_ask = conditions.Conditions(questions=tuple(found.questions))
     checks = conditions.read(ir_route.vars) + _methods(ir_route) + _clients(ir_route) + plugins_ask
@@ -108,11 +108,11 @@ def _candidate(r: ir.Route, pattern: paths.Pattern, checks: conditions.Condition
 
 
 def _message(
-    r: ir.Route, consumers: Sequence[ir.Consumer], metadata: chains.Metadata, *, authenticated: bool
+    r: ir.Route, consumers: Sequence[ir.Consumer], shared: chains.Shared, *, authenticated: bool
 ) -> tuple[route.Route, chains.Effects]:
     named = authenticated or any(plugins.registry()[use.name].names_consumer for use in r.plugins)
     before, behind = _parted(r.plugins, consumers) if named else (r.plugins, ())
-    found = chains.effects(before, metadata, r)
+    found = chains.effects(before, shared, r)
     hashing, scripts = _hash_filters(r)
     found.filters += hashing
     found.scripts.update(scripts)
@@ -121,7 +121,7 @@ def _message(
         message.typed_per_filter_config[slot].CopyFrom(config)
     patches = [patch for _, patch in found.patches]
     if behind or (consumers and named):
-        per_route, rest = chains.behind_consumers(behind, consumers, metadata, r)
+        per_route, rest = chains.behind_consumers(behind, consumers, shared, r)
         message.typed_per_filter_config[chains.CONSUMER].CopyFrom(per_route)
         patches += [patch for _, patch in rest.patches]
         found.scripts.update(rest.scripts)

@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from gatefleet.errors import Invalid
 from gatefleet.filters import (
+    KEEP_PATH,
     HeaderName,
     HeaderValue,
     add_header,
@@ -38,8 +39,6 @@ from gatefleet.templates import PATH_SAFE, Format, Part, format_of, lua_parts, p
 
 SOURCE = lua_source(__name__)
 NAMESPACE = "gf.proxy-rewrite"
-AS_IT_IS = "%PATH(NQ:PATH)%"
-"""The path the request has by now: what a route's own rewrite becomes where Lua has written the path."""
 PLAIN_PATH = re.compile(r"/[^\x00-\x20\"#%<>?\\^`{|}\x7f-\U0010ffff]*")
 PLAIN_REGEX = re.compile(r"[!-$&-~]*")
 """Regular expressions that see no difference between a path and its percent-encoded form."""
@@ -147,7 +146,7 @@ def _patch(
 ) -> route.Route:
     """What the route itself does. A path that Lua wrote is kept, so that no other rewrite of the route changes it."""
     if action is None:
-        path = AS_IT_IS if conf.uri or conf.regex_uri else None
+        path = KEEP_PATH if conf.uri or conf.regex_uri else None
         action = route.RouteAction(path_rewrite=path, host_rewrite_literal=conf.host)
     patch = route.Route(request_headers_to_add=add, request_headers_to_remove=remove)
     if action.ByteSize():
