@@ -35,7 +35,7 @@ SEEDS: dict[str, dict[str, Any]] = {
     "certificates/x": {"cert": PAIR.certificate, "key": PAIR.key},
     "ca_certificates/x": {"cert": PAIR.certificate},
     "snis/x": {"domain": "b.test", "certificates": ["x"]},
-    "protos/x": {"content": "x"},
+    "protos/x": {"content": 'syntax = "proto3";'},
     "secret_providers/vault/x": {"uri": "http://v.test", "prefix": "p", "token": "t"},
     "service_registries/x": {"name": "x", "type": "consul", "consul_config": {"hosts": ["http://c.test:8500"]}},
 }

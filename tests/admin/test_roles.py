@@ -1,11 +1,13 @@
 """Roles and permission policies: what they grant, at once and to the letter."""
 
 import base64
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from admin_api import Api
+from conftest import certificate
 from fastapi.routing import APIRoute
 
 from gatefleet.admin.access import Access, Reach
@@ -230,6 +232,41 @@ async def test_lists_hold_what_the_caller_may_read_and_nothing_else(api: Api) ->
     assert {each["username"] for each in readers["list"]} == {"admin", "jane", "joe"}
     readers = await api.call("GET", "/api/gateway_groups/default/services/theirs/permitted_users")
     assert {each["username"] for each in readers["list"]} == {"admin"}
+
+
+async def test_secrets_are_clear_to_who_may_read_them_and_stars_come_back_as_what_is_stored(api: Api) -> None:
+    pair = certificate("a.test")
+    tls = {"client_cert": pair.certificate, "client_key": pair.key}
+    service = {"name": "s", "upstream": {"tls": tls}, "plugins": {"csrf": {"key": "hush"}}}
+    await api.call("PUT", "/apisix/admin/services/s", service)
+    await api.call("PUT", "/apisix/admin/consumers/c", {"username": "c"})
+    credential = {"name": "k", "plugins": {"key-auth": {"key": "hush"}}}
+    await api.call("PUT", "/apisix/admin/consumers/c/credentials/k", credential)
+    jane, _, _ = await somebody(api, statement(["<.*>Get<.*>", "<.*>Update<.*>"], ["*"]))
+    paths = ("/apisix/admin/services/s", "/apisix/admin/consumers/c/credentials/k")
+    for path in (*paths, "/apisix/admin/services", "/apisix/admin/consumers/c/credentials"):
+        hidden, clear = json.dumps(await jane.call("GET", path)), json.dumps(await api.call("GET", path))
+        assert ("hush" in hidden, "***" in hidden, "hush" in clear) == (False, True, True), path
+        assert "PRIVATE KEY" not in clear, "a private key is never told, to nobody"
+    seen = await api.call("GET", "/api/audit_logs?event_type=GetConsumerCredential")
+    assert [entry["http_request"]["body"] for entry in seen["list"]] == [{"secrets_in_clear": 1}]
+
+    for path in paths:
+        body = (await jane.call("GET", path))["value"]
+        assert "***" in json.dumps((await jane.call("PUT", path, {**body, "desc": "d"}))["value"])
+        await jane.call("PATCH", path, [{"op": "replace", "path": "/desc", "value": "e"}])
+        await jane.call("PATCH", path, {"desc": "f"})
+        assert "hush" in json.dumps(await api.call("GET", path)), "stars have become what they stand for"
+    (kept,) = [d for d in (await api.store.read_changes("default", 0)).upserts if d.kind == "services"]
+    assert kept.body["upstream"]["tls"] == tls
+
+    steal = [{"op": "copy", "from": "/plugins/key-auth/key", "path": "/desc"}]
+    stolen = (await jane.call("PATCH", paths[1], steal))["value"]
+    assert "hush" not in json.dumps(stolen)
+    guess = [{"op": "test", "path": "/plugins/key-auth/key", "value": "hush"}]
+    assert "failed" in await jane.refused("PATCH", paths[1], guess)
+    moved = {**service, "plugins": {"csrf": {"key": "***"}}}
+    assert "/plugins/csrf/key" in await jane.refused("PUT", "/apisix/admin/services/new", moved)
 
 
 async def test_publishing_needs_every_group_and_service_it_names(api: Api) -> None:

@@ -90,11 +90,15 @@ async def load(
 
 
 async def check(request: Request, grants: Grants, permission: Permission, group_id: str | None, who: str) -> None:
-    """Forbidden unless the permission is granted for every resource that the request names."""
+    """Forbidden unless the permission is granted for every resource that the request names.
+
+    These are left in the request's state, for further questions.
+    """
     async with control(request).store.reading() as connection:
         names = await _names(request, connection, permission, group_id)
         labels = await _labels(connection, grants.labels(), names)
     new = await _new_labels(request)
+    request.state.subjects = []
     for group, service, template_id, id_ in product(*(sorted(names[n]) for n in NAMED)):
         known = {
             "gateway_group_label": labels.get(("group", group)),
@@ -103,7 +107,9 @@ async def check(request: Request, grants: Grants, permission: Permission, group_
             **{name: labels.get((name, id_)) for name in OF_ROWS},
         }
         said = {name: (new.get(name, {}) if there is None else there) for name, there in known.items()}
-        asked = Subject(group, service, template_id, id_, said).asked(permission)
+        request.state.subjects.append(Subject(group, service, template_id, id_, said))
+    for subject in request.state.subjects:
+        asked = subject.asked(permission)
         decision = grants.decide(asked)
         if not decision.allowed:
             raise Forbidden(_refusal(who, asked, decision))

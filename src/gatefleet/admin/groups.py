@@ -63,9 +63,9 @@ def router() -> APIRouter:
     api = APIRouter(tags=["gateway groups"])
     one = f"{PATH}/{{gateway_group_id}}"
     add(api, "GET", PATH, _list, Access("ListGatewayGroup", Reach.ANY))
-    add(api, "POST", PATH, _create, system("CreateGatewayGroup"))
+    add(api, "POST", PATH, _create, system("CreateGatewayGroup"), body=Wanted)
     add(api, "GET", one, _get, group("GetGatewayGroup"))
-    add(api, "PUT", one, _put, system("UpdateGatewayGroup"))
+    add(api, "PUT", one, _put, system("UpdateGatewayGroup"), body=Wanted)
     add(api, "DELETE", one, _delete, system("DeleteGatewayGroup"))
     add(api, "PUT", f"{one}/admin_key", _admin_key, system("UpdateGatewayGroup"))
     add(api, "POST", f"{one}/instance_token", _instance_token, system("CreateInstanceToken"))

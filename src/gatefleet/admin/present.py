@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from gatefleet.resources import KINDS
 from gatefleet.resources.certificate import described
+from gatefleet.resources.kept import concealed
 from gatefleet.resources.secrets import bared
 from gatefleet.store import Stored
 
@@ -16,13 +17,15 @@ CERTIFICATES: Final = frozenset({"certificates", "ca_certificates"})
 """Kinds whose answers also say what the certificate says of itself."""
 
 
-def shown(stored: Stored) -> dict[str, Any]:
-    """One document as the value of an answer."""
+def shown(stored: Stored, *, clear: bool = False) -> dict[str, Any]:
+    """One document as the value of an answer; stars for secrets but in `clear`, and then still for private keys."""
     document = stored.document
+    whole = concealed(document, stored.secrets, clear=clear)
     if document.kind == "plugin_metadata":
-        return dict(document.body)
+        return whole
     hidden = UNREADABLE.get(document.kind, frozenset[str]())
-    whole = bared(document.kind, document.id, document.body) if document.kind in SECRETIVE else document.body
+    if document.kind in SECRETIVE:
+        whole = bared(document.kind, document.id, document.body)
     body = {key: part for key, part in whole.items() if key not in hidden}
     own = {} if KINDS[document.kind].key == "username" else {"id": document.id}
     said = described(document.body["cert"]) if document.kind in CERTIFICATES else {}

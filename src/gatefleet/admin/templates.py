@@ -21,6 +21,7 @@ from gatefleet.admin.web import answer, control, listing, read_json, read_object
 from gatefleet.errors import Invalid, NotFound
 from gatefleet.resources import Document
 from gatefleet.resources.accept import accept
+from gatefleet.resources.kept import marked, refuse_left_stars, restored
 from gatefleet.resources.messages import error_at
 from gatefleet.resources.relations import misplaced
 from gatefleet.resources.secrets import masked
@@ -101,8 +102,9 @@ async def _create(kind: str, request: Request) -> Response:
 async def _put(kind: str, request: Request) -> Response:
     body = await read_object(request)
     async with control(request).store.reading() as connection:
-        await existing(Releases(connection, control(request).store.cipher), kind, request.path_params["id"])
-    return await _write(kind, request, request.path_params["id"], body)
+        releases = Releases(connection, control(request).store.cipher)
+        stored = await existing(releases, kind, request.path_params["id"])
+    return await _write(kind, request, stored.document.id, body, stored.document)
 
 
 async def _patch(kind: str, request: Request) -> Response:
@@ -110,11 +112,14 @@ async def _patch(kind: str, request: Request) -> Response:
     async with control(request).store.reading() as connection:
         releases = Releases(connection, control(request).store.cipher)
         stored = await existing(releases, kind, request.path_params["id"])
-    return await _write(kind, request, stored.document.id, patched(stored.document.body, patch))
+    return await _write(kind, request, stored.document.id, patched(marked(stored.document), patch), stored.document)
 
 
-async def _write(kind: str, request: Request, id_: str, body: Mapping[str, Any]) -> Response:
-    accepted = accept(kind, id_, body)
+async def _write(
+    kind: str, request: Request, id_: str, body: Mapping[str, Any], before: Document | None = None
+) -> Response:
+    accepted = accept(kind, id_, restored(before, body))
+    refuse_left_stars(kind, id_, accepted)
     parent = str(accepted["service_id"]) if kind != "services" else None
     document = Document(kind, id_, parent, accepted)
     check_servable(document)

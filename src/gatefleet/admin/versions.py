@@ -19,6 +19,7 @@ from gatefleet.admin.web import control, listing, unix, value
 from gatefleet.errors import NotFound
 from gatefleet.resources.diff import diff, sentences
 from gatefleet.resources.publishing import ROUTE_KINDS, documents_of
+from gatefleet.resources.secrets import masked
 from gatefleet.store import Documents, Stored
 from gatefleet.store.releases import Publication, Releases, Version
 from gatefleet.store.tables import gateway_group
@@ -104,8 +105,9 @@ async def _in_group(request: Request) -> Response:
     store = control(request).store
     async with store.read(group_of(request)) as documents:
         releases = Releases(documents.connection, store.cipher)
-        found, total = await readable_page(documents, "services", request, read_query(request))
-        return listing([await _record(documents.connection, releases, documents, one) for one in found], total)
+        found = await readable_page(documents, "services", request, read_query(request))
+        records = [await _record(documents.connection, releases, documents, one) for one in found.items]
+        return listing(records, found.total)
 
 
 async def _one_in_group(request: Request) -> Response:
@@ -207,7 +209,7 @@ async def _version_by_name(request: Request) -> Response:
 
 async def _below(kind: str, request: Request) -> Response:
     bodies = (await _read_version(request)).content.below(kind)
-    return listing([{"id": key, **body} for key, body in bodies.items()])
+    return listing([{"id": key, **masked(kind, key, body)} for key, body in bodies.items()])
 
 
 async def _one_below(kind: str, request: Request) -> Response:
@@ -215,7 +217,7 @@ async def _one_below(kind: str, request: Request) -> Response:
     body = (await _read_version(request)).content.below(kind).get(route_id)
     if body is None:
         raise NotFound(f"{kind.removesuffix('s').replace('_', ' ')} [{route_id}] not found")
-    return value({"id": route_id, **body})
+    return value({"id": route_id, **masked(kind, route_id, body)})
 
 
 async def _named(releases: Releases, service_id: str, name: str) -> Version:
@@ -236,12 +238,12 @@ async def _read_version(request: Request) -> Version:
 
 def _whole(version: Version) -> dict[str, Any]:
     below = {
-        kind: [{"id": key, **body} for key, body in version.content.below(kind).items()]
+        kind: [{"id": key, **masked(kind, key, body)} for key, body in version.content.below(kind).items()]
         for kind in ROUTE_KINDS
         if version.content.below(kind) or kind == "routes"
     }
     return {
-        **version.content.service,
+        **masked("services", version.service_id, version.content.service),
         **version_value(version),
         "id": version.id,
         "content_hash": version.content_hash,

@@ -2,18 +2,18 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from gatefleet.resources.accept import prepare, problems
-from gatefleet.resources.diff import MASK
+from gatefleet.resources.kept import NONE_STORED, left_stars, restored
 from gatefleet.resources.kinds import KINDS, Kind
 from gatefleet.resources.messages import error_at
 from gatefleet.resources.published import Document, Published
 from gatefleet.resources.relations import misplaced, references
 from gatefleet.resources.schema import with_defaults
-from gatefleet.resources.secrets import masked, replaced, secret_paths, value_at
+from gatefleet.resources.secrets import masked
 from gatefleet.resources.shape import ID_PATTERN
 
 At = tuple[str | int, ...]
@@ -222,17 +222,11 @@ def _take(declared: Declared, held: Published, document: Document, at: At, insid
         return
     declared.places[name] = at
     kind = KINDS[document.kind]
-    stars = _holds_stars(document.body)
-    body = _with_kept_secrets(held.get(*name), document.body) if stars else document.body
-    prepared = prepare(kind, document.id, body)
+    prepared = prepare(kind, document.id, restored(held.get(*name), document.body))
     wrong = [moved(sentence, at, inside) for sentence in problems(kind.path, document.id, prepared)]
-    if not wrong and stars:
-        paths = secret_paths(kind.path, document.id, prepared)
-        wrong = [
-            Problem((*at, *path[len(inside) :]), f"[{MASK}] stands for a secret that is stored, and none is")
-            for path in paths
-            if value_at(prepared, path) == MASK
-        ]
+    if not wrong:
+        left = left_stars(kind.path, document.id, prepared)
+        wrong = [Problem((*at, *path[len(inside) :]), NONE_STORED) for path in left]
     if wrong:
         declared.problems.extend(wrong)
         return
@@ -275,34 +269,6 @@ def moved(sentence: str, at: At, inside: At = ()) -> Problem:
         return Problem(at, sentence)
     path: tuple[str, ...] = tuple(part.replace("~1", "/").replace("~0", "~") for part in found[1].split("/")[1:])
     return Problem((*at, *(path[len(inside) :] if path[: len(inside)] == inside else path)), found[2])
-
-
-def _with_kept_secrets(stored: Document | None, body: Mapping[str, Any]) -> Mapping[str, Any]:
-    if stored is None:
-        return body
-    paths = secret_paths(stored.kind, stored.id, stored.body)
-    kept = {path: value_at(stored.body, path) for path in paths if _value(body, path) == MASK}
-    return replaced(body, kept)
-
-
-def _value(node: Any, path: Sequence[str | int]) -> Any:
-    """What stands there, None if nothing does."""
-    for part in path:
-        if isinstance(node, Mapping) and part in node:
-            node = cast("Mapping[Any, Any]", node)[part]
-        elif isinstance(node, list) and isinstance(part, int) and part < len(cast("list[Any]", node)):
-            node = cast("list[Any]", node)[part]
-        else:
-            return None
-    return node
-
-
-def _holds_stars(node: Any) -> bool:
-    if isinstance(node, Mapping):
-        return any(map(_holds_stars, cast("Mapping[str, Any]", node).values()))
-    if isinstance(node, list):
-        return any(map(_holds_stars, cast("list[Any]", node)))
-    return node == MASK
 
 
 def _roots() -> Iterator[Kind]:

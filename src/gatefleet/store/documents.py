@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatefleet.errors import Conflict
 from gatefleet.resources import KINDS, Document, Kind
-from gatefleet.resources.secrets import secret_paths
+from gatefleet.resources.secrets import Path, secret_paths
 from gatefleet.store.claims import take
 from gatefleet.store.crypto import Cipher
 from gatefleet.store.sealing import seal, unseal
@@ -43,12 +43,13 @@ BATCH: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A document with its times (Unix seconds) and the group revision that last touched it."""
+    """A document with its times (Unix seconds), the group revision that last touched it, and where secrets stand."""
 
     document: Document
     created_at: int
     updated_at: int
     revision: int
+    secrets: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +180,13 @@ class Documents:
         self.check_free(wanted.values())
         stored: list[Stored] = []
         for batch in _batches(list(wanted.values())):
-            rows = await self.connection.execute(_WRITE, self._written([self._row(document) for document in batch]))
+            given = [self._row(document) for document in batch]
+            rows = await self.connection.execute(_WRITE, self._written(given))
             times = {(row.kind, row.key): row for row in rows}
-            for document in batch:
+            for document, written in zip(batch, given, strict=True):
                 row = times[document.kind, document.key]
-                stored.append(Stored(document, _seconds(row.created_at), _seconds(row.updated_at), self.revision))
+                when = _seconds(row.created_at), _seconds(row.updated_at)
+                stored.append(Stored(document, *when, self.revision, tuple(written["sealed"])))
         await take(self.connection, self._cipher, self.group_id, list(wanted.values()))
         self._there.update(dict.fromkeys(wanted, True))
         return stored
@@ -249,7 +252,8 @@ class Documents:
 
     def _stored(self, row: Row[Any]) -> Stored:
         document = opened(self._cipher, row)
-        return Stored(document, _seconds(row.created_at), _seconds(row.updated_at), row.revision)
+        when = _seconds(row.created_at), _seconds(row.updated_at)
+        return Stored(document, *when, row.revision, tuple(map(tuple, row.sealed)))
 
 
 def _write() -> Select[Any, Any, Any, Any]:

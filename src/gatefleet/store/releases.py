@@ -124,7 +124,7 @@ class Releases:
                 .returning(T.created_at, T.updated_at)
             )
         ).one()
-        return Stored(document, int(row.created_at.timestamp()), int(row.updated_at.timestamp()), 0)
+        return Stored(document, int(row.created_at.timestamp()), int(row.updated_at.timestamp()), 0, paths)
 
     async def delete_template(self, kind: str, id: str) -> bool:  # noqa: A002 - the contract's word
         """Delete a template and what stands below a service template; False if it was not there."""
@@ -257,7 +257,8 @@ class Releases:
     def _stored(self, row: Row[Any]) -> Stored:
         body = unseal(self._cipher, f"template/{row.kind}/{row.id}", row.body, row.sealed)
         document = Document(row.kind, row.id, row.parent, body)
-        return Stored(document, int(row.created_at.timestamp()), int(row.updated_at.timestamp()), 0)
+        when = int(row.created_at.timestamp()), int(row.updated_at.timestamp())
+        return Stored(document, *when, 0, tuple(map(tuple, row.sealed)))
 
     def _version(self, row: Row[Any]) -> Version:
         content = unseal(self._cipher, f"version/{row.id}", row.content, row.sealed)
