@@ -192,6 +192,51 @@ void envoy_dynamic_module_callback_http_send_response(void *ctx, uint32_t status
   for (size_t i = 0; i < count; i++) list_add(fake, RESPONSE_HEADERS, headers[i].key, headers[i].value);
 }
 
+void envoy_dynamic_module_callback_http_send_response_headers(void *ctx, struct header *headers, size_t count, bool end) {
+  struct fake *fake = ctx;
+  (void)end;
+  for (size_t i = 0; i < count; i++) {
+    list_add(fake, RESPONSE_HEADERS, headers[i].key, headers[i].value);
+    if (same(headers[i].key, TEXT(":status"))) fake->status = (uint32_t)atoi(headers[i].value.at);
+  }
+}
+
+void envoy_dynamic_module_callback_http_send_response_data(void *ctx, struct text data, bool end) {
+  struct fake *fake = ctx;
+  (void)end;
+  fake->sent += data.size;
+  for (size_t i = 0; i < data.size; i += 512) fake->touched ^= data.at[i]; /* for the address sanitizer */
+}
+
+size_t envoy_dynamic_module_callback_http_get_headers_size(void *ctx, int map) {
+  size_t *count;
+  list_of(ctx, map, &count);
+  return *count;
+}
+
+bool envoy_dynamic_module_callback_http_get_headers(void *ctx, int map, struct header *out) {
+  size_t *count;
+  struct header *list = list_of(ctx, map, &count);
+  memcpy(out, list, *count * sizeof *out);
+  return true;
+}
+
+size_t envoy_dynamic_module_callback_http_get_body_size(void *ctx, int which) {
+  (void)which;
+  return ((struct fake *)ctx)->passing.size;
+}
+
+size_t envoy_dynamic_module_callback_http_get_body_chunks_size(void *ctx, int which) {
+  (void)which;
+  return ((struct fake *)ctx)->passing.size > 0;
+}
+
+bool envoy_dynamic_module_callback_http_get_body_chunks(void *ctx, int which, struct text *out) {
+  (void)which;
+  *out = ((struct fake *)ctx)->passing;
+  return true;
+}
+
 bool envoy_dynamic_module_callback_network_filter_get_remote_address(void *ctx, struct text *out, uint32_t *port) {
   struct fake *fake = ctx;
   *out = without_port(fake->source);

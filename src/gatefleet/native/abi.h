@@ -52,7 +52,7 @@ void envoy_dynamic_module_callback_http_send_response_headers(void *filter, stru
 void envoy_dynamic_module_callback_http_send_response_data(void *filter, struct text data, bool end);
 
 /* All headers of a map, and what came of a body in the hook that is running. */
-enum body { RECEIVED_REQUEST_BODY = 0, RECEIVED_RESPONSE_BODY = 2 };
+enum passing_body { RECEIVED_REQUEST_BODY = 0, RECEIVED_RESPONSE_BODY = 2 };
 size_t envoy_dynamic_module_callback_http_get_headers_size(void *filter, int map);
 bool envoy_dynamic_module_callback_http_get_headers(void *filter, int map, struct header *out);
 size_t envoy_dynamic_module_callback_http_get_body_size(void *filter, int which);

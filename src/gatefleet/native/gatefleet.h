@@ -108,6 +108,8 @@ bool key_begin(struct key *key, size_t most);
 void key_free(struct key *key);
 bool key_add(struct key *key, struct text value);
 bool key_hash(void *filter, const struct key *key, struct sip *sip);
+void key_values(void *filter, const struct key *key, struct sip *sip); /* what is unknown is empty */
+bool key_says(void *filter, const struct key *key); /* some value is there, and not 0 */
 size_t key_text(void *filter, const struct key *key, char *out, size_t size);
 struct text client_ip(void *filter);
 struct text digits(uint64_t number, char buffer[24]);
@@ -172,7 +174,8 @@ struct kind {
   void (*finish)(struct object *self);                 /* with stream */
   const struct bodies *bodies;                         /* may be NULL */
 };
-extern const struct kind key_auth, basic_auth, ip_restriction, limit_count, limit_req, limit_conn, real_ip, api_breaker, traffic_split;
+extern const struct kind key_auth, basic_auth, ip_restriction, limit_count, limit_req, limit_conn, real_ip, api_breaker, traffic_split,
+    proxy_cache;
 struct text request_header(void *filter, struct text name); /* at == NULL: not there */
 void put_header(void *filter, enum header_map map, struct text name, struct text value);
 void add_header(void *filter, struct text name, struct text value);

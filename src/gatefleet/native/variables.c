@@ -170,6 +170,25 @@ bool key_hash(void *filter, const struct key *key, struct sip *sip) {
   return true;
 }
 
+/* Adds the values one by one, so that two keys are the same only if all their values are. */
+void key_values(void *filter, const struct key *key, struct sip *sip) {
+  char buffer[HOST_MAX];
+  for (size_t i = 0; i < key->count; i++) {
+    struct text value = value_of(filter, &key->list[i], buffer);
+    sip_add(sip, (struct text){(const char *)&value.size, sizeof value.size});
+    sip_add(sip, value);
+  }
+}
+
+bool key_says(void *filter, const struct key *key) {
+  char buffer[HOST_MAX];
+  for (size_t i = 0; i < key->count; i++) {
+    struct text value = value_of(filter, &key->list[i], buffer);
+    if (value.size > 0 && !same(value, TEXT("0"))) return true;
+  }
+  return false;
+}
+
 /* Writes the key's value, or what fits of it; returns its size. Where nothing is known it is empty. */
 size_t key_text(void *filter, const struct key *key, char *out, size_t size) {
   char buffer[HOST_MAX];
