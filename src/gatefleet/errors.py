@@ -6,6 +6,7 @@ GatefleetError            500  something broke on our side
 ├── Forbidden             403  a known caller who may not do this
 ├── NotFound              404  no such thing here
 ├── Conflict              409  the name is taken, or someone else changed it meanwhile
+├── Stale                 412  the request names a state of the thing that it is not in any more
 ├── TooLarge              413  a request's body is larger than we read
 ├── TooMany               429  asked too often; the answer says when to come back
 └── Unreachable           503  PostgreSQL, a registry or a bucket did not answer
@@ -51,6 +52,10 @@ class Conflict(GatefleetError):
     def __init__(self, message: str, value: Any = None) -> None:
         super().__init__(message)
         self.value = value
+
+
+class Stale(GatefleetError):
+    status = 412
 
 
 class TooLarge(GatefleetError):

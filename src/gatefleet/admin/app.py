@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gatefleet.admin import (
+    allowances,
     approvals,
     audit,
     audit_logs,
@@ -35,6 +36,7 @@ from gatefleet.admin import (
     validate,
     versions,
 )
+from gatefleet.admin.dashboard import Dashboard
 from gatefleet.admin.metrics import Metrics
 from gatefleet.admin.web import NUL, Control, failure
 from gatefleet.errors import Conflict, GatefleetError, Invalid, TooMany
@@ -47,7 +49,10 @@ SAFE: Final = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
-"""For answers that are data and nothing to be shown as a page (OWASP, HTTP Headers; REST Security)."""
+"""For answers that are data and nothing to be shown as a page (OWASP, HTTP Headers; REST Security).
+
+The Dashboard's files say themselves how long they keep and what their page may load.
+"""
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9\-_.:]{1,128}")
 
 
@@ -59,6 +64,7 @@ def create_api(control: Control) -> FastAPI:
     for router in (
         system.router(),
         identity.router(),
+        allowances.router(),
         users.router(),
         roles.router(),
         audit_logs.router(),
@@ -81,6 +87,7 @@ def create_api(control: Control) -> FastAPI:
         *engine.routers(),
     ):
         app.router.routes.extend(router.routes)
+    app.router.default = Dashboard()
     app.add_exception_handler(GatefleetError, _refuse)
     app.add_exception_handler(HTTPException, _refuse)
     app.add_exception_handler(Exception, _break)
@@ -141,7 +148,8 @@ class Logged:
                 seen["status"] = message["status"]
                 headers = message.setdefault("headers", [])
                 headers.append((b"x-request-id", request_id.encode()))
-                headers.extend(SAFE)
+                said = {name for name, _ in headers}
+                headers.extend(header for header in SAFE if header[0] not in said)
                 if scope.get("scheme") == "https":
                     headers.append((b"strict-transport-security", b"max-age=31536000"))
                 if "group_revision" in scope["state"]:

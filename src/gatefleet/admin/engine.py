@@ -16,6 +16,7 @@ from gatefleet.admin.access import group_of
 from gatefleet.admin.endpoint import add, group
 from gatefleet.admin.openapi import PATCH, TEXT, TIME
 from gatefleet.admin.patch import patched
+from gatefleet.admin.preconditions import refuse_if_changed, tagged
 from gatefleet.admin.present import default_upstream, shown
 from gatefleet.admin.publication import edited, guard
 from gatefleet.admin.publish_info import publish_info
@@ -144,7 +145,7 @@ async def _get(kind: Kind, request: Request) -> Response:
     reveal = Reveal(request)
     answered = reveal.shown(stored, clear=reveals(request))
     await reveal.account(kind.path, id_)
-    return value(answered)
+    return tagged(stored, answered)
 
 
 async def _create(kind: Kind, request: Request) -> Response:
@@ -174,7 +175,8 @@ async def _write(kind: Kind, request: Request, id_: str, body: Mapping[str, Any]
         async with control(request).store.moment() as connection:
             return value(await _try(request, connection, document, new=new))
     async with audit.change_group(request) as documents:
-        return value(shown(await _store(request, documents, document, new=new), clear=reveals(request)))
+        stored = await _store(request, documents, document, new=new)
+        return tagged(stored, shown(stored, clear=reveals(request)))
 
 
 async def _unstarred(kind: Kind, request: Request, id_: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -196,7 +198,8 @@ async def _patch(kind: Kind, request: Request) -> Response:
             return value(await _try(request, connection, document))
     async with audit.change_group(request) as documents:
         document = _patched(kind, request, await _existing(documents, kind, id_, owner), patch)
-        return value(shown(await _store(request, documents, document), clear=reveals(request)))
+        stored = await _store(request, documents, document)
+        return tagged(stored, shown(stored, clear=reveals(request)))
 
 
 def _patched(kind: Kind, request: Request, stored: Stored, patch: Any) -> Document:
@@ -215,6 +218,7 @@ async def _delete(kind: Kind, request: Request) -> Response:
             return value(await tried(documents, control(request).store.cipher, stored.document, gone=True))
     async with audit.change_group(request) as documents:
         stored = await _existing(documents, kind, id_, owner)
+        refuse_if_changed(request, stored)
         await guard(documents, stored.document, gone=True)
         await refuse_if_used(documents, kind.path, id_)
         await documents.delete(kind.path, document_key(kind, id_, owner))
@@ -229,6 +233,8 @@ async def _store(request: Request, documents: Documents, document: Document, *, 
     before = await admit(documents, document, new=new)
     if new and before:
         raise Conflict(f"{kind.singular} [{document.key}] already exists; use PUT to replace it")
+    if "if-match" in request.headers:
+        refuse_if_changed(request, await documents.get(document.kind, document.key))
     await _fits_others(documents, document)
     stored = await documents.put(document)
     await edited(documents, document, request)

@@ -59,12 +59,12 @@ class NewToken(msgspec.Struct):
 
 def router() -> APIRouter:
     api = APIRouter(tags=["identity"])
-    add(api, "POST", "/api/login", _login, Access("Login", Reach.PUBLIC))
+    add(api, "POST", "/api/login", _login, Access("Login", Reach.PUBLIC), body=Login)
     add(api, "POST", "/api/logout", _logout, Access("Logout", Reach.SELF))
     add(api, "GET", "/api/me", _me, Access("GetMe", Reach.SELF))
-    add(api, "PUT", "/api/password", _password, Access("UpdatePassword", Reach.SELF))
+    add(api, "PUT", "/api/password", _password, Access("UpdatePassword", Reach.SELF), body=NewPassword)
     add(api, "GET", "/api/tokens", _tokens, Access("ListTokens", Reach.SELF))
-    add(api, "POST", "/api/tokens", _new_token, Access("CreateToken", Reach.SELF))
+    add(api, "POST", "/api/tokens", _new_token, Access("CreateToken", Reach.SELF), body=NewToken)
     again = Access("RegenerateToken", Reach.SELF)
     add(api, "PUT", "/api/tokens/{id}/regenerate", _regenerate, again, answers=one())
     add(api, "GET", "/api/issued_tokens", _find, system("FindToken"), answers=many(), query=(parameter("prefix"),))

@@ -23,6 +23,7 @@ ERRORS: Final = {
     403: "The caller may not do this.",
     404: "There is no such thing here.",
     409: "It is taken, or somebody else changed it meanwhile.",
+    412: "It is not what If-Match says any more: somebody else has changed it.",
     413: "The request's body is too large.",
     429: "Asked too often; Retry-After says when to come back.",
     503: "PostgreSQL, a registry or a bucket does not answer.",

@@ -1,0 +1,31 @@
+"""Writes that count only if nobody changed the document since it was read: ETag and If-Match (RFC 9110, 13.1.1)."""
+
+from typing import Any
+
+from fastapi import Request, Response
+
+from gatefleet.admin.web import value
+from gatefleet.errors import Stale
+from gatefleet.store import Stored
+
+
+def tag(stored: Stored) -> str:
+    """A document's ETag: the revision of its group that wrote it last."""
+    return f'"{stored.revision}"'
+
+
+def tagged(stored: Stored, answered: Any) -> Response:
+    """An answer about one document, with its ETag."""
+    response = value(answered)
+    response.headers["etag"] = tag(stored)
+    return response
+
+
+def refuse_if_changed(request: Request, stored: Stored | None) -> None:
+    """Stale if the document is in no state that If-Match names; without that header every write counts."""
+    wanted = request.headers.get("if-match")
+    if wanted is None:
+        return
+    accepted = {part.strip() for part in wanted.split(",")}
+    if stored is None or (accepted != {"*"} and tag(stored) not in accepted):
+        raise Stale("somebody else has changed or deleted it since you read it: read it again, then repeat your change")

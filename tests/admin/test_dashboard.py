@@ -1,0 +1,93 @@
+"""What the Dashboard needs of the API: its own files, what the caller may do, and writes that overwrite nobody."""
+
+import re
+from pathlib import Path
+
+import pytest
+from admin.test_roles import GROUP, env, somebody, statement
+from admin_api import Api
+
+from gatefleet.admin.dashboard import Dashboard
+
+pytestmark = pytest.mark.anyio
+ROUTE = {"name": "r", "service_id": "s", "paths": ["/r"]}
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Path:
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "index.html").write_text('<meta nonce="GATEFLEET_NONCE"><script nonce="GATEFLEET_NONCE"></script>')
+    (tmp_path / "assets" / "a-1.js").write_text("plain")
+    (tmp_path / "assets" / "a-1.js.br").write_text("small")
+    return tmp_path
+
+
+async def test_the_page_answers_every_address_of_its_own_under_a_strict_policy(api: Api, built: Path) -> None:
+    api.app.router.default = Dashboard(built)
+    nonces: set[str] = set()
+    for path in ("/", "/groups/default/services/x"):
+        page = await api.raw.get(path)
+        policy = page.headers["content-security-policy"]
+        nonce = re.findall(r"style-src 'self' 'nonce-([\w-]+)'", policy)[0]
+        assert "default-src 'none'; script-src 'self';" in policy
+        assert "unsafe" not in policy
+        assert page.text.count(nonce) == 2
+        assert page.headers["cache-control"] == "no-cache"
+        nonces.add(nonce)
+    assert len(nonces) == 2, "nobody can guess the next one"
+    assert (await api.raw.get("/api/nothing")).status_code == 404
+    assert (await api.raw.post("/groups")).status_code == 404
+
+
+async def test_assets_come_compressed_and_keep_for_ever(api: Api, built: Path) -> None:
+    api.app.router.default = Dashboard(built)
+    asset = await api.raw.get("/assets/a-1.js", headers={"accept-encoding": "identity"})
+    assert (asset.text, asset.headers["content-type"]) == ("plain", "text/javascript; charset=utf-8")
+    assert asset.headers["cache-control"] == "public, max-age=31536000, immutable"
+    packed = await api.raw.head("/assets/a-1.js", headers={"accept-encoding": "gzip, br"})
+    assert packed.headers["content-encoding"] == "br"
+    assert (await api.raw.get("/assets/a-2.js")).status_code == 404
+
+
+async def test_without_a_build_the_page_says_how_to_make_one(api: Api, tmp_path: Path) -> None:
+    api.app.router.default = Dashboard(tmp_path)
+    page = await api.raw.get("/")
+    assert (page.status_code, "make install" in page.text) == (503, True)
+
+
+async def test_a_user_learns_what_he_may_do_before_he_tries(api: Api) -> None:
+    everything = (await api.call("GET", "/api/me/permissions"))["value"]
+    assert set(everything.values()) == {True}
+    test = (await api.call("POST", "/api/gateway_groups", {"name": "t", "labels": {"env": "test"}}))["value"]["id"]
+    prod = (await api.call("POST", "/api/gateway_groups", {"name": "p", "labels": {"env": "prod"}}))["value"]["id"]
+    jane, _, _ = await somebody(
+        api,
+        statement(["gateway:GetGatewayGroup"], ["*"]),
+        statement(["gateway:CreateConsumer"], [f"{GROUP}/*"], conditions=env("test")),
+        statement(["gateway:UpdatePublishedService"], [f"{GROUP}/{prod}/publishedservice/mine"]),
+    )
+    here = (await jane.call("GET", f"/api/me/permissions?gateway_group_id={test}"))["value"]
+    assert here["GetGatewayGroup"] is here["CreateConsumer"] is True
+    assert "[jane] is not allowed to do [iam:DeleteUser]" in here["DeleteUser"]
+    there = (await jane.call("GET", f"/api/me/permissions?gateway_group_id={prod}&service_id=mine"))["value"]
+    assert there["UpdateService"] is True
+    assert "CreateConsumer" in there["CreateConsumer"]
+    other = (await jane.call("GET", f"/api/me/permissions?gateway_group_id={prod}&service_id=other"))["value"]
+    assert other["UpdateService"] is not True
+
+
+async def test_a_write_over_somebody_elses_change_is_refused(api: Api) -> None:
+    path = "/apisix/admin/routes/r?gateway_group_id=default"
+    await api.call("PUT", "/apisix/admin/services/s", {"name": "s"})
+    made = await api.raw.put(path, json=ROUTE, headers=api.headers)
+    read = await api.raw.get(path, headers=api.headers)
+    assert read.headers["etag"] == made.headers["etag"]
+    mine = {**api.headers, "if-match": read.headers["etag"]}
+    assert (await api.raw.put(path, json={**ROUTE, "desc": "theirs"}, headers=mine)).status_code == 200
+    for method, body in (("PUT", ROUTE), ("PATCH", {"desc": "mine"}), ("DELETE", None)):
+        refused = await api.raw.request(method, path, json=body, headers=mine)
+        assert (refused.status_code, "read it again" in refused.json()["error_msg"]) == (412, True)
+    assert (await api.call("GET", path))["value"]["desc"] == "theirs"
+    gone = await api.raw.put(path.replace("/r?", "/new?"), json=ROUTE, headers={**api.headers, "if-match": "*"})
+    assert gone.status_code == 412, "If-Match asks for what is there"
+    assert (await api.raw.delete(path, headers={**api.headers, "if-match": "*"})).status_code == 200
