@@ -34,11 +34,13 @@ CONSUMER: Final = OWN + "Consumer"
 """A consumer and its credentials: body is the msgpack of a list of [table key, table value] byte strings."""
 DISCOVERY: Final = OWN + "Discovery"
 """An upstream that nodes look up in a service registry: name is the cluster's, body `discovery.Lookup`."""
+REFERENCE: Final = OWN + "Reference"
+"""A secret that nodes get from outside: name is the token that stands for it elsewhere, body `references.Wanted`."""
 SEAL: Final = OWN + "Seal"
 """The signed statement of what one revision holds: the one resource named "seal", body as `Seal.to_bytes`."""
 
 PUSH_ORDER: Final = (
-    SCRIPT, DISCOVERY, CLUSTER, ENDPOINTS, SECRET, EXTENSION, LISTENER, SCOPED_ROUTES, ROUTES, HOST, CONSUMER, SEAL,
+    SCRIPT, DISCOVERY, REFERENCE, CLUSTER, ENDPOINTS, SECRET, EXTENSION, LISTENER, SCOPED_ROUTES, ROUTES, HOST, CONSUMER, SEAL,
 )  # fmt: skip
 """What others refer to goes first; the seal closes a revision."""
 

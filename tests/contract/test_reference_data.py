@@ -20,6 +20,11 @@ async def test_a_secret_provider_lives_under_its_manager(group: Caller, served: 
         assert not any("s.secret" in body for body in rows.scalars())
     await group.expect_value("PATCH", "secret_providers/vault/s1", {"prefix": "kv/b"}, {"prefix": "kv/b"})
     assert await usage(group, "secret_providers/vault/s1") == 0
+    refers = {"username": "jack", "plugins": {"key-auth": {"key": "$secret://vault/s1/jack/key"}}}
+    await group.expect(Call("PUT", "consumers/jack", refers, shape=value(refers)))
+    assert await usage(group, "secret_providers/vault/s1") == 1
+    assert "consumers [jack]" in await group.refused(400, "DELETE", "secret_providers/vault/s1")
+    await group.expect(Call("DELETE", "consumers/jack", shape=""))
     await group.expect(Call("DELETE", "secret_providers/vault/s1", shape=""))
     await group.refused(404, "GET", "secret_providers/vault/s1")
 

@@ -75,9 +75,9 @@ REFUSED: dict[str, tuple[dict[str, Any], list[tuple[str, int, str, str | None]]]
             problem("snis", 0, 'Error at "/certificates/1": certificate [c2] not found', "n"),
         ],
     ),
-    "a secret that is kept outside": (
-        {"consumers": [{"username": "jack", "plugins": {"key-auth": {"key": "$secret://vault/1/jack/key"}}}]},
-        [problem("consumers", 0, 'Error at "/plugins/key-auth/key": references to secrets', "jack")],
+    "a secret that is kept nowhere": (
+        {"consumers": [{"username": "jack", "plugins": {"key-auth": {"key": "$secret://vault/1"}}}]},
+        [problem("consumers", 0, 'Error at "/plugins/key-auth/key": [$secret://vault/1] is incomplete', "jack")],
     ),
     "a plugin that does not exist": (
         {"services": [{**SERVICE, "plugins": {"no-such-plugin": {}}}]},
@@ -90,6 +90,9 @@ REFUSED: dict[str, tuple[dict[str, Any], list[tuple[str, int, str, str | None]]]
 }
 ACCEPTED: dict[str, dict[str, Any]] = {
     "nothing": {},
+    "a secret that is kept outside": {
+        "consumers": [{"username": "jack", "plugins": {"key-auth": {"key": "$secret://vault/1/jack/key"}}}]
+    },
     "empty lists": {"services": [], "routes": [], "consumers": [], "ssls": [], "global_rules": []},
     "a stream route of a service in the same body": {
         "services": [{"id": "s2", "name": "two", "type": "stream", "upstream": {"nodes": NODES}}],
@@ -99,7 +102,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         "snis": [{"domain": "a.example.com", "certificates": ["c1"]}],
         "certificates": [{"id": "c1", "cert": CERT, "key": KEY}],
         "ca_certificates": [{"id": "a1", "cert": CERT}],
-        "protos": [{"id": "p1", "content": "x"}],
+        "protos": [{"id": "p1", "content": 'syntax = "proto3";'}],
         "secret_providers": [{"id": "vault/v1", "uri": "http://v", "prefix": "p", "token": "t"}],
     },
     "a route of a service in the same body": {"services": [SERVICE], "routes": [route()]},

@@ -89,7 +89,7 @@ def _expiring(asked: str | None) -> Keep | None:
     if not asked:
         return None
     by = number("exptime", asked, largest=2**53)
-    return lambda stored: described(stored.document.body["cert"])["not_after"] <= by
+    return lambda stored: described(stored.document.body["cert"]).get("not_after", by + 1) <= by
 
 
 async def _shown_by(documents: Documents, kind: str, sni_id: str | None, sni_name: str | None) -> Keep | None:

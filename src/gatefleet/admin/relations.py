@@ -1,10 +1,11 @@
 """What a write or delete means for a document's relatives: owners must be there, references must not dangle."""
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, cast, func, or_, select
+from sqlalchemy import ColumnElement, Text, and_, cast, func, or_, select
 from sqlalchemy.dialects.postgresql import JSONPATH
 
 from gatefleet.errors import Invalid, NotFound
+from gatefleet.references import SECRET
 from gatefleet.resources import KINDS, Document
 from gatefleet.resources.kinds import Refers, Step
 from gatefleet.resources.messages import error_at
@@ -64,6 +65,8 @@ async def users(documents: Documents, kind: str, id_: str) -> list[tuple[str, st
         for refers in owner.refers
         if refers.kind == kind
     ]
+    if kind == "secret_providers":
+        conditions.append(R.body.cast(Text).contains(f"{SECRET}{id_}/", autoescape=True))
     if not conditions:
         return []
     statement = select(R.kind, R.key).where(R.group_id == documents.group_id, or_(*conditions)).order_by(R.kind, R.key)

@@ -1,6 +1,7 @@
 """Whether a document can be carried, asked when it is written: what the compiler would refuse later is refused now."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from gatefleet.compile import resolve, server_names, streams
@@ -8,6 +9,7 @@ from gatefleet.compile.emit import chains, credentials, upstreams
 from gatefleet.compile.emit.routes import compile_route
 from gatefleet.errors import Invalid
 from gatefleet.resources import Document
+from gatefleet.resources.carriage import with_tokens
 
 Json = Mapping[str, Any]
 PROBE_ROUTE: Json = {"name": "check", "paths": ["/*"]}
@@ -24,6 +26,8 @@ def check(
     `service` is the body of the service a route or upstream belongs to, if it is known yet; `metadata` the group's
     plugin metadata, `protos` its protobuf definitions by id, None where they are not known.
     """
+    document = replace(document, body=with_tokens(document.kind, document.body))
+    service = with_tokens("services", service) if service else None
     known = chains.Shared(metadata or {}, protos)
     if shape_only := SHAPE_ONLY.get(document.kind):
         shape_only(document)

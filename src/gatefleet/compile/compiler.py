@@ -6,7 +6,7 @@ that cannot be carried is named in `problems` and keeps its last good form; the 
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -18,10 +18,12 @@ from gatefleet.compile.emit import chains, credentials, listeners, outbound, sco
 from gatefleet.compile.emit.routes import RouteCode, compile_route
 from gatefleet.compile.hosts import GlobalRules, Hosts
 from gatefleet.compile.names import ServerNames
+from gatefleet.compile.outside import Outside
 from gatefleet.compile.ports import Ports
 from gatefleet.compile.server_names import Shown, Trust
 from gatefleet.errors import Invalid
 from gatefleet.resources import Document
+from gatefleet.resources.carriage import with_tokens
 from gatefleet.resources.messages import sentences
 from gatefleet.snapshot import Entry, HostLayout, Snapshot, entry
 
@@ -63,6 +65,7 @@ class Compiler:
         self._globals: tuple[ir.PluginUse, ...] = ()
         self._global_rules = GlobalRules()
         self._global_scripts: Mapping[str, str] = {}
+        self._outside = Outside()
         self._entries: dict[str, dict[str, Entry]] = {}
         self._write(snapshot.LISTENER, dict(listeners.compile_listeners()))
         self._write(snapshot.CLUSTER, dict(outbound.compile_outbound()))
@@ -73,6 +76,7 @@ class Compiler:
         The snapshot shares what did not change with the one before.
         """
         touched = self._take(list(upserts), list(deletes))
+        self._write(snapshot.REFERENCE, self._outside.flush(self._all("secret_providers")))
         before = self._shared_by_routes()
         self._update_consumers(touched)
         self._update_globals(touched)
@@ -91,10 +95,13 @@ class Compiler:
         touched: dict[str, set[str]] = {}
         for kind, key in [(d.kind, d.key) for d in upserts] + deletes:
             touched.setdefault(kind, set()).add(key)
+            self._outside.put(kind, key, None)
             old = self._documents.setdefault(kind, {}).pop(key, None)
             if old and old.parent:
                 self._children[kind, old.parent].discard(key)
-        for document in upserts:
+        for given in upserts:
+            self._outside.put(given.kind, given.key, given.body)
+            document = replace(given, body=with_tokens(given.kind, given.body))
             self._documents[document.kind][document.key] = document
             if document.parent:
                 self._children.setdefault((document.kind, document.parent), set()).add(document.key)

@@ -59,6 +59,18 @@ def basic_auth_config(
     error_response: object = None,
     soft: bool = False,
 ) -> bytes:
+def decode_config(config: bytes) -> list[Field]:
+    """The reverse of `encode_config`; raises struct.error or UnicodeDecodeError for anything else."""
+    parts: list[bytes] = []
+    at = 0
+    while at < len(config):
+        (size,) = _SIZE.unpack_from(config, at)
+        at += _SIZE.size
+        parts.append(config[at : at + size])
+        at += size
+    return [(key.decode(), value) for key, value in zip(parts[::2], parts[1::2], strict=True)]
+
+
     """Filter `basic-auth`; `error_response` replaces the body of refusals, `soft` leaves refusing to a later filter."""
     return encode_config(_auth_fields(realm, anonymous_consumer, error_response, hide=hide_credentials, soft=soft))
 

@@ -2,10 +2,11 @@
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 SECRET_MAX = 4096
 _FORBIDDEN = frozenset("\0\r\n")
+_LENGTH = struct.Struct("<H")
 
 
 def key_auth_entry(key: str, username: str, credential_id: str, custom_id: str | None = None) -> tuple[bytes, bytes]:
@@ -40,6 +41,22 @@ def secret_entry(
     return _key(space, name), _person(consumer, credential_id, custom_id, secret) + _string(more)
 
 
+def texts_of(value: bytes) -> list[bytes]:
+    """The strings that a table's value consists of. Raises struct.error where it is cut short."""
+    texts: list[bytes] = []
+    at = 0
+    while at < len(value):
+        (size,) = _LENGTH.unpack_from(value, at)
+        at += _LENGTH.size + size
+        texts.append(value[at - size : at])
+    return texts
+
+
+def value_of(texts: Iterable[bytes]) -> bytes:
+    """The reverse of `texts_of`. Raises ValueError as `key_auth_entry`."""
+    return b"".join(map(_string, texts))
+
+
 def _key(space: bytes, name: str) -> bytes:
     encoded = name.encode()
     if not 0 < len(encoded) <= SECRET_MAX:
@@ -60,4 +77,4 @@ def _string(text: str | bytes) -> bytes:
     encoded = text.encode() if isinstance(text, str) else text
     if len(encoded) > 0xFFFF:
         raise ValueError("is longer than 65535 bytes")
-    return struct.pack("<H", len(encoded)) + encoded
+    return _LENGTH.pack(len(encoded)) + encoded

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fcntl
+import itertools
 import os
 import signal
 import socket
@@ -83,14 +84,14 @@ async def _join(settings: NodeSettings, status: Status) -> Manager:
     stored = store.load()
     offered = identity.invitation(settings, joined=stored is not None)
     known = identity.choose(stored, offered, datetime.now(UTC))
-    addresses = offered.addresses or (known.dp_manager_addresses if known else ())
+    addresses = tuple(dict.fromkeys((*offered.addresses, *(known.dp_manager_addresses if known else ()))))
     if not addresses:
         raise Invalid("give the address of the DP Manager with --dp-manager https://host:7943")
-    address = addresses[0]
     if known is None:
-        known = await _patiently(status, lambda: _enroll(settings, store, address, offered.token or ""))
+        turns = itertools.cycle(addresses)
+        known = await _patiently(status, lambda: _enroll(settings, store, next(turns), offered.token or ""))
         log.info("joined", group=known.gateway_group_id, instance=store.instance())
-    manager = Manager(address, store, known)
+    manager = Manager(addresses, store, known)
     await _patiently(status, manager.complete)
     store.save(manager.identity)
     return manager
@@ -135,7 +136,7 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, _T]) -> _T | No
 async def _pages(settings: NodeSettings, status: Status) -> AsyncGenerator[None]:
     """The node's two small web servers, there from the first moment to the last."""
     bind, offset = settings.status_bind or settings.bind, settings.port_offset
-    alive = {"/status": status.alive_page, "/status/ready": status.ready_page}
+    alive = {"/status": status.alive_page, "/status/ready": status.ready_page, "/status/secrets": status.secrets_page}
     servers = (
         Pages(bind, settings.status_port + offset, "status", alive),
         Pages(bind, settings.metrics_port + offset, "metrics", {metrics.PATH: status.metrics_page}),

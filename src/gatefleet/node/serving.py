@@ -15,6 +15,7 @@ from gatefleet.fleet import Proof
 from gatefleet.node import certificates, probe
 from gatefleet.node.bootstrap import RunFiles
 from gatefleet.node.discovery import nowhere
+from gatefleet.node.filled import Filled
 from gatefleet.node.rebind import rebind
 from gatefleet.node.tables import NativeTables
 from gatefleet.snapshot import (
@@ -87,6 +88,7 @@ class Serving:
         self.refused: dict[Name, Refused] = {}
         self.discovered: Mapping[str, Entry] = {}
         """Endpoints that service registries have named, by cluster; whoever looks them up keeps this current."""
+        self._filled = Filled()
         self._files, self._bind, self._offset = files, bind, offset
         self._xds = Server(stepwise=True, resolve=certificates.resolve, order=ENVOY_TYPES)
         self._tables = NativeTables(files.directory)
@@ -115,8 +117,9 @@ class Serving:
 
     @property
     def problems(self) -> Mapping[str, str]:
-        """Resources that Envoy refuses, "<type URL>/<name>" to the reason."""
-        return {f"{type_url}/{name}": found.reason for (type_url, name), found in self.refused.items()}
+        """Resources that Envoy refuses or that lack a secret, "<type URL>/<name>" to the reason."""
+        refused = {f"{type_url}/{name}": found.reason for (type_url, name), found in self.refused.items()}
+        return {**refused, **self._filled.problems, **self._tables.problems}
 
     @property
     def blocked(self) -> str:
@@ -164,6 +167,23 @@ class Serving:
             self._answered = wanted
         return Receipt(answered, *self._changes(moved, probed))
 
+    def fill_with(self, secrets: Mapping[str, str]) -> None:
+        """The secrets (token to secret) to put where tokens stand for them, in what comes."""
+        self._filled.secrets = self._tables.secrets = secrets
+
+    async def refill(self, secrets: Mapping[str, str]) -> None:
+        """As `fill_with`, and in what Envoy has, too, if they are not the same as before."""
+        if secrets is self._filled.secrets:
+            return
+        self.fill_with(secrets)
+        target = self._local(self._wanted)
+        if target.entries != self._held.entries:
+            await self._send(target)
+            self._held = self._without_refused(target)
+            if self._held.entries != target.entries:
+                self._xds.publish(KEY, self._held)
+        self._tables.after(self._wanted)
+
     async def rediscover(self) -> None:
         """Give Envoy the endpoints that registries name now, if they are not what it has; nothing else changes."""
         found = self._endpoints(self._wanted)
@@ -180,7 +200,7 @@ class Serving:
         """Whether Envoy answered, and how many of the changed scopes were probed; what they do not show is noted."""
         answered = await self._send(added)
         routes = added.of(ROUTES)
-        served = [name for name in changed if (ROUTES, name) not in self.refused]
+        served = [n for n in changed if (ROUTES, n) not in self.refused and (ROUTES, n) not in self._filled.blocked]
         found = {n.removeprefix(ROUTES_OF): probe.expected(routes[n]) for n in _spread(served)}
         versions = {scope: version for scope, version in found.items() if version}
         missing = await self._prober.missing(versions, PATIENCE if answered else 0.0)
@@ -191,7 +211,7 @@ class Serving:
 
     def _changes(self, moved: Delta, probed: int) -> tuple[Proof, frozenset[str]]:
         """How `moved` is proven, and what of it Envoy refuses."""
-        refused = {(t, n) for t, n in self.refused if n in moved.changed.get(t, {})}
+        refused = {(t, n) for t, n in (*self.refused, *self._filled.blocked) if n in moved.changed.get(t, {})}
         taken = {t: sum((t, n) not in refused for n in moved.changed.get(t, {})) for t in ENVOY_TYPES if t != ROUTES}
         tables = {t: len(moved.changed.get(t, {})) + len(moved.removed.get(t, ())) for t in (HOST, CONSUMER)}
         proof = Proof(
@@ -211,9 +231,9 @@ class Serving:
 
     def _local(self, wanted: Snapshot) -> Snapshot:
         """`wanted` as this node serves it: Envoy's types only, our addresses, no version Envoy is known to refuse."""
-        entries = {t: wanted.of(t) for t in ENVOY_TYPES}
+        entries = {t: self._filled.of(t, wanted, self._held.of(t)) for t in ENVOY_TYPES}
         entries[ENDPOINTS] = self._endpoints(wanted)
-        entries[LISTENER] = {name: self._rebound(found) for name, found in wanted.of(LISTENER).items()}
+        entries[LISTENER] = {name: self._rebound(found) for name, found in entries[LISTENER].items()}
         for type_url, name in list(self.refused):
             found, refused = entries[type_url].get(name), self.refused[type_url, name]
             if found is None or found.version != refused.version or not refused.lasts((type_url, name)):

@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from gatefleet import filling
 from gatefleet.native.sharding import host_entry
 from gatefleet.native.tables import Tables
 from gatefleet.snapshot import CONSUMER, HOST, Delta, Entry, HostLayout, Snapshot, entry
@@ -24,7 +25,13 @@ class NativeTables:
 
     def __init__(self, run_dir: Path) -> None:
         self._tables = Tables(run_dir)
+        self.secrets: filling.Values = {}
+        """Token to secret, of those that are known."""
+        self.problems: Mapping[str, str] = {}
+        """Consumers some of whose credentials cannot be used, "<type URL>/<name>" to the reason."""
         self._consumers: dict[str, list[tuple[bytes, bytes]]] = {}
+        self._referring: set[str] = set()
+        """Consumers with tokens in place of secrets."""
         self._written: Credentials | None = None
         self._hosts: Mapping[str, Entry] | None = None
         """What the table of hosts was made of."""
@@ -33,8 +40,12 @@ class NativeTables:
         """Take away the credentials that `delta` takes away or changes."""
         for name in delta.removed.get(CONSUMER, ()):
             self._consumers.pop(name, None)
+            self._referring.discard(name)
         for name, found in delta.changed.get(CONSUMER, {}).items():
             self._consumers[name] = _PAIRS.decode(found.body)
+            self._referring.discard(name)
+            if filling.tokens_in(found.body):
+                self._referring.add(name)
         if self._written is None:
             return
         wanted = self._wanted()
@@ -63,7 +74,28 @@ class NativeTables:
         self._tables.close()
 
     def _wanted(self) -> Credentials:
-        return dict(pair for name in sorted(self._consumers) for pair in self._consumers[name])
+        plain = [name for name in sorted(self._consumers) if name not in self._referring]
+        wanted = dict(pair for name in plain for pair in self._consumers[name])
+        problems: dict[str, str] = {}
+        for name in sorted(self._referring):
+            for pair in self._consumers[name]:
+                if reason := self._fill_into(wanted, pair):
+                    problems[f"{CONSUMER}/{name}"] = reason
+        self.problems = problems
+        return wanted
+
+    def _fill_into(self, wanted: Credentials, pair: tuple[bytes, bytes]) -> str:
+        """Add an entry with its secrets; why not, if it cannot be."""
+        try:
+            key, value = filling.fill_pair(pair, self.secrets)
+        except LookupError:
+            return "the secret of a credential is not there, and nobody gets in with it"
+        except ValueError as error:
+            return f"the secret of a credential cannot be used: it {error}"
+        if key in wanted:
+            return "the secret of a credential is another consumer's already"
+        wanted[key] = value
+        return ""
 
     def _write(self, credentials: Credentials) -> None:
         self._tables.write("consumers", credentials)

@@ -1,14 +1,16 @@
 """What a request's body becomes: checked, refused with reasons, or stored as sent plus scalar defaults."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, Final, cast
 
 from pydantic import ConfigDict, ValidationError
 
-from gatefleet import stream_plugins
+from gatefleet import references, stream_plugins
 from gatefleet.errors import Invalid
 from gatefleet.plugin import Plugin, Scope
 from gatefleet.plugins import registry
+from gatefleet.resources import carriage
 from gatefleet.resources.kinds import KINDS, Kind
 from gatefleet.resources.messages import error_at, sentences
 from gatefleet.resources.schema import with_defaults
@@ -18,7 +20,6 @@ from gatefleet.resources.sound import flaws
 from gatefleet.resources.upstream import node_list
 
 At = tuple[str | int, ...]
-OUTSIDE: Final = ("$secret://", "$env://")
 SERVER_OWNED: Final = frozenset({"id", "created_at", "updated_at"})
 
 
@@ -64,10 +65,12 @@ def problems(kind: str, id: str, body: Mapping[str, Any]) -> Iterator[str]:  # n
     """Every problem of a prepared body, as sentences."""
     if kind == "plugin_metadata":
         yield from _metadata_problems(id, body)
-        yield from _reference_problems(body, ())
+        yield from _uncarried(body, ())
         return
+    yield from carriage.field_problems(kind, body)
+    tokened = carriage.with_tokens(kind, body)
     try:
-        shaped = KINDS[kind].shape_of(body).model_validate(body)
+        shaped = KINDS[kind].shape_of(body).model_validate(tokened)
     except ValidationError as error:
         yield from sentences(error)
     else:
@@ -80,19 +83,12 @@ def problems(kind: str, id: str, body: Mapping[str, Any]) -> Iterator[str]:  # n
         if isinstance(conf, dict):
             checked = _stream_plugin_problems if stream else _plugin_problems
             yield from checked(kind, name, cast("dict[str, Any]", conf))
-            yield from _reference_problems(cast("dict[str, Any]", conf), ("plugins", name))
 
 
-def _reference_problems(node: Any, at: At) -> Iterator[str]:
-    """References to secrets kept outside, which the data plane would take for the secret itself."""
-    if isinstance(node, str) and node.lower().startswith(OUTSIDE):
-        yield error_at(at, f"references to secrets ({node.partition('://')[0]}://) are not carried yet; give the value")
-    elif isinstance(node, dict):
-        for key, part in cast("dict[str, Any]", node).items():
-            yield from _reference_problems(part, (*at, key))
-    elif isinstance(node, list):
-        for index, part in enumerate(cast("list[Any]", node)):
-            yield from _reference_problems(part, (*at, index))
+def _uncarried(conf: Any, at: At) -> Iterator[str]:
+    """References to secrets kept outside where the data plane would take them for the secret itself."""
+    for path, _ in references.found(conf):
+        yield error_at((*at, *path), "a secret kept outside cannot be put in here; give the value")
 
 
 def _with_node_list(upstream: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,6 +110,7 @@ def _stream_plugin_problems(_: str, name: str, conf: Mapping[str, Any]) -> Itera
     at: At = ("plugins", name)
     yield from _meta_problems(conf.get("_meta"), at)
     yield from stream_plugins.problems({name: conf})
+    yield from _uncarried(conf, at)
 
 
 def _plugin_problems(kind: str, name: str, conf: Mapping[str, Any]) -> Iterator[str]:
@@ -125,10 +122,11 @@ def _plugin_problems(kind: str, name: str, conf: Mapping[str, Any]) -> Iterator[
     if kind == "credentials" and known.auth is None:
         yield error_at(at, f"[{name}] is not an authentication plugin")
         return
-    found = [*_meta_problems(conf.get("_meta"), at), *_conf_problems(model, without_meta(conf), at)]
-    yield from found
+    tokened = references.with_tokens(conf)
+    found = [*_meta_problems(conf.get("_meta"), at), *_conf_problems(model, without_meta(tokened), at)]
     if not found and model is known.conf:
-        yield from _translation_problem(known, conf, at)
+        found = list(_translation_problem(known, tokened, at))
+    yield from map(partial(references.told, conf), found) if found else carriage.conf_problems(known, model, conf, at)
 
 
 def _conf_problems(model: type[Any], conf: Mapping[str, Any], at: At) -> Iterator[str]:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from gatefleet.errors import Invalid
+from gatefleet.references import is_reference
 
 RSA_BITS = 2048
 CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
@@ -47,7 +48,12 @@ def authorities_problem(certificates: str) -> str | None:
 
 
 def described(certificate: str) -> dict[str, Any]:
-    """What the first certificate of a PEM text says of itself; times in Unix seconds. Invalid if it is not PEM."""
+    """What the first certificate of a PEM text says of itself; times in Unix seconds. Invalid if it is not PEM.
+
+    Nothing for one that is kept outside.
+    """
+    if is_reference(certificate):
+        return {}
     try:
         leaf = x509.load_pem_x509_certificates(certificate.encode())[0]
         return {

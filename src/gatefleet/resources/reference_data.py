@@ -9,6 +9,8 @@ from gatefleet.resources.shape import Labels, Name, Shape, Text
 Uri = Annotated[str, Field(pattern=r"^https?://", min_length=1, max_length=4096)]
 Secret = Annotated[SecretStr, Field(min_length=1, max_length=65536)]
 Word = Annotated[str, Field(min_length=1, max_length=4096)]
+Authorities = Annotated[str, Field(min_length=1, max_length=65536)]
+"""Certificates in PEM that the server's must come from."""
 
 
 class Proto(Shape):
@@ -28,13 +30,28 @@ class _Provider(Shape):
 
 
 class VaultProvider(_Provider):
-    """HashiCorp Vault: its address, the path below which secrets stand, and a token."""
+    """HashiCorp Vault: its address, the path below which secrets stand, and how to log in.
+
+    With version 2 of the key-value engine the first part of `prefix` is the engine's path.
+    """
 
     manager: Literal["vault", "aws", "kubernetes"] = "vault"
     uri: Uri
     prefix: Word
-    token: Secret
+    kv_version: Literal["1", "2"] | None = None
+    auth_method: Literal["token", "approle", "kubernetes"] | None = None
+    token: Secret | None = None
+    role: Word | None = None
+    role_id: Word | None = None
+    secret_id: Secret | None = None
+    auth_path: Word | None = None
     namespace: Word | None = None
+    ca: Authorities | None = None
+
+    def missing(self) -> list[str]:
+        """Fields that its way to log in needs, and that it has not."""
+        needed = {"approle": ("role_id", "secret_id"), "kubernetes": ("role",)}.get(self.auth_method or "", ("token",))
+        return [name for name in needed if getattr(self, name) is None]
 
 
 class AwsProvider(_Provider):
@@ -55,3 +72,4 @@ class KubernetesProvider(_Provider):
     api_server: Uri | None = None
     token: Secret | None = None
     namespace: Word = "default"
+    ca: Authorities | None = None

@@ -8,6 +8,8 @@ from pydantic import BaseModel, SecretStr
 
 from gatefleet.plugin import Conf
 from gatefleet.plugins import registry
+from gatefleet.references import is_reference
+from gatefleet.resources.carriage import with_tokens
 from gatefleet.resources.kinds import KINDS
 
 Path = tuple[str | int, ...]
@@ -25,8 +27,11 @@ class Claim:
 
 
 def secret_paths(kind: str, id: str, body: Mapping[str, Any]) -> tuple[Path, ...]:  # noqa: A002 - the contract's word
-    """Where the document's secrets stand: every value whose field is a SecretStr in the kind's or a plugin's shape."""
-    return tuple(_document_secrets(kind, id, body))
+    """Where the document's secrets stand: every value whose field is a SecretStr in the kind's or a plugin's shape.
+
+    A reference to a secret that is kept outside is none itself.
+    """
+    return tuple(path for path in _document_secrets(kind, id, body) if not is_reference(value_at(body, path)))
 
 
 def masked(kind: str, id: str, body: Mapping[str, Any]) -> dict[str, Any]:  # noqa: A002 - the contract's word
@@ -95,8 +100,9 @@ def _document_secrets(kind: str, id: str, body: Mapping[str, Any]) -> Iterator[P
     if kind == "plugin_metadata":
         yield from _conf_secrets(kind, id, body, ())
         return
-    yield from _model_secrets(KINDS[kind].shape_of(body).model_validate(body), ())
-    plugins = cast("Mapping[str, Mapping[str, Any]]", body.get("plugins") or {})
+    tokened = with_tokens(kind, body)
+    yield from _model_secrets(KINDS[kind].shape_of(body).model_validate(tokened), ())
+    plugins = cast("Mapping[str, Mapping[str, Any]]", tokened.get("plugins") or {})
     for name, conf in plugins.items():
         yield from _conf_secrets(kind, name, conf, ("plugins", name))
 
@@ -122,7 +128,7 @@ def _model_secrets(value: Any, at: Path) -> Iterator[Path]:
 
 
 def _credential_claims(body: Mapping[str, Any]) -> Iterator[Claim]:
-    plugins = cast("Mapping[str, Mapping[str, Any]]", body.get("plugins") or {})
+    plugins = cast("Mapping[str, Mapping[str, Any]]", with_tokens("consumers", body).get("plugins") or {})
     for name, conf in plugins.items():
         known = registry().get(name)
         if known and known.auth:

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 from gatefleet.errors import Invalid
 from gatefleet.protobuf import definitions
-from gatefleet.resources.certificate import authorities_problem, pair_problem
+from gatefleet.references import is_token
+from gatefleet.resources.certificate import authorities_problem
+from gatefleet.resources.certificate import pair_problem as known_pair_problem
 from gatefleet.resources.messages import error_at
-from gatefleet.resources.reference_data import Proto
+from gatefleet.resources.reference_data import Proto, VaultProvider
 from gatefleet.resources.service import Service, StreamService
 from gatefleet.resources.shape import Shape
 from gatefleet.resources.ssl import Ssl
@@ -27,6 +29,8 @@ def flaws(shaped: Shape) -> Iterator[str]:  # noqa: C901 - one case per shape
         case CaCertificate():
             if problem := authorities_problem(shaped.cert):
                 yield error_at(("cert",), problem)
+        case VaultProvider():
+            yield from (error_at((name,), f'property "{name}" is missing') for name in shaped.missing())
         case Proto():
             yield from _definition(shaped)
         case Sni(plugins=plugins) if plugins:
@@ -67,6 +71,11 @@ def _upstream(upstream: Upstream | StreamUpstream, at: At) -> Iterator[str]:
         yield error_at((*at, "nodes"), "give either nodes or service_name")
     if upstream.tls:
         yield from _client_pair(upstream.tls, (*at, "tls"))
+
+
+def pair_problem(certificate: str, key: str) -> str | None:
+    """Why this pair cannot be served, in words. What is kept outside only the node sees."""
+    return None if is_token(certificate) or is_token(key) else known_pair_problem(certificate, key)
 
 
 def _client_pair(tls: Tls, at: At) -> Iterator[str]:

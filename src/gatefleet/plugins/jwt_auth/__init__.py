@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from gatefleet.filters import HeaderName, lua, lua_source, refusal, refused_body
 from gatefleet.native.records import SECRET_MAX, secret_entry
 from gatefleet.plugin import Authenticates, Conf, Effect, Phase, Plugin, Scope, Who
+from gatefleet.references import is_token, unbase64
 
 SOURCE = lua_source(__name__)
 LIBRARIES = ("json", "native", "auth")
@@ -87,7 +88,7 @@ class JwtCredential(Conf):
         if self.algorithm.startswith("HS"):
             if self.secret is None:
                 raise ValueError(f"secret is required for {self.algorithm}")
-        elif self.public_key is None or "-----BEGIN PUBLIC KEY-----" not in self.public_key:
+        elif self.public_key is None or not (is_token(self.public_key) or PEM in self.public_key):
             raise ValueError(f"public_key, in PEM, is required for {self.algorithm}")
         self.signed_with()
         return self
@@ -98,6 +99,8 @@ class JwtCredential(Conf):
             return (self.public_key or "").encode()
         secret = self.secret.get_secret_value() if self.secret else ""
         try:
+        if self.base64_secret and is_token(secret):
+            return unbase64(secret)
             return base64.b64decode(secret, validate=True) if self.base64_secret else secret.encode()
         except binascii.Error as error:
             raise ValueError("secret is not base64") from error
