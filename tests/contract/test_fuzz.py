@@ -66,7 +66,7 @@ SEEDS: Final[dict[str, dict[str, Any]]] = {
     "certificates/x": {"cert": CERT, "key": KEY},
     "ca_certificates/x": {"cert": CERT},
     "snis/x": {"domain": "b.example.com", "certificates": ["x"]},
-    "protos/x": {"content": "x"},
+    "protos/x": {"content": 'syntax = "proto3";'},
     "secret_providers/vault/x": {"uri": "http://v", "prefix": "p", "token": "t"},
 }
 """What is there below /apisix/admin before the first request."""
