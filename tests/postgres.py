@@ -89,12 +89,99 @@ def running() -> Iterator[Server]:
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
-            _wait(binaries, folder, process)
+            _wait(binaries, folder, process, 5432, folder / "log")
             yield Server(folder, binaries)
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(20)
     finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass
+class Pair:
+    """A primary and its synchronous standby over TCP, as an operator's tools set them up."""
+
+    folder: Path
+    binaries: Path
+    ports: tuple[int, int]
+    servers: list[subprocess.Popen[bytes]]
+
+    @property
+    def dsn(self) -> str:
+        """Both hosts; whoever takes writes is meant."""
+        first, second = self.ports
+        return f"postgresql://gatefleet@127.0.0.1:{first},127.0.0.1:{second}/gatefleet"
+
+    def kill_primary(self) -> None:
+        self.servers[0].kill()
+        self.servers[0].wait(10)
+
+    def promote_standby(self) -> None:
+        """What an operator's failover manager does, who then no longer waits for a second copy."""
+        self._sql("alter system set synchronous_standby_names = ''")
+        self._sql("select pg_reload_conf()")
+        self._sql("select pg_promote(wait => true)")
+
+    def rows(self, statement: str) -> list[str]:
+        """Lines of a query's answer on the server that was the standby."""
+        return self._sql(statement).splitlines()
+
+    def _sql(self, statement: str) -> str:
+        where = ["-h", "127.0.0.1", "-p", str(self.ports[1]), "-U", "gatefleet"]
+        command = [self.binaries / "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", *where, "gatefleet", "-c", statement]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
+
+
+@contextmanager
+def pair(ports: tuple[int, int]) -> Iterator[Pair]:
+    """A primary that commits nothing its standby has not written, both on loopback; gone at the end."""
+    binaries, folder = _binaries(), Path(tempfile.mkdtemp(prefix="gf-pair-", dir=_roomy()))
+    uid, gid = _unprivileged()
+    if uid >= 0:
+        os.chown(folder, uid, gid)
+    leashed = [sys.executable, leash.__file__, str(os.getpid()), str(int(signal.SIGQUIT)), str(uid), str(gid)]
+    first, second = folder / "first", folder / "second"
+    both = Pair(folder, binaries, ports, [])
+
+    def run(*command: object) -> None:
+        done = subprocess.run(
+            list(map(str, [*leashed, *command])), capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+    def start(data: Path, port: int) -> None:
+        options = ["-c", "listen_addresses=127.0.0.1", "-c", "shared_buffers=32MB", "-c", "max_connections=100"]
+        with data.with_suffix(".log").open("wb") as log:
+            command = [
+                *leashed,
+                str(binaries / "postgres"),
+                "-D",
+                str(data),
+                "-p",
+                str(port),
+                "-k",
+                str(folder),
+                *options,
+            ]
+            both.servers.append(subprocess.Popen(command, stdout=log, stderr=log))
+        _wait(binaries, folder, both.servers[-1], port, data.with_suffix(".log"))
+
+    try:
+        run(binaries / "initdb", "-D", first, "-U", "gatefleet", "-A", "trust", "-N", "-E", "UTF8", "--locale=C")
+        start(first, ports[0])
+        run(binaries / "createdb", "-h", folder, "-p", ports[0], "-U", "gatefleet", "gatefleet")
+        source = f"host=127.0.0.1 port={ports[0]} user=gatefleet application_name=second"
+        run(binaries / "pg_basebackup", "-D", second, "-R", "-X", "stream", "-c", "fast", "-d", source)
+        start(second, ports[1])
+        for statement in ("alter system set synchronous_standby_names = 'second'", "select pg_reload_conf()"):
+            run(binaries / "psql", "-Xqh", folder, "-p", ports[0], "-U", "gatefleet", "gatefleet", "-c", statement)
+        yield both
+    finally:
+        for server in both.servers:
+            server.send_signal(signal.SIGINT)
+        for server in both.servers:
+            server.wait(20)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -119,9 +206,9 @@ def _roomy() -> str | None:
     return str(shm) if shm.is_dir() and shutil.disk_usage(shm).free > 2 << 30 else None
 
 
-def _wait(binaries: Path, folder: Path, process: subprocess.Popen[bytes]) -> None:
+def _wait(binaries: Path, folder: Path, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     deadline = time.monotonic() + 30
-    while subprocess.run([binaries / "pg_isready", "-qh", folder], check=False).returncode:
+    while subprocess.run([binaries / "pg_isready", "-qh", folder, "-p", str(port)], check=False).returncode:
         if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError((folder / "log").read_text())
+            raise RuntimeError(log.read_text())
         time.sleep(0.02)

@@ -30,6 +30,15 @@ def labels_of(given: object) -> object:
     return {key: value for key, _, value in pairs}
 
 
+def listed(given: object) -> object:
+    """`a,b` as a tuple; anything but text is left as it is."""
+    return tuple(filter(None, given.split(","))) if isinstance(given, str) else given
+
+
+Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)]
+"""Texts, written with commas between them."""
+
+
 class AdminSettings(BaseSettings):
     """`gatefleet admin`: the Admin API and the Dashboard."""
 
@@ -40,7 +49,7 @@ class AdminSettings(BaseSettings):
     bind: str = Field("127.0.0.1", description="Address to listen on")
     http_port: int = Field(7080, ge=0, le=65535, description="Port of the Admin API without TLS; 0 picks a free one")
     https_port: int = Field(7443, ge=0, le=65535, description="Port of the Admin API with TLS; 0 picks a free one")
-    status_port: int | None = Field(7081, description="Port of /healthz and /metrics; unset: not served")
+    status_port: int | None = Field(7081, description="Port of /healthz, /readyz and /metrics; unset: not served")
     tls_cert: Path | None = Field(None, description="Certificate chain (PEM), read again when it changes")
     tls_key: Path | None = Field(None, description="Private key (PEM) of the certificate, read again when it changes")
     data_dir: Path = Field(Path("data/admin"), description="Where a self-signed certificate is kept if none is given")
@@ -67,12 +76,12 @@ class DpmSettings(BaseSettings):
     dsn: SecretStr = Field(description="PostgreSQL, for example postgresql://user:password@host:5432/gatefleet")
     encryption_key_file: Path = Field(description="File with the key that protects secrets at rest (32 bytes, base64)")
     bind: str = Field("0.0.0.0", description="Address to listen on")  # noqa: S104  (nodes come from other machines)
-    http_port: int = Field(7900, ge=1, le=65535, description="Port of /healthz and /metrics, without TLS")
+    http_port: int = Field(7900, ge=1, le=65535, description="Port of /healthz, /readyz and /metrics, without TLS")
     tls_port: int = Field(7943, ge=1, le=65535, description="Port that nodes connect to, with TLS")
     tls_cert: Path | None = Field(None, description="Certificate chain (PEM) for callers that ask for another name")
     tls_key: Path | None = Field(None, description="Private key (PEM) of the certificate, read again when it changes")
-    names: tuple[str, ...] = Field((), description="More names and addresses for the certificate of our own CA")
-    addresses: tuple[str, ...] = Field((), description="Addresses of all DP Managers, told to nodes that join")
+    names: Listed = Field((), description="More names and addresses for the certificate of our own CA")
+    addresses: Listed = Field((), description="Addresses of all DP Managers, told to nodes that join")
     data_dir: Path = Field(Path("data/dpm"), description="Where the log of the TLS front is kept")
     pool_size: int = Field(5, ge=1, description="Connections to PostgreSQL kept open")
     shutdown_seconds: float = Field(3, ge=0, description="How long calls may take to end when asked to stop")
@@ -147,13 +156,22 @@ class NodeSettings(FallbackSettings):
 
     model_config: ClassVar[SettingsConfigDict] = config("node")
 
-    dp_manager: str | None = Field(None, description="Address of the DP Manager, for example https://host:7943")
+    dp_manager: Listed = Field(
+        (),
+        description="Address of the DP Manager, for example https://host:7943; of several one after the other is tried",
+    )
     token: SecretStr | None = Field(None, description="Join token; it names the gateway group")
     token_file: Path | None = Field(None, description="File that holds the join token")
     bundle: Path | None = Field(None, description="Join bundle: certificate, CA and keys in one file")
     cert: Path | None = Field(None, description="Client certificate (PEM) instead of a token")
     key: Path | None = Field(None, description="Private key (PEM) of the client certificate")
     ca: Path | None = Field(None, description="CA of the DP Manager (PEM)")
+    peer: Listed = Field(
+        (), description="Other nodes of the group, host:7944, asked for a configuration while no DP Manager answers"
+    )
+    peer_port: int | None = Field(
+        None, ge=1, le=65535, description="Port where nodes of the group get the configuration; unset: not served"
+    )
     data_dir: Path = Field(Path("data/node"), description="Where identity and the last configuration are kept")
     port_offset: int = Field(0, ge=0, le=60000, description="Added to every port of this node")
     bind: str = Field("0.0.0.0", description="Address that traffic is taken on")  # noqa: S104  (a gateway is public)

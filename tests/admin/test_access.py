@@ -45,7 +45,7 @@ async def statuses(api: Api, headers: dict[str, str], reaches: set[Reach], group
 
 async def test_only_these_are_open_to_everybody(api: Api) -> None:
     found = {f"{next(iter(r.methods))} {r.path}" for r, access in declared(api) if access.reach is Reach.PUBLIC}
-    assert found == {"GET /api/version", "GET /api/status", "GET /healthz", "POST /api/login"}
+    assert found == {"GET /api/version", "GET /api/status", "GET /healthz", "GET /readyz", "POST /api/login"}
 
 
 @pytest.mark.parametrize(

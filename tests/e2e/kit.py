@@ -94,7 +94,7 @@ class Fleet:
 
     def ready(self) -> bool:
         with contextlib.suppress(httpx.HTTPError):
-            asked = (self.url("status", "/status/ready"), self.url("admin", "/healthz"))
+            asked = (self.url("status", "/status/ready"), self.url("admin", "/readyz"))
             return all(self.client.get(url).status_code == 200 for url in asked)
         return False
 

@@ -1,4 +1,4 @@
-"""What the process says of itself on its status port: /healthz and Prometheus metrics."""
+"""What the process says of itself on its status port: /healthz, /readyz and Prometheus metrics."""
 
 from typing import Final
 
@@ -27,11 +27,11 @@ class Metrics:
         self._seconds.observe(seconds)
 
     def app(self, api: ASGIApp) -> ASGIApp:
-        """/metrics from here, /healthz from the API; nothing else."""
+        """/metrics from here, /healthz and /readyz from the API; nothing else."""
 
         async def status(scope: Scope, receive: Receive, send: Send) -> None:
             path = scope.get("path")
-            if path == "/healthz":
+            if path in {"/healthz", "/readyz"}:
                 scope.setdefault("state", {})["request_id"] = "status"
                 await api(scope, receive, send)
                 return

@@ -28,7 +28,8 @@ def router() -> APIRouter:
     up = exactly({"type": "object", "required": ["status"], "properties": {"status": {"const": "ok"}}})
     add(api, "GET", "/api/version", _version, Access("GetVersion", Reach.PUBLIC), answers=version)
     add(api, "GET", "/api/status", _status, Access("GetStatus", Reach.PUBLIC), answers=up)
-    add(api, "GET", "/healthz", _status, Access("GetStatus", Reach.PUBLIC), answers=up)
+    add(api, "GET", "/healthz", _alive, Access("GetStatus", Reach.PUBLIC), answers=up)
+    add(api, "GET", "/readyz", _status, Access("GetStatus", Reach.PUBLIC), answers=up)
     add(api, "GET", "/api/schema/core", _schema, Access("GetCoreSchema", Reach.ANY), answers=one())
     add(api, "GET", "/api/openapi.json", _openapi, Access("GetOpenApi", Reach.ANY), answers=exactly(OBJECT))
     add(api, "GET", "/api/license", _license, system("GetLicense"), answers=one())
@@ -55,6 +56,11 @@ async def dp_manager_addresses(connection: AsyncConnection) -> list[str]:
 async def _version(_: Request) -> Response:
     """A version API7's clients know features by; ours stands beside it."""
     return answer({"value": API7_COMPATIBLE_VERSION, "gatefleet_version": VERSION})
+
+
+async def _alive(_: Request) -> Response:
+    """200 while the process works: restarting it would not bring PostgreSQL back."""
+    return answer({"status": "ok"})
 
 
 async def _status(request: Request) -> Response:

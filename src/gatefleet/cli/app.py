@@ -127,8 +127,8 @@ def _migrate(settings: MigrateSettings) -> None:
 def _command(name: str, kind: type[_S], run: Callable[[_S], None]) -> None:
     """Add the command `name`: one option per field of `kind`."""
 
-    def command(**given: str | None) -> None:
-        values: dict[str, Any] = {n: _value(kind.model_fields[n], v) for n, v in given.items() if v is not None}
+    def command(**given: str | list[str] | None) -> None:
+        values: dict[str, Any] = {name: _written(value) for name, value in given.items() if value}
         run(kind(**values))
 
     parameters = [_option(n, f, str(kind.model_config.get("env_prefix"))) for n, f in kind.model_fields.items()]
@@ -138,20 +138,19 @@ def _command(name: str, kind: type[_S], run: Callable[[_S], None]) -> None:
     app.command(name, help=about[:1].upper() + about[1:])(command)
 
 
-def _value(field: FieldInfo, given: str) -> str | tuple[str, ...]:
-    """Lists are written with commas."""
-    return tuple(given.split(",")) if isinstance(field.default, tuple) else given
+def _written(given: str | list[str]) -> str:
+    """As the variable has it: options of lists may be repeated too."""
+    return given if isinstance(given, str) else ",".join(given)
 
 
 def _option(name: str, field: FieldInfo, prefix: str) -> inspect.Parameter:
     default = "required" if field.is_required() else field.default
     told = field.description or ""
-    if default not in (None, "required") and not isinstance(default, SecretStr):
+    if default not in (None, (), "required") and not isinstance(default, SecretStr):
         told += f", default {default}"
     option = typer.Option(f"--{name.replace('_', '-')}", help=f"{told} ({prefix}{name.upper()})", show_default=False)
-    return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[str | None, option]
-    )
+    kind = list[str] | None if isinstance(field.default, tuple) else str | None
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
 
 
 @app.command("version", help="Print the version.")

@@ -17,7 +17,7 @@ from gatefleet.dpm.leader import Leader
 
 
 def status_app(groups: Groups, leader: Leader, front: Front) -> Starlette:
-    """`/healthz` and `/metrics`, and nothing else."""
+    """`/healthz`, `/readyz` and `/metrics`, and nothing else."""
     registry = CollectorRegistry()
     registry.register(_Fleet(groups, leader, front))
 
@@ -29,10 +29,14 @@ def status_app(groups: Groups, leader: Leader, front: Front) -> Starlette:
         }
         return JSONResponse(body, 200 if state == "LIVE" else 503)
 
+    async def readyz(_: Request) -> Response:
+        """503 while PostgreSQL is away: nodes are fed from memory then, but none can join and nothing changes."""
+        return JSONResponse({"postgresql": "ok" if groups.reachable else "away"}, 200 if groups.reachable else 503)
+
     async def metrics(_: Request) -> Response:
         return Response(generate_latest(registry), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    return Starlette(routes=[Route("/healthz", healthz), Route("/metrics", metrics)])
+    return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)])
 
 
 class _Fleet(Collector):

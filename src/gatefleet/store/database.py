@@ -6,44 +6,52 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 from sqlalchemy import event
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gatefleet.errors import Unreachable
+from gatefleet.store.dsn import dial
 
 if TYPE_CHECKING:
     import asyncpg
-    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 
 CONNECT_SECONDS: Final = 5
 STATEMENT_SECONDS: Final = 30
 LOCK_SECONDS: Final = 15
 
 
+OPTIONS: Final[dict[str, Any]] = {
+    "command_timeout": STATEMENT_SECONDS + LOCK_SECONDS,
+    "server_settings": {
+        "application_name": "gatefleet",
+        "statement_timeout": f"{STATEMENT_SECONDS}s",
+        "lock_timeout": f"{LOCK_SECONDS}s",
+        "timezone": "UTC",
+    },
+}
+READ_ONLY: Final = "25006"
+"""What a server answers a write with that was the primary when we connected and no longer is."""
+
+
 def connect(dsn: str, *, pool_size: int = 10) -> AsyncEngine:
-    """An engine for a libpq-style DSN (`postgresql://user:password@host:5432/database`); nothing is opened yet."""
+    """An engine for a libpq-style DSN (`postgresql://user:password@host:5432/database`); nothing is opened yet.
+
+    It may name several hosts: see `gatefleet.store.dsn`.
+    """
     engine = create_async_engine(
-        make_url(dsn).set(drivername="postgresql+asyncpg"),
+        "postgresql+asyncpg://",
+        async_creator=lambda: dial(dsn, CONNECT_SECONDS, **OPTIONS),
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=CONNECT_SECONDS,
         hide_parameters=True,
         json_serializer=_encode,
         json_deserializer=msgspec.json.decode,
-        connect_args={
-            "timeout": CONNECT_SECONDS,
-            "command_timeout": STATEMENT_SECONDS + LOCK_SECONDS,
-            "server_settings": {
-                "application_name": "gatefleet",
-                "statement_timeout": f"{STATEMENT_SECONDS}s",
-                "lock_timeout": f"{LOCK_SECONDS}s",
-                "timezone": "UTC",
-            },
-        },
     )
     event.listen(engine.sync_engine.pool, "checkout", _replace_if_closed)
+    event.listen(engine.sync_engine, "handle_error", _leave_if_demoted)
     return engine
 
 
@@ -88,6 +96,12 @@ def _replace_if_closed(connection: "DBAPIConnection", _record: object, _proxy: o
     """Have the pool open another connection for one that PostgreSQL has closed; costs no round trip."""
     if cast("asyncpg.Connection[Any]", connection.driver_connection).is_closed():
         raise DisconnectionError
+
+
+def _leave_if_demoted(context: "ExceptionContext") -> None:
+    """Have the pool let go of all connections to a server that takes no writes any more."""
+    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
+        context.is_disconnect = True
 
 
 def _is_outage(error: DBAPIError) -> bool:

@@ -6,7 +6,8 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Any, Final
 
 import asyncpg
-from sqlalchemy.engine import make_url
+
+from gatefleet.store.dsn import dial
 
 CHANNEL: Final = "gatefleet_group"
 """Tells the id of a group whose configuration changed."""
@@ -20,10 +21,9 @@ async def listen(dsn: str, wake: Callable[[str | None], None], channel: str = CH
     After each (re)connection `wake(None)` is called once: anything may have changed meanwhile. The connection is its
     own, outside the pool, and is made again when it is lost or silent.
     """
-    plain = make_url(dsn).set(drivername="postgresql").render_as_string(hide_password=False)
     while True:
         with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
-            async with _listening(plain, wake, channel) as (connection, lost):
+            async with _listening(dsn, wake, channel) as (connection, lost):
                 wake(None)
                 while not await _happens(lost, PULSE_SECONDS):
                     await connection.execute("select 1", timeout=PULSE_SECONDS)
@@ -38,7 +38,7 @@ async def _listening(
         wake(str(payload))
 
     lost = asyncio.Event()
-    connection = await asyncpg.connect(dsn, timeout=PULSE_SECONDS)
+    connection = await dial(dsn, PULSE_SECONDS)
     try:
         connection.add_termination_listener(lambda _: lost.set())
         await connection.add_listener(channel, heard)

@@ -126,8 +126,8 @@ def _program(role: str, environment: dict[str, str], drain: float) -> Program:
 
 def _health_pages(at: Ports) -> dict[str, tuple[int, str]]:
     return {
-        "admin": (at.admin_http, "/healthz"),
-        "the DP Manager": (at.dpm_http, "/healthz"),
+        "admin": (at.admin_http, "/readyz"),
+        "the DP Manager": (at.dpm_http, "/readyz"),
         "the node": (at.node_status, "/status/ready"),
     }
 
