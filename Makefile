@@ -99,7 +99,8 @@ $(VENV)/.installed: $(UV) requirements/runtime.txt pyproject.toml
 
 .PHONY: install-dev
 install-dev: install $(VENV)/.installed-dev requirements/azurite/node_modules $(SLAPD)
-	@command -v curl >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends curl; }
+	@command -v curl >/dev/null && command -v redis-server >/dev/null \
+		|| { apt-get update -qq && apt-get install -y -qq --no-install-recommends curl redis-server; }
 
 # OpenLDAP's server for tests: unpacked, not installed, because installing it would start it.
 $(SLAPD):

@@ -14,13 +14,16 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from socket import AF_INET, SO_LINGER, SOL_SOCKET, create_server, socket
+from tempfile import TemporaryDirectory
 from typing import IO, Any, Final
 from urllib.parse import unquote
 
 import grpc
 
 from tests import directory
+from tests.redis_servers import redis_server
 
 NAMES: Final = ("echo", "other", "third")
 WORD: Final = re.compile(r"~(status|delay|header|body|chunks|close|reset|silent|slowly)(?::([^~?&]*))?")
@@ -165,7 +168,10 @@ def _body(stream: IO[bytes], head: Seen) -> bytes:
 
 @contextlib.contextmanager
 def running() -> Iterator[Upstreams]:
-    """Three upstreams that answer, the port `closed` where nobody listens, and `full` where nobody gets through."""
+    """Three upstreams that answer, the port `closed` where nobody listens, and `full` where nobody gets through.
+
+    And who else is asked: a directory, and a Redis server whose password is "secret".
+    """
     with contextlib.ExitStack() as stack:
         seen: list[Seen] = []
         ports: dict[str, int] = {}
@@ -180,6 +186,8 @@ def running() -> Iterator[Upstreams]:
         ports["closed"] = closed.getsockname()[1]
         ports["grpc"] = stack.enter_context(_grpc(seen))
         ports["full"] = stack.enter_context(_full())
+        home = Path(stack.enter_context(TemporaryDirectory()))
+        ports["redis"] = stack.enter_context(redis_server(home, "--requirepass", "secret")).port
         found = stack.enter_context(directory.running())
         ports["ldap"], ports["ldaps"] = found.port, found.tls_port
         yield Upstreams(ports, seen)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "host.h"
+#include "redis.h"
 
 static int failures;
 
@@ -628,7 +629,33 @@ static void scripts_are_told_the_truth(void) {
   CHECK(gatefleet_person('k', "nobody", 6, at, sizes) == 0 && gatefleet_person('c', "jack-key", 8, at, sizes) == 0);
 }
 
+/* ---- Redis ---- */
+
+static void answers_of_redis_are_understood(void) {
+  struct reply reply;
+  struct text rest = TEXT("*2\r\n:3\r\n:-17\r\n+OK\r\n-MOVED 5 h:1\r\n:9\r\n*2\r\n:1\r\n");
+  CHECK(resp_read(&rest, &reply) == RESP_WHOLE && reply.kind == ':' && reply.numbers[0] == 3 && reply.numbers[1] == -17);
+  CHECK(resp_read(&rest, &reply) == RESP_WHOLE && reply.kind == '+' && is(reply.text, "OK"));
+  CHECK(resp_read(&rest, &reply) == RESP_WHOLE && reply.kind == '-' && is(reply.text, "MOVED 5 h:1"));
+  CHECK(resp_read(&rest, &reply) == RESP_WHOLE && reply.kind == ':' && reply.numbers[0] == 9);
+  CHECK(resp_read(&rest, &reply) == RESP_PART && rest.size == 8);
+  static const char *const broken[] = {"\r\n", "$3\r\nabc\r\n", ":x\r\n", "*3\r\n:1\r\n", "*1\r\n+a\r\n", ":-\r\n"};
+  for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+    rest = text(broken[i]);
+    CHECK(resp_read(&rest, &reply) == RESP_BROKEN);
+  }
+}
+
+static void keys_have_the_slots_that_a_cluster_gives_them(void) { /* what redis-cli cluster keyslot says */
+  CHECK(redis_slot(TEXT("123456789")) == 12739 && redis_slot(TEXT("foo")) == 12182 && redis_slot(TEXT("")) == 0);
+  CHECK(redis_slot(TEXT("{user1000}.following")) == redis_slot(TEXT("{user1000}.followers")));
+  CHECK(redis_slot(TEXT("foo{}{bar}")) == 8363 && redis_slot(TEXT("foo{{bar}}zap")) == redis_slot(TEXT("{bar")));
+}
+
+int requests_share_a_server(const char *node); /* shared.c */
+
 int main(int count, char **arguments) {
+  if (count == 3 && strncmp(arguments[2], "redis ", 6) == 0) return requests_share_a_server(arguments[2] + 6);
   if (count == 3 && strcmp(arguments[2], "closed") == 0) {
     without_tables_everything_is_closed();
     return failures != 0;
@@ -657,5 +684,7 @@ int main(int count, char **arguments) {
   trusted_peers_say_whose_request_it_is();
   apis_that_fail_in_a_row_rest();
   scripts_are_told_the_truth();
+  answers_of_redis_are_understood();
+  keys_have_the_slots_that_a_cluster_gives_them();
   return failures != 0;
 }

@@ -1,6 +1,7 @@
 /* Hostile bytes for everything that reads bytes: table files, authorities, paths, filter configurations and request headers.
  * With libFuzzer (clang -fsanitize=fuzzer), or alone (-DALONE) with a deterministic generator. */
 #include "host.h"
+#include "redis.h"
 
 #include <stdlib.h>
 
@@ -120,6 +121,16 @@ static void asked(struct text rest) {
   unbox(box);
 }
 
+/* What a Redis server may say. */
+static void answered(struct text rest) {
+  struct text box = boxed(rest), left = box;
+  struct reply reply;
+  while (resp_read(&left, &reply) == RESP_WHOLE)
+    for (size_t i = 0; i < reply.text.size; i++) touched ^= reply.text.at[i];
+  touched ^= (char)redis_slot(box);
+  unbox(box);
+}
+
 int LLVMFuzzerInitialize(int *count, char ***arguments);
 int LLVMFuzzerInitialize(int *count, char ***arguments) {
   (void)count, (void)arguments;
@@ -131,12 +142,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct text rest = {(const char *)data, size};
   uint8_t which = take(&rest);
-  switch (which % 5) {
+  switch (which % 6) {
     case 0: table(rest); break;
     case 1: early(rest); break;
     case 4: asked(rest); break;
-    case 2: named_fields(which / 4, rest); break;
-    default: serve(filters[which / 4 % 8], slice(&rest), rest); break;
+    case 2: named_fields(which / 6, rest); break;
+    case 5: answered(rest); break;
+    default: serve(filters[which / 6 % 8], slice(&rest), rest); break;
   }
   return 0;
 }

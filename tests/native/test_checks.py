@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from native.kit import CONSUMERS, compiled, filled
+from redis_servers import redis_server
 
 from gatefleet.native.build import CHECKED
 from gatefleet.native.config import basic_auth_config, ip_restriction_config, key_auth_config, limit_count_config
@@ -18,7 +19,9 @@ FUZZ_SECONDS = 5
 
 @pytest.fixture(scope="module")
 def checks(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return compiled(tmp_path_factory.mktemp("checks") / "checks", "checks.c", "host.c", without="counters.c")
+    return compiled(
+        tmp_path_factory.mktemp("checks") / "checks", "checks.c", "shared.c", "host.c", without="counters.c"
+    )
 
 
 def sanitized(*command: object, run_dir: Path) -> None:
@@ -35,6 +38,12 @@ def test_the_module_does_what_its_checks_say(checks: Path, tmp_path: Path) -> No
 
 def test_without_tables_everything_is_closed(checks: Path, tmp_path: Path) -> None:
     sanitized(checks, tmp_path, "closed", run_dir=tmp_path)
+
+
+def test_answers_of_redis_reach_who_still_waits_and_nobody_else(checks: Path, tmp_path: Path) -> None:
+    with redis_server(tmp_path) as server:
+        sanitized(checks, tmp_path, f"redis 127.0.0.1:{server.port}", run_dir=tmp_path)
+        assert server.ask("zcard", "gatefleet:limit-conn:r:192.0.2.7") == "0"
 
 
 def test_hostile_bytes_find_no_error(tmp_path: Path) -> None:
@@ -69,8 +78,9 @@ def seeds() -> list[bytes]:
     return [
         bytes((0,)) + sized(b"k\0jack-key") + table,
         bytes((1,)) + request + headers + b"\3" + sized(b"/x"),
-        *(bytes((3 + 4 * n,)) + sized(config) + request + headers for n, config in enumerate(configs)),
-        *(bytes((2 + 4 * n, 2, 6 + n)) + sized(b"10.0.0.0/8") + b"\x0a" + sized(b"5") + request for n in range(4)),
+        *(bytes((3 + 6 * n,)) + sized(config) + request + headers for n, config in enumerate(configs)),
+        bytes((5,)) + b"*2\r\n:1\r\n:-20\r\n-MOVED 3999 127.0.0.1:6381\r\n+OK\r\n",
+        *(bytes((2 + 6 * n, 2, 6 + n)) + sized(b"10.0.0.0/8") + b"\x0a" + sized(b"5") + request for n in range(4)),
     ]
 
 

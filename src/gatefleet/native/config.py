@@ -4,6 +4,7 @@ import json
 import re
 import struct
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from ipaddress import ip_network
 
 LIMIT_VARIABLES = frozenset(
@@ -17,6 +18,38 @@ _SIZE = struct.Struct("<I")
 Field = tuple[str, bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Redis:
+    """Where counters are that several nodes share: one server, or some servers (`host:port`) of a cluster."""
+
+    nodes: tuple[str, ...]
+    cluster: bool
+    timeout: int
+    """Milliseconds that a request waits for its answer."""
+    idle: int
+    """Milliseconds after which a connection that nobody uses is closed."""
+    tls: bool = False
+    verify: bool = False
+    database: int = 0
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+    def fields(self) -> Iterator[Field]:
+        """As the filters read it."""
+        for node in self.nodes:
+            yield "redis_node", node.encode()
+        yield "redis_cluster", _flag(self.cluster)
+        yield "redis_timeout", _number(self.timeout)
+        yield "redis_idle", _number(self.idle)
+        yield "redis_tls", _flag(self.tls)
+        yield "redis_verify", _flag(self.verify)
+        yield "redis_database", _number(self.database)
+        if self.username:
+            yield "redis_username", self.username.encode()
+        if self.password:
+            yield "redis_password", self.password.encode()
+
+
 def encode_config(fields: Iterable[Field]) -> bytes:
     """Fields in order, each `u32 size, key, u32 size, value`, little endian; a repeated key makes a list."""
     parts: list[bytes] = []
@@ -24,6 +57,18 @@ def encode_config(fields: Iterable[Field]) -> bytes:
         name = key.encode()
         parts += (_SIZE.pack(len(name)), name, _SIZE.pack(len(value)), value)
     return b"".join(parts)
+
+
+def decode_config(config: bytes) -> list[Field]:
+    """The reverse of `encode_config`; raises struct.error or UnicodeDecodeError for anything else."""
+    parts: list[bytes] = []
+    at = 0
+    while at < len(config):
+        (size,) = _SIZE.unpack_from(config, at)
+        at += _SIZE.size
+        parts.append(config[at : at + size])
+        at += size
+    return [(key.decode(), value) for key, value in zip(parts[::2], parts[1::2], strict=True)]
 
 
 def answer(body: object) -> bytes:
@@ -59,18 +104,6 @@ def basic_auth_config(
     error_response: object = None,
     soft: bool = False,
 ) -> bytes:
-def decode_config(config: bytes) -> list[Field]:
-    """The reverse of `encode_config`; raises struct.error or UnicodeDecodeError for anything else."""
-    parts: list[bytes] = []
-    at = 0
-    while at < len(config):
-        (size,) = _SIZE.unpack_from(config, at)
-        at += _SIZE.size
-        parts.append(config[at : at + size])
-        at += size
-    return [(key.decode(), value) for key, value in zip(parts[::2], parts[1::2], strict=True)]
-
-
     """Filter `basic-auth`; `error_response` replaces the body of refusals, `soft` leaves refusing to a later filter."""
     return encode_config(_auth_fields(realm, anonymous_consumer, error_response, hide=hide_credentials, soft=soft))
 
@@ -119,11 +152,13 @@ def limit_count_config(  # noqa: PLR0913 - one argument per field of the plugin
     header_names: tuple[str, str, str] = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"),
     error_response: object = None,
     only_where: tuple[str, str] | None = None,
+    redis: Redis | None = None,
 ) -> bytes:
     """Filter `limit-count`: `count` requests per `time_window` seconds; `owner` (as `route:r1`) parts the counters.
 
     A counter lives on through configuration changes while owner, count and window stay the same. `only_where`: a
-    request header of ours and its value; other requests are left alone.
+    request header of ours and its value; other requests are left alone. `redis`: counters are there, and `owner` alone
+    parts them.
     """
     body = error_response
     if body is None and rejected_msg is not None:
@@ -141,6 +176,7 @@ def limit_count_config(  # noqa: PLR0913 - one argument per field of the plugin
             ("allow_degradation", _flag(allow_degradation)),
             *((field, name.encode()) for field, name in names),
             *_mark(only_where),
+            *(redis.fields() if redis else ()),
         )
     )
 
@@ -157,6 +193,7 @@ def limit_req_config(  # noqa: PLR0913 - one argument per field of the plugin
     nodelay: bool,
     allow_degradation: bool,
     only_where: tuple[str, str] | None = None,
+    redis: Redis | None = None,
 ) -> bytes:
     """Filter `limit-req`: `rate` requests per second, of which `burst` may wait."""
     interval = max(round(1e9 / rate), 1)
@@ -166,7 +203,7 @@ def limit_req_config(  # noqa: PLR0913 - one argument per field of the plugin
         ("most", _number(min(round(burst * interval), 10**17))),
         ("nodelay", _flag(nodelay)),
     )
-    return encode_config((*shared, *own, *_mark(only_where)))
+    return encode_config((*shared, *own, *_mark(only_where), *(redis.fields() if redis else ())))
 
 
 def limit_conn_config(  # noqa: PLR0913 - one argument per field of the plugin
@@ -181,12 +218,23 @@ def limit_conn_config(  # noqa: PLR0913 - one argument per field of the plugin
     rejected_code: int,
     rejected_body: object,
     allow_degradation: bool,
+    lease: int,
     only_where: tuple[str, str] | None = None,
+    redis: Redis | None = None,
 ) -> bytes:
-    """Filter `limit-conn`: `conn` requests at once, and `burst` more that wait, at first `delay` seconds."""
+    """Filter `limit-conn`: `conn` requests at once, and `burst` more that wait, at first `delay` seconds.
+
+    `redis`: places are taken there; one that was not given back is free again after `lease` seconds.
+    """
     shared = _throttle_fields(owner, key, key_type, rejected_code, rejected_body, degrade=allow_degradation)
-    own = (("free", _number(conn)), ("most", _number(conn + burst)), ("unit", _number(round(delay * 1e6))))
-    return encode_config((*shared, *own, ("fixed", _flag(only_use_default_delay)), *_mark(only_where)))
+    own = (
+        ("free", _number(conn)),
+        ("most", _number(conn + burst)),
+        ("unit", _number(round(delay * 1e6))),
+        ("fixed", _flag(only_use_default_delay)),
+    )
+    where = (("lease", _number(lease)), *redis.fields()) if redis else ()
+    return encode_config((*shared, *own, *_mark(only_where), *where))
 
 
 def _mark(only_where: tuple[str, str] | None) -> tuple[Field, ...]:

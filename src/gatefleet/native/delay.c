@@ -9,7 +9,7 @@
 #include <time.h>
 
 struct delay {
-  uint64_t due;
+  uint64_t due, event;
   size_t place; /* in the heap, from 1; 0: not in it any more */
   void *scheduler;
 };
@@ -67,7 +67,7 @@ static void *wake(void *nothing) {
     struct delay *first = heap[1];
     if (first->due <= now_us()) {
       take_out(first);
-      envoy_dynamic_module_callback_http_filter_scheduler_commit(first->scheduler, 0);
+      envoy_dynamic_module_callback_http_filter_scheduler_commit(first->scheduler, first->event);
       continue;
     }
     struct timespec until = {(time_t)(first->due / 1000000), (long)(first->due % 1000000 * 1000)};
@@ -97,11 +97,12 @@ static bool add(struct delay *delay) {
   return true;
 }
 
-struct delay *delay_begin(void *filter, uint64_t microseconds) {
+struct delay *delay_begin(void *filter, uint64_t microseconds, enum event event) {
   pthread_once(&once, start);
   struct delay *delay = running ? calloc(1, sizeof *delay) : NULL;
   if (!delay) return NULL;
   delay->due = now_us() + microseconds;
+  delay->event = event;
   delay->scheduler = envoy_dynamic_module_callback_http_filter_scheduler_new(filter);
   pthread_mutex_lock(&lock);
   bool added = delay->scheduler && add(delay);

@@ -92,10 +92,12 @@ struct leak counters_leak(struct sip *name, uint64_t interval, uint64_t most);
 uint64_t places_take(const uint64_t name[2], uint64_t most); /* how many are taken now; 0: there was none left */
 void places_give_back(const uint64_t name[2]);
 void places_key(struct sip *sip); /* begins the hash of a name */
+uint64_t places_owner(void);      /* a number that no other process has */
 
 /* delay.c: requests that wait */
 struct delay;
-struct delay *delay_begin(void *filter, uint64_t microseconds); /* NULL: it cannot wait */
+enum event { EVENT_DELAY, EVENT_ANSWER, EVENT_DEADLINE }; /* what a request waited for */
+struct delay *delay_begin(void *filter, uint64_t microseconds, enum event event); /* NULL: it cannot wait */
 void delay_end(struct delay *delay);
 uint64_t now_us(void); /* monotonic */
 
@@ -111,8 +113,35 @@ bool key_hash(void *filter, const struct key *key, struct sip *sip);
 void key_values(void *filter, const struct key *key, struct sip *sip); /* what is unknown is empty */
 bool key_says(void *filter, const struct key *key); /* some value is there, and not 0 */
 size_t key_text(void *filter, const struct key *key, char *out, size_t size);
+size_t key_name(void *filter, const struct key *key, char *out, size_t size);
 struct text client_ip(void *filter);
 struct text digits(uint64_t number, char buffer[24]);
+
+/* redis.c: counters that several nodes share */
+#define REDIS_NODES 32
+#define ERRAND_WORDS 3
+struct redis_settings {
+  struct text nodes[REDIS_NODES]; /* host:port; of a cluster, some of its servers */
+  size_t count;
+  bool cluster, tls, verify;
+  struct text username, password;
+  uint64_t database, timeout, idle; /* the last two in milliseconds */
+};
+struct errand { /* what a script is asked about a counter; it answers one or two numbers */
+  struct text script, key, words[ERRAND_WORDS];
+  size_t count;
+  struct text place; /* what it takes of a sorted set, to be given back; empty: nothing */
+  uint64_t seconds;  /* so long a place counts that is not given back */
+};
+struct redis;
+struct call;
+bool redis_field(struct redis_settings *settings, struct text key, struct text value);
+struct redis *redis_use(const struct redis_settings *settings); /* NULL: refused */
+void redis_leave(struct redis *redis);
+struct call *redis_ask(struct redis *redis, void *filter, const struct errand *errand); /* NULL: impossible */
+bool redis_answer(struct call *call, int64_t out[2]);                /* after an event; false: there is none */
+void redis_drop(struct call *call);                                  /* gives back what it took; may be NULL */
+struct text shared_name(void *filter, struct text kind, struct text owner, const struct key *key); /* empty: unknown */
 
 /* auth.c */
 #define PERSON_STRINGS 5
@@ -173,6 +202,7 @@ struct kind {
   void (*response)(void *filter, struct object *self); /* may be NULL */
   void (*finish)(struct object *self);                 /* with stream */
   const struct bodies *bodies;                         /* may be NULL */
+  enum headers_status (*resume)(void *filter, struct object *self, enum event event); /* of those that wait */
 };
 extern const struct kind key_auth, basic_auth, ip_restriction, limit_count, limit_req, limit_conn, real_ip, api_breaker, traffic_split,
     proxy_cache;

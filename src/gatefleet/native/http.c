@@ -171,10 +171,11 @@ EXPORT void envoy_dynamic_module_on_http_filter_stream_complete(void *filter, vo
   if (self && self->kind->bodies && self->kind->bodies->complete) self->kind->bodies->complete(filter, self);
 }
 
-/* A request that waited goes on; nothing else is ever scheduled. */
+/* What a request waited for has come. */
 EXPORT void envoy_dynamic_module_on_http_filter_scheduled(void *filter, void *stream, uint64_t event) {
-  (void)stream, (void)event;
-  envoy_dynamic_module_callback_http_filter_continue_decoding(filter);
+  struct object *self = stream;
+  if (self->kind->resume(filter, self, (enum event)event) == HEADERS_CONTINUE)
+    envoy_dynamic_module_callback_http_filter_continue_decoding(filter);
 }
 
 EXPORT void envoy_dynamic_module_on_http_filter_destroy(void *stream) {

@@ -3,6 +3,11 @@
 
 #include <stdlib.h>
 
+/* How many there were in the window, and the milliseconds until it ends. */
+#define COUNT                                                                                                  \
+  TEXT("local n=redis.call('incr',KEYS[1]) local t=redis.call('pttl',KEYS[1]) "                                \
+       "if t<0 then redis.call('pexpire',KEYS[1],ARGV[1]) t=ARGV[1]+0 end return {n,t}")
+
 struct limit {
   const struct kind *kind;
   struct window window;
@@ -11,12 +16,15 @@ struct limit {
   bool show, degrade;
   struct mark mark;
   struct key key;
+  struct redis_settings shared;
+  struct redis *redis; /* NULL: counters are this node's */
   char *texts;
 };
 
 struct stream {
   const struct kind *kind;
   const struct limit *limit;
+  struct call *call;
   bool counted; /* the response hook also runs when an earlier filter answered */
   struct verdict verdict;
 };
@@ -38,6 +46,7 @@ static bool take_field(struct limit *limit, struct text key, struct text value) 
     limit->window.milliseconds = fits ? seconds * 1000 : 0;
     return fits;
   }
+  if (starts_with(key, TEXT("redis_"))) return redis_field(&limit->shared, key, value);
   if (same(key, TEXT("rejected_body"))) limit->rejected = value;
   else if (same(key, TEXT("owner"))) limit->owner = value;
   else if (!header_safe(value) || value.size == 0) return false;
@@ -50,6 +59,7 @@ static bool take_field(struct limit *limit, struct text key, struct text value) 
 
 static void release(struct object *config) {
   struct limit *limit = (struct limit *)config;
+  redis_leave(limit->redis);
   key_free(&limit->key);
   free(limit->texts);
   free(limit);
@@ -67,6 +77,7 @@ static bool fill(struct limit *limit, const struct fields *fields) {
     at += value.size;
     if (!take_field(limit, fields->list[i].key, value)) return false;
   }
+  if (limit->shared.count > 0 && !(limit->redis = redis_use(&limit->shared))) return false;
   return limit->window.limit > 0 && limit->window.milliseconds > 0 && limit->owner.size > 0 && limit->key.count > 0;
 }
 
@@ -102,21 +113,57 @@ static size_t quota(const struct limit *limit, const struct verdict *verdict, st
   return 3;
 }
 
-static enum headers_status request(void *filter, struct object *self) {
-  struct stream *stream = (struct stream *)self;
+static enum headers_status judge(void *filter, struct stream *stream, struct verdict verdict) {
   const struct limit *limit = stream->limit;
-  struct sip name;
   struct header extra[4];
   char room[3][24];
-  struct verdict verdict = {false, false, 0, 0};
-  if (!mark_taken(filter, &limit->mark)) return HEADERS_CONTINUE;
-  if (name_counter(filter, limit, &name)) verdict = counters_take(&name, limit->window);
   if (!verdict.usable) return limit->degrade ? HEADERS_CONTINUE : refuse_broken(filter);
   if (!verdict.passed)
     return refuse(filter, (uint32_t)limit->status, limit->rejected, extra, quota(limit, &verdict, extra, room));
   stream->counted = true;
   stream->verdict = verdict;
   return HEADERS_CONTINUE;
+}
+
+static bool ask(void *filter, struct stream *stream) {
+  const struct limit *limit = stream->limit;
+  char room[24];
+  struct errand errand = {
+      .script = COUNT,
+      .key = shared_name(filter, limit->kind->name, limit->owner, &limit->key),
+      .words = {digits(limit->window.milliseconds, room)},
+      .count = 1,
+  };
+  stream->call = errand.key.size ? redis_ask(limit->redis, filter, &errand) : NULL;
+  return stream->call != NULL;
+}
+
+static enum headers_status request(void *filter, struct object *self) {
+  struct stream *stream = (struct stream *)self;
+  const struct limit *limit = stream->limit;
+  struct sip name;
+  struct verdict verdict = {false, false, 0, 0};
+  if (!mark_taken(filter, &limit->mark)) return HEADERS_CONTINUE;
+  if (limit->redis && ask(filter, stream)) return HEADERS_WAIT;
+  if (!limit->redis && name_counter(filter, limit, &name)) verdict = counters_take(&name, limit->window);
+  return judge(filter, stream, verdict);
+}
+
+/* The answer of Redis has come, or its deadline; what comes second is of no interest. */
+static enum headers_status resume(void *filter, struct object *self, enum event event) {
+  struct stream *stream = (struct stream *)self;
+  uint64_t most = stream->limit->window.limit;
+  struct verdict verdict = {false, false, 0, 0};
+  int64_t told[2];
+  (void)event;
+  if (!stream->call) return HEADERS_STOP;
+  if (redis_answer(stream->call, told) && told[0] > 0) {
+    uint64_t count = (uint64_t)told[0];
+    verdict = (struct verdict){true, count <= most, count < most ? most - count : 0, ((uint64_t)told[1] + 999) / 1000};
+  }
+  redis_drop(stream->call);
+  stream->call = NULL;
+  return judge(filter, stream, verdict);
 }
 
 static void response(void *filter, struct object *self) {
@@ -130,10 +177,14 @@ static void response(void *filter, struct object *self) {
 
 static struct object *stream_new(struct object *config) {
   struct stream *stream = calloc(1, sizeof *stream);
-  if (stream) *stream = (struct stream){&limit_count, (const struct limit *)config, false, {false, false, 0, 0}};
+  if (stream) *stream = (struct stream){&limit_count, (const struct limit *)config, NULL, false, {false, false, 0, 0}};
   return (struct object *)stream;
 }
 
-static void finish(struct object *self) { free(self); }
+static void finish(struct object *self) {
+  redis_drop(((struct stream *)self)->call);
+  free(self);
+}
 
-const struct kind limit_count = {{"limit-count", 11}, configure, release, stream_new, request, response, finish};
+const struct kind limit_count = {
+    {"limit-count", 11}, configure, release, stream_new, request, response, finish, NULL, resume};

@@ -18,16 +18,22 @@ static struct {
   struct count *first;
 } buckets[BUCKETS];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static uint64_t hash_key[2];
+static uint64_t hash_key[2], owner;
 
 static void begin(void) {
   for (size_t i = 0; i < BUCKETS; i++) pthread_mutex_init(&buckets[i].lock, NULL);
   if (getrandom(hash_key, sizeof hash_key, 0) != sizeof hash_key) hash_key[0] = (uint64_t)(uintptr_t)&once;
+  if (getrandom(&owner, sizeof owner, 0) != sizeof owner) owner = now_us();
 }
 
 void places_key(struct sip *sip) {
   pthread_once(&once, begin);
   sip_begin(sip, hash_key);
+}
+
+uint64_t places_owner(void) {
+  pthread_once(&once, begin);
+  return owner;
 }
 
 static struct count **find(const uint64_t name[2]) {

@@ -170,6 +170,15 @@ bool key_hash(void *filter, const struct key *key, struct sip *sip) {
   return true;
 }
 
+/* As `key_text`, and the client's address where the key gives nothing. 0: not even that is known. */
+size_t key_name(void *filter, const struct key *key, char *out, size_t size) {
+  if (resolved(filter, key)) return key_text(filter, key, out, size);
+  struct text address = client_ip(filter);
+  if (address.size > size) return 0;
+  if (address.size) memcpy(out, address.at, address.size);
+  return address.size;
+}
+
 /* Adds the values one by one, so that two keys are the same only if all their values are. */
 void key_values(void *filter, const struct key *key, struct sip *sip) {
   char buffer[HOST_MAX];

@@ -1,22 +1,22 @@
 """Lets so many requests be under way at once, per key: some more wait, and what is over is refused.
 
-Counted exactly across all workers of a node, per node. A request gives its place back however it ends, also when the
-client goes away. A refusal without `rejected_msg` has an empty body.
+Counted exactly across all workers of a node, per node; or in Redis, for all nodes. A request gives its place back
+however it ends, also when the client goes away. A refusal without `rejected_msg` has an empty body.
 """
 
 import json
 from collections.abc import Iterator
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from gatefleet.counting import counting_key
+from gatefleet.counting import Limiting, counting_key
 from gatefleet.filters import native, refused_body
 from gatefleet.native.config import limit_conn_config
 from gatefleet.plugin import Conf, Effect, Phase, Plugin, Scope
 
 
-class LimitConn(Conf):
+class Places(Conf):
     """`conn` requests at once for each value of the key."""
 
     conn: int = Field(gt=0, lt=2**31, description="Requests that may be under way without waiting.")
@@ -36,23 +36,16 @@ class LimitConn(Conf):
     key: str = Field(
         min_length=1, description="What requests are counted by; where it is empty, by the client's address."
     )
-    policy: Literal["local", "redis", "redis-cluster"] = Field(
-        default="local",
-        description="Where counters live. `redis` and `redis-cluster` are not supported yet and are refused.",
-    )
-    rejected_code: int = Field(default=503, ge=200, le=599, description="The status of the refusal.")
-    rejected_msg: str | None = Field(
-        default=None, min_length=1, description="The message of the refusal; without it the body is empty."
-    )
-    allow_degradation: bool = Field(
-        default=False, description="Let requests pass that cannot be counted, instead of answering 500."
+    key_ttl: int = Field(
+        default=3600,
+        ge=1,
+        lt=2**31,
+        description="Seconds after which a place in Redis is free again that was not given back, as when a node died.",
     )
 
-    @model_validator(mode="after")
-    def policy_is_local(self) -> Self:
-        if self.policy != "local":
-            raise ValueError(f"policy {self.policy} is not supported yet: counters are kept per node; use policy local")
-        return self
+
+class LimitConn(Limiting, Places):
+    """`conn` requests at once for each value of the key."""
 
 
 def translate(conf: LimitConn, scope: Scope) -> Iterator[Effect]:
@@ -71,7 +64,9 @@ def translate(conf: LimitConn, scope: Scope) -> Iterator[Effect]:
             rejected_code=conf.rejected_code,
             rejected_body=refused_body(conf, message),
             allow_degradation=conf.allow_degradation,
+            lease=conf.key_ttl,
             only_where=scope.only_where,
+            redis=conf.redis,
         ),
     )
 

@@ -1,16 +1,17 @@
 """Lets a number of requests pass per fixed window and key, counted exactly across all workers of a node.
 
-Counters are kept per node, in shared memory. They live on through changes of the configuration as long as the key,
-the count and the window stay the same. A refusal without `rejected_msg` has an empty body.
+Counters are kept per node, in shared memory, or in Redis, for all nodes. They live on through changes of the
+configuration as long as the key, the count and the window stay the same. A refusal without `rejected_msg` has an empty
+body.
 """
 
 import json
 from collections.abc import Iterator
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
-from gatefleet.counting import counting_key
+from gatefleet.counting import Limiting, counting_key
 from gatefleet.filters import HeaderName, native, refused_body
 from gatefleet.native.config import limit_count_config
 from gatefleet.plugin import Conf, Effect, Phase, Plugin, Scope
@@ -26,7 +27,7 @@ class LimitCountMetadata(Conf):
     )
 
 
-class LimitCount(Conf):
+class Quota(Conf):
     """`count` requests per `time_window` seconds for each value of the key."""
 
     count: int = Field(gt=0, lt=10**15, description="Requests that may pass in one window.")
@@ -38,22 +39,17 @@ class LimitCount(Conf):
     key: str = Field(
         default="remote_addr", description="What requests are counted by; where it is empty, by the client's address."
     )
-    rejected_code: int = Field(default=503, ge=200, le=599, description="The status of the refusal.")
-    rejected_msg: str | None = Field(
-        default=None, min_length=1, description="The message of the refusal; without it the body is empty."
-    )
-    policy: Literal["local", "redis", "redis-cluster"] = Field(
-        default="local",
-        description="Where counters live. `redis` and `redis-cluster` are not supported yet and are refused.",
-    )
     group: str | None = Field(
         default=None, min_length=1, description="Uses that name the same group, count and window share their counters."
     )
-    allow_degradation: bool = Field(
-        default=False, description="Let requests pass while the counters cannot be reached, instead of answering 500."
-    )
     show_limit_quota_header: bool = Field(
         default=True, description="Tell quota, remainder and reset in response headers."
+    )
+    window_type: Literal["fixed", "sliding"] = Field(
+        default="fixed", description="`sliding` is not supported: refused."
+    )
+    sync_interval: float = Field(
+        default=-1, description="Redis is asked at every request; an interval is not supported: refused."
     )
     rules: list[dict[str, Any]] | None = Field(default=None, description="Not supported yet: refused.")
 
@@ -63,11 +59,23 @@ class LimitCount(Conf):
         if value is not None:
             raise ValueError("rules is not supported yet; set count, time_window and key")
 
-    @model_validator(mode="after")
-    def policy_is_local(self) -> Self:
-        if self.policy != "local":
-            raise ValueError(f"policy {self.policy} is not supported yet: counters are kept per node; use policy local")
-        return self
+    @field_validator("window_type")
+    @classmethod
+    def windows_stand_still(cls, value: str) -> str:
+        if value != "fixed":
+            raise ValueError("window_type sliding is not supported; leave it out")
+        return value
+
+    @field_validator("sync_interval")
+    @classmethod
+    def counted_at_once(cls, value: float) -> float:
+        if value != -1:
+            raise ValueError("sync_interval is not supported: Redis is asked at every request; leave it out")
+        return value
+
+
+class LimitCount(Limiting, Quota):
+    """`count` requests per `time_window` seconds for each value of the key."""
 
 
 def translate(conf: LimitCount, scope: Scope) -> Iterator[Effect]:
@@ -88,6 +96,7 @@ def translate(conf: LimitCount, scope: Scope) -> Iterator[Effect]:
             header_names=(names.limit_header.lower(), names.remaining_header.lower(), names.reset_header.lower()),
             error_response=refused_body(conf, None),
             only_where=scope.only_where,
+            redis=conf.redis,
         ),
     )
 
@@ -95,7 +104,8 @@ def translate(conf: LimitCount, scope: Scope) -> Iterator[Effect]:
 def _owner(conf: LimitCount, scope: Scope) -> str:
     """Whose counters they are. The key's definition is part of it: a value of another variable is another counter."""
     whose = f"group:{conf.group}" if conf.group else scope.owner
-    return json.dumps([whose, conf.key_type, conf.key], separators=(",", ":"))
+    quota = [conf.count, conf.time_window] if conf.redis else []
+    return json.dumps([whose, conf.key_type, conf.key, *quota], separators=(",", ":"))
 
 
 PLUGIN = Plugin(

@@ -1,22 +1,23 @@
 """Lets so many requests per second pass, evenly and per key: what comes too soon waits, or is refused.
 
-Counted exactly across all workers of a node, per node; the requests that wait cost nothing but their place in a list.
+Counted exactly across all workers of a node, per node; or in Redis, for all nodes. The requests that wait cost nothing
+but their place in a list.
 A refusal without `rejected_msg` has an empty body.
 """
 
 import json
 from collections.abc import Iterator
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from gatefleet.counting import counting_key
+from gatefleet.counting import Limiting, counting_key
 from gatefleet.filters import native, refused_body
 from gatefleet.native.config import limit_req_config
 from gatefleet.plugin import Conf, Effect, Phase, Plugin, Scope
 
 
-class LimitReq(Conf):
+class Rate(Conf):
     """`rate` requests per second for each value of the key."""
 
     rate: float = Field(
@@ -34,24 +35,11 @@ class LimitReq(Conf):
     key: str = Field(
         min_length=1, description="What requests are counted by; where it is empty, by the client's address."
     )
-    policy: Literal["local", "redis", "redis-cluster"] = Field(
-        default="local",
-        description="Where counters live. `redis` and `redis-cluster` are not supported yet and are refused.",
-    )
-    rejected_code: int = Field(default=503, ge=200, le=599, description="The status of the refusal.")
-    rejected_msg: str | None = Field(
-        default=None, min_length=1, description="The message of the refusal; without it the body is empty."
-    )
     nodelay: bool = Field(default=False, description="Let the requests of the burst pass at once.")
-    allow_degradation: bool = Field(
-        default=False, description="Let requests pass while the counters cannot be reached, instead of answering 500."
-    )
 
-    @model_validator(mode="after")
-    def policy_is_local(self) -> Self:
-        if self.policy != "local":
-            raise ValueError(f"policy {self.policy} is not supported yet: counters are kept per node; use policy local")
-        return self
+
+class LimitReq(Limiting, Rate):
+    """`rate` requests per second for each value of the key."""
 
 
 def translate(conf: LimitReq, scope: Scope) -> Iterator[Effect]:
@@ -70,6 +58,7 @@ def translate(conf: LimitReq, scope: Scope) -> Iterator[Effect]:
             nodelay=conf.nodelay,
             allow_degradation=conf.allow_degradation,
             only_where=scope.only_where,
+            redis=conf.redis,
         ),
     )
 
