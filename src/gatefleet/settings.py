@@ -3,10 +3,12 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Final, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from gatefleet.addresses import address
 
 LABEL: Final = re.compile(r"[\w./-]{1,64}", re.ASCII)
 """A key or a value of a node's labels."""
@@ -39,6 +41,15 @@ Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)]
 """Texts, written with commas between them."""
 
 
+def networks(given: tuple[str, ...]) -> tuple[str, ...]:
+    """The same; ValueError if one of them is neither an address nor a network."""
+    return tuple(address(text) for text in given)
+
+
+Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed), AfterValidator(networks)]
+"""Addresses and networks, as in `10.0.0.0/8,::1`."""
+
+
 class AdminSettings(BaseSettings):
     """`gatefleet admin`: the Admin API and the Dashboard."""
 
@@ -55,6 +66,16 @@ class AdminSettings(BaseSettings):
     data_dir: Path = Field(Path("data/admin"), description="Where a self-signed certificate is kept if none is given")
     session_hours: float = Field(12, gt=0, description="How long a Dashboard session lasts without use")
     session_longest_hours: float = Field(168, gt=0, description="How long a Dashboard session lasts at most")
+    one_session: bool = Field(default=False, description="Whether signing in ends the user's other sessions")
+    cookie_secure: Literal["auto", "always", "never"] = Field(
+        "auto", description="Whether browsers send the session's cookie over TLS only; auto: if it was made over TLS"
+    )
+    cookie_same_site: Literal["lax", "strict"] = Field("lax", description="SameSite of the session's cookie")
+    trusted_proxies: Networks = Field((), description="Proxies whose X-Forwarded-For and -Proto are believed")
+    allow_from: Networks = Field((), description="Networks that requests are let in from; none: from everywhere")
+    deny_from: Networks = Field((), description="Networks that no request is let in from")
+    requests_per_second: float = Field(1000, gt=0, description="Requests a second from one address")
+    sign_ins_per_second: float = Field(5, gt=0, description="Sign-ins a second from one address")
     pool_size: int = Field(10, ge=1, description="Connections to PostgreSQL kept open")
     shutdown_seconds: float = Field(10, gt=0, description="How long running requests may take when asked to stop")
     log_format: str = Field("console", pattern="^(console|json)$", description="console or json")

@@ -1,11 +1,16 @@
 """Login, passwords, users and tokens, as the clients' own set-up does it."""
 
+import asyncio
 import base64
+import subprocess
+import sys
 
 import httpx
 import pytest
-from admin_api import Api
+from admin_api import Api, serving
 from sqlalchemy import text
+
+from gatefleet.settings import AdminSettings
 
 pytestmark = pytest.mark.anyio
 PASSWORD = "Admin12345!@#$%"
@@ -72,6 +77,7 @@ async def test_basic_keeps_working_before_the_first_change_and_ends_with_it(api:
         ("nope", PASSWORD, "/old_password"),
         ("admin", "twelve chars", "longer than 12"),
         ("admin", "", "longer than 12"),
+        ("admin", "a" * 13, "5 different characters"),
     ],
 )
 async def test_a_password_that_is_not_good_enough_is_refused(api: Api, old: str, new: str, message: str) -> None:
@@ -203,3 +209,55 @@ async def test_answers_are_data_and_say_so(api: Api) -> None:
     assert "default-src 'none'" in headers["content-security-policy"]
     assert headers["cache-control"] == "no-store"
     assert "strict-transport-security" in headers
+
+
+async def test_one_session_and_the_cookie_are_as_set(admin_settings: AdminSettings) -> None:
+    changes = {"one_session": True, "cookie_secure": "never", "cookie_same_site": "strict"}
+    async with serving(admin_settings.model_copy(update=changes)) as api:
+        secret = {"username": "admin", "password": "admin"}
+        first, second = [await api.raw.post("/api/login", json=secret) for _ in range(2)]
+        api.raw.cookies.clear()
+        cookies = [answer.headers["set-cookie"] for answer in (first, second)]
+        assert ("SameSite=strict" in cookies[0], "Secure" in cookies[0]) == (True, False)
+        found = [await api.raw.get("/api/me", headers={"Cookie": cookie.partition(";")[0]}) for cookie in cookies]
+        assert [answer.status_code for answer in found] == [401, 200]
+
+
+async def test_a_session_somebody_else_has_fixed_is_never_taken_over(api: Api) -> None:
+    fixed = {"Cookie": "gatefleet_session=known-to-the-attacker"}
+    answer = await api.raw.post("/api/login", json={"username": "admin", "password": "admin"}, headers=fixed)
+    api.raw.cookies.clear()
+    assert "known-to-the-attacker" not in answer.headers["set-cookie"]
+    assert (await api.raw.get("/api/me", headers=fixed)).status_code == 401
+
+
+async def test_who_has_lost_all_access_gets_it_back_beside_the_database(
+    api: Api, admin_settings: AdminSettings
+) -> None:
+    cookie = await login(api, "admin", "admin")
+    for _ in range(6):
+        await api.raw.post("/api/login", json={"username": "admin", "password": "wrong"})
+    dsn = admin_settings.dsn.get_secret_value()
+    command = [sys.executable, "-m", "gatefleet", "rescue", "--dsn", dsn, "--username", "admin"]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
+    password = done.stdout.splitlines()[-1]
+    for headers in (cookie, api.headers, basic("admin", "admin")):
+        assert (await api.raw.get("/api/me", headers=headers)).status_code == 401
+    cookie = await login(api, "admin", password)
+    assert "change the password" in (await api.raw.get("/api/users", headers=cookie)).text
+    change = {"old_password": password, "new_password": PASSWORD}
+    assert (await api.raw.put("/api/password", json=change, headers=cookie)).status_code == 200
+    events = (await api.raw.get("/api/audit_logs?event_type=RescueAdministrator", headers=cookie)).json()["list"]
+    assert [(event["source"], event["http_request"]["body"]) for event in events] == [("cli", {"username": "admin"})]
+
+
+async def test_other_login_options_are_refused_by_name_and_the_built_in_one_stays(api: Api) -> None:
+    (option,) = (await api.call("GET", "/api/login_options"))["list"]
+    assert (option["id"], option["enabled"]) == ("built_in", True)
+    for kind in ("oidc", "saml", "ldap"):
+        body = {"name": "sso", "type": kind}
+        assert f"type [{kind}] are not carried" in await api.refused("POST", "/api/login_options", body)
+    await api.refused("DELETE", "/api/login_options/built_in", status=403)
+    named = {"name": "Here", "type": "built_in"}
+    assert (await api.call("PUT", "/api/login_options/built_in", named))["value"]["name"] == "Here"
+    assert "/enabled" in await api.refused("PUT", "/api/login_options/built_in", {**named, "enabled": False})

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import socket
 import ssl
+import warnings
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -128,3 +129,50 @@ async def test_a_foreign_master_key_is_refused(admin_settings: AdminSettings) ->
     admin_settings.encryption_key_file.write_text(base64.b64encode(new_key()).decode())
     with pytest.raises(GatefleetError, match="does not fit this database"):
         await open_store(admin_settings)
+
+
+async def test_old_tls_is_refused_and_strong_ciphers_only_are_spoken(admin_settings: AdminSettings) -> None:
+    async with serving(admin_settings) as ports:
+        for version, refused in ((ssl.TLSVersion.TLSv1_1, True), (ssl.TLSVersion.TLSv1_2, False)):
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                context.minimum_version = context.maximum_version = version
+            context.set_ciphers("ALL:@SECLEVEL=0")
+            if refused:
+                with pytest.raises((ssl.SSLError, ConnectionError)):
+                    await asyncio.open_connection("127.0.0.1", ports.https, ssl=context)
+                continue
+            _, writer = await asyncio.open_connection("127.0.0.1", ports.https, ssl=context)
+            name, _, bits = writer.get_extra_info("ssl_object").cipher()
+            assert (name.startswith("ECDHE"), "GCM" in name or "CHACHA20" in name, bits >= 128) == (True, True, True)
+            writer.close()
+
+
+async def test_addresses_are_let_in_as_set_and_proxies_believed_only_if_trusted(admin_settings: AdminSettings) -> None:
+    rules = {"allow_from": ("127.0.0.1", "10.0.0.0/8"), "deny_from": ("10.6.6.0/24",)}
+    for trusted, statuses in (
+        (("127.0.0.1",), {"10.1.1.1": 200, "10.6.6.6": 403, "8.8.8.8": 403, "10.1.1.1, 127.0.0.1": 200}),
+        ((), {"10.6.6.6": 200, "8.8.8.8": 200}),
+    ):
+        settings = admin_settings.model_copy(update={**rules, "trusted_proxies": trusted})
+        async with serving(settings) as ports, httpx.AsyncClient() as client:
+            url = f"http://127.0.0.1:{ports.http}/api/version"
+            found = {said: (await client.get(url, headers={"X-Forwarded-For": said})).status_code for said in statuses}
+            assert found == statuses
+            assert (await client.get(url)).status_code == 200
+
+
+async def test_who_asks_too_often_waits_and_others_do_not(admin_settings: AdminSettings) -> None:
+    rates = {"requests_per_second": 3, "sign_ins_per_second": 1, "trusted_proxies": ("127.0.0.1",)}
+    async with serving(admin_settings.model_copy(update=rates)) as ports, httpx.AsyncClient() as client:
+        base = f"http://127.0.0.1:{ports.http}"
+        answers = [await client.get(f"{base}/api/version") for _ in range(12)]
+        assert {answer.status_code for answer in answers[:7]} == {200}
+        assert answers[-1].status_code == 429
+        assert answers[-1].headers["retry-after"] == "1"
+        elsewhere = {"X-Forwarded-For": "10.0.0.9"}
+        assert (await client.get(f"{base}/api/version", headers=elsewhere)).status_code == 200
+        logins = [await client.post(f"{base}/api/login", json={}, headers=elsewhere) for _ in range(5)]
+        assert [answer.status_code for answer in logins] == [400, 400, 400, 429, 429]

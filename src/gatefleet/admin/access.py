@@ -25,6 +25,8 @@ from gatefleet.store.tables import group_key, session, token, user
 COOKIE: Final = "gatefleet_session"
 GROUP_KEY_PREFIX: Final = "a7adm-"
 TOKEN_PREFIX: Final = "a7ee-"  # noqa: S105 - what every token begins with
+BUILT_IN: Final = "built_in"
+"""The login option of users who have their password here."""
 SUPER_ADMIN: Final = "super_admin_id"
 BEFORE_THE_CHANGE: Final = frozenset({"GetMe", "UpdatePassword", "Logout"})
 """All that a session can do whose user still has the password somebody else chose."""
@@ -299,8 +301,10 @@ def later(state: Control, now: datetime, part: float = 1) -> datetime:
 
 
 async def user_by_name(state: Control, username: str) -> Row[Any] | None:
+    """The user of this name who has a password here."""
     async with state.store.reading() as connection:
-        return (await connection.execute(select(user).where(user.c.username == username))).one_or_none()
+        mine = (user.c.username == username) & (user.c.login_option_id == BUILT_IN)
+        return (await connection.execute(select(user).where(mine))).one_or_none()
 
 
 def _user(row: Row[Any], source: Literal["dashboard", "api"], session: bytes | None = None) -> Caller:

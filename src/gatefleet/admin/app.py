@@ -23,6 +23,7 @@ from gatefleet.admin import (
     exchange,
     groups,
     identity,
+    login_options,
     overviews,
     publish,
     receipts,
@@ -64,6 +65,7 @@ def create_api(control: Control) -> FastAPI:
     for router in (
         system.router(),
         identity.router(),
+        login_options.router(),
         allowances.router(),
         users.router(),
         roles.router(),

@@ -16,18 +16,21 @@ from gatefleet.admin.access import group_of
 from gatefleet.admin.endpoint import add, group
 from gatefleet.admin.openapi import PATCH, TEXT, TIME
 from gatefleet.admin.patch import patched
+from gatefleet.admin.preconditions import refuse_if_changed, tagged
 from gatefleet.admin.present import default_upstream, shown
 from gatefleet.admin.publication import edited, guard
 from gatefleet.admin.publish_info import publish_info
 from gatefleet.admin.query import flag, read_query
 from gatefleet.admin.relations import admit, refuse_if_used
+from gatefleet.admin.reveal import Reveal
 from gatefleet.admin.servable import check_servable
 from gatefleet.admin.trial import tried
-from gatefleet.admin.visible import readable_page
+from gatefleet.admin.visible import FILTERED, readable_page, reveals
 from gatefleet.admin.web import control, listing, nothing, read_json, read_object, value
 from gatefleet.errors import Conflict, Invalid, NotFound
 from gatefleet.resources import KINDS, Document, Kind, document_key
 from gatefleet.resources.accept import accept
+from gatefleet.resources.kept import concealed, holds_stars, marked, refuse_left_stars, restored
 from gatefleet.resources.relations import references
 from gatefleet.resources.secrets import masked
 from gatefleet.resources.shape import ID_PATTERN
@@ -35,8 +38,6 @@ from gatefleet.store import Documents, Stored
 from gatefleet.store.store import looking
 
 DRY_RUN: Final = (openapi.parameter("dry_run", {"type": "boolean"}, "Only say what it would change"),)
-FILTERED: Final = frozenset({"services", "routes", "stream_routes", "consumers"})
-"""Kinds of whose lists callers see what they may read."""
 PUBLISHED: Final = frozenset({"services", "routes", "stream_routes"})
 INFO: Final = {"with_publish_info": {"enum": ["true", "false"]}}
 FILTERS: Final[Mapping[str, Mapping[str, openapi.Schema]]] = {
@@ -113,20 +114,24 @@ async def _list(kind: Kind, request: Request) -> Response:
         parent = request.query_params.get(kind.owner.field)
     async with control(request).store.read(group_of(request)) as documents:
         default = await _default_upstream(kind, documents, parent)
-        query = read_query(request, parent)
-        found, total = await readable_page(documents, kind.path, request, query)
-        items = list(map(shown, found))
+        query, reveal = read_query(request, parent), Reveal(request)
+        found = await readable_page(documents, kind.path, request, query)
+        items = [reveal.shown(stored, clear=clear) for stored, clear in zip(found.items, found.clear, strict=True)]
         if kind.path in PUBLISHED and request.query_params.get("with_publish_info") == "true":
             info = await publish_info(documents)
             items = [{**item, **info.get(item.get("service_id", item["id"]), {})} for item in items]
+    await reveal.account(kind.path, parent)
     first = [default] if default and query.page == 1 else []
-    return listing([*first, *items], total + bool(default))
+    return listing([*first, *items], found.total + bool(default))
 
 
 async def _list_metadata(kind: Kind, request: Request) -> Response:
     async with control(request).store.read(group_of(request)) as documents:
         found, _ = await documents.list(kind.path)
-    return value({stored.document.id: shown(stored) for stored in found})
+    reveal = Reveal(request)
+    items = {stored.document.id: reveal.shown(stored, clear=reveals(request)) for stored in found}
+    await reveal.account(kind.path, None)
+    return value(items)
 
 
 async def _get(kind: Kind, request: Request) -> Response:
@@ -136,7 +141,11 @@ async def _get(kind: Kind, request: Request) -> Response:
             default = await _default_upstream(kind, documents, parent)
             if default:
                 return value(default)
-        return value(shown(await _existing(documents, kind, id_, parent)))
+        stored = await _existing(documents, kind, id_, parent)
+    reveal = Reveal(request)
+    answered = reveal.shown(stored, clear=reveals(request))
+    await reveal.account(kind.path, id_)
+    return tagged(stored, answered)
 
 
 async def _create(kind: Kind, request: Request) -> Response:
@@ -159,14 +168,24 @@ async def _put_by_body(kind: Kind, request: Request) -> Response:
 
 async def _write(kind: Kind, request: Request, id_: str, body: Mapping[str, Any], *, new: bool = False) -> Response:
     _check_id(id_, kind)
-    document = _accepted(kind, request, id_, body)
+    document = _accepted(kind, request, id_, await _unstarred(kind, request, id_, body))
     if kind.path == "upstreams" and id_ == document.parent:
         raise Invalid(f"upstream [{id_}] is the service's own: change it with PUT /apisix/admin/services/{id_}")
     if flag(request, "dry_run"):
         async with control(request).store.moment() as connection:
             return value(await _try(request, connection, document, new=new))
     async with audit.change_group(request) as documents:
-        return value(shown(await _store(request, documents, document, new=new)))
+        stored = await _store(request, documents, document, new=new)
+        return tagged(stored, shown(stored, clear=reveals(request)))
+
+
+async def _unstarred(kind: Kind, request: Request, id_: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The body with the stored secrets in place of stars."""
+    if not holds_stars(body):
+        return body
+    async with control(request).store.read(group_of(request)) as documents:
+        stored = await documents.get(kind.path, document_key(kind, id_, request.path_params.get("owner_id")))
+    return restored(stored.document if stored else None, body)
 
 
 async def _patch(kind: Kind, request: Request) -> Response:
@@ -175,13 +194,18 @@ async def _patch(kind: Kind, request: Request) -> Response:
     if flag(request, "dry_run"):
         async with control(request).store.moment() as connection:
             documents = await looking(connection, control(request).store.cipher, group_of(request))
-            stored = await _existing(documents, kind, id_, owner)
-            document = _accepted(kind, request, id_, patched(stored.document.body, patch))
+            document = _patched(kind, request, await _existing(documents, kind, id_, owner), patch)
             return value(await _try(request, connection, document))
     async with audit.change_group(request) as documents:
-        stored = await _existing(documents, kind, id_, owner)
-        document = _accepted(kind, request, id_, patched(stored.document.body, patch))
-        return value(shown(await _store(request, documents, document)))
+        document = _patched(kind, request, await _existing(documents, kind, id_, owner), patch)
+        stored = await _store(request, documents, document)
+        return tagged(stored, shown(stored, clear=reveals(request)))
+
+
+def _patched(kind: Kind, request: Request, stored: Stored, patch: Any) -> Document:
+    """The document with a patch that cannot carry secrets to where they could be read."""
+    body = patched(marked(stored.document), patch)
+    return _accepted(kind, request, stored.document.id, restored(stored.document, body))
 
 
 async def _delete(kind: Kind, request: Request) -> Response:
@@ -194,6 +218,7 @@ async def _delete(kind: Kind, request: Request) -> Response:
             return value(await tried(documents, control(request).store.cipher, stored.document, gone=True))
     async with audit.change_group(request) as documents:
         stored = await _existing(documents, kind, id_, owner)
+        refuse_if_changed(request, stored)
         await guard(documents, stored.document, gone=True)
         await refuse_if_used(documents, kind.path, id_)
         await documents.delete(kind.path, document_key(kind, id_, owner))
@@ -208,6 +233,8 @@ async def _store(request: Request, documents: Documents, document: Document, *, 
     before = await admit(documents, document, new=new)
     if new and before:
         raise Conflict(f"{kind.singular} [{document.key}] already exists; use PUT to replace it")
+    if "if-match" in request.headers:
+        refuse_if_changed(request, await documents.get(document.kind, document.key))
     await _fits_others(documents, document)
     stored = await documents.put(document)
     await edited(documents, document, request)
@@ -245,6 +272,7 @@ async def _try(
 
 def _accepted(kind: Kind, request: Request, id_: str, body: Mapping[str, Any]) -> Document:
     accepted = accept(kind.path, id_, body)
+    refuse_left_stars(kind.path, id_, accepted)
     document = Document(kind.path, id_, _parent(kind, request, accepted), accepted)
     check_servable(document)
     return document
@@ -262,7 +290,8 @@ async def _default_upstream(kind: Kind, documents: Documents, parent: str | None
     if not kind.nested or kind.owner is None or parent is None:
         return None
     owner = await _existing(documents, KINDS[kind.owner.kind], parent, None)
-    return default_upstream(parent, owner.document.body, owner) if kind.path == "upstreams" else None
+    body = concealed(owner.document, owner.secrets)
+    return default_upstream(parent, body, owner) if kind.path == "upstreams" else None
 
 
 def _parent(kind: Kind, request: Request, body: Mapping[str, Any]) -> str | None:

@@ -98,7 +98,8 @@ async def check(request: Request, grants: Grants, permission: Permission, group_
         names = await _names(request, connection, permission, group_id)
         labels = await _labels(connection, grants.labels(), names)
     new = await _new_labels(request)
-    request.state.subjects = []
+    subjects: list[Subject] = []
+    request.state.subjects = subjects
     for group, service, template_id, id_ in product(*(sorted(names[n]) for n in NAMED)):
         known = {
             "gateway_group_label": labels.get(("group", group)),
@@ -107,8 +108,8 @@ async def check(request: Request, grants: Grants, permission: Permission, group_
             **{name: labels.get((name, id_)) for name in OF_ROWS},
         }
         said = {name: (new.get(name, {}) if there is None else there) for name, there in known.items()}
-        request.state.subjects.append(Subject(group, service, template_id, id_, said))
-    for subject in request.state.subjects:
+        subjects.append(Subject(group, service, template_id, id_, said))
+    for subject in subjects:
         asked = subject.asked(permission)
         decision = grants.decide(asked)
         if not decision.allowed:

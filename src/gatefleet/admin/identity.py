@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import msgspec
 from fastapi import APIRouter, Request, Response
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, true, update
 
 from gatefleet.admin import audit, lockout
 from gatefleet.admin.access import (
@@ -83,7 +83,8 @@ async def _login(request: Request) -> Response:
         raise Invalid("wrong username or password")
     secret, now = secrets.token_urlsafe(32), state.now()
     async with audit.transact(request) as connection:
-        await connection.execute(delete(session).where(session.c.user_id == row.id, session.c.expires_at <= now))
+        ended = true() if state.settings.one_session else session.c.expires_at <= now
+        await connection.execute(delete(session).where(session.c.user_id == row.id, ended))
         await lockout.succeeded(connection, wanted.username, address)
         values = {
             "token_hash": digest(secret),
@@ -95,8 +96,9 @@ async def _login(request: Request) -> Response:
         await connection.execute(insert(session).values(values))
         audit.note(request, "users", row.id)
     response = value(shown_user(row))
-    secure = request.url.scheme == "https"
-    response.set_cookie(COOKIE, secret, httponly=True, samesite="lax", secure=secure, path="/")
+    secure = {"always": True, "never": False}.get(state.settings.cookie_secure, request.url.scheme == "https")
+    same_site = state.settings.cookie_same_site
+    response.set_cookie(COOKIE, secret, httponly=True, samesite=same_site, secure=secure, path="/")
     return response
 
 

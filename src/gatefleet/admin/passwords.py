@@ -14,6 +14,8 @@ from argon2.exceptions import VerificationError
 from gatefleet.errors import Invalid
 
 LONGER_THAN: Final = 12
+LONGEST: Final = 1024
+DIFFERENT: Final = 5
 REMEMBER_SECONDS: Final = 60.0
 REMEMBER_MOST: Final = 1000
 
@@ -71,5 +73,8 @@ class Passwords:
 
 def check_policy(password: str) -> None:
     """Invalid if a user may not choose this password."""
-    if len(password) <= LONGER_THAN:
-        raise Invalid(f'Error at "/new_password": the password must be longer than {LONGER_THAN} characters')
+    if not LONGER_THAN < len(password) <= LONGEST:
+        said = f"the password must be longer than {LONGER_THAN} characters, up to {LONGEST}"
+        raise Invalid(f'Error at "/new_password": {said}')
+    if len(set(password)) < DIFFERENT:
+        raise Invalid(f'Error at "/new_password": the password must have {DIFFERENT} different characters')

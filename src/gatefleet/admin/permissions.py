@@ -106,6 +106,11 @@ _ONE_BY_ONE: Final = {
     "UpdateUserBoundary": Permission("iam:UpdateUserRole", USER),
     "ResetPassword": Permission("iam:ResetPassword", USER),
     "DeleteUser": Permission("iam:DeleteUser", USER),
+    **dict.fromkeys(("ListLoginOptions", "GetLoginOption"), Permission("iam:GetLoginOption", ORGANIZATION)),
+    **{
+        f"{verb}LoginOption": Permission(f"iam:{verb}LoginOption", ORGANIZATION)
+        for verb in ("Create", "Update", "Delete")
+    },
     "ListRoles": Permission("iam:GetRole", ROLE),
     "GetRole": Permission("iam:GetRole", ROLE),
     "CreateRole": Permission("iam:CreateCustomRole", ROLE),

@@ -15,10 +15,12 @@ import structlog
 import uvicorn
 from argon2 import PasswordHasher
 from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gatefleet import pki
 from gatefleet.admin.app import Logged, create_api
 from gatefleet.admin.bootstrap import FIRST_PASSWORD, FIRST_USER, ensure_first_user
+from gatefleet.admin.gate import Gate
 from gatefleet.admin.metrics import Metrics
 from gatefleet.admin.passwords import Passwords
 from gatefleet.admin.web import Control
@@ -31,6 +33,8 @@ from gatefleet.store.database import connect
 log = structlog.get_logger("gatefleet.admin")
 WATCH_SECONDS: Final = 1.0
 PATIENCE_SECONDS: Final = 30.0
+CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""Of TLS 1.2, those with forward secrecy and authenticated encryption (RFC 9325, 4.2); TLS 1.3 has no others."""
 SELF_SIGNED_NAMES: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -85,15 +89,22 @@ async def serving(settings: AdminSettings) -> AsyncGenerator[Ports]:
         metrics = Metrics()
         api = create_api(Control(store, settings, passwords))
         certificate, key = certificate_files(settings)
-        secure = server(settings, Logged(api, metrics), certificate, key)
+        app = guarded(api, settings, metrics)
+        secure = server(settings, app, certificate, key)
         servers = [
-            (server(settings, Logged(api, metrics)), sockets["http"]),
+            (server(settings, app), sockets["http"]),
             (secure, sockets["https"]),
             *([(server(settings, metrics.app(api)), sockets["status"])] if "status" in sockets else []),
         ]
         async with _running(servers, secure, certificate, key):
             log.info("serving", bind=settings.bind, **ports)
             yield Ports(ports["http"], ports["https"], ports.get("status"))
+
+
+def guarded(api: ASGIApp, settings: AdminSettings, metrics: Metrics) -> ASGIApp:
+    """The API behind what knows where requests really come from, writes them down, and lets only some of them in."""
+    app = Logged(Gate(api, settings, time.monotonic), metrics)
+    return ProxyHeadersMiddleware(app, list(settings.trusted_proxies)) if settings.trusted_proxies else app
 
 
 async def open_store(settings: AdminSettings) -> Store:
@@ -143,8 +154,11 @@ def server(settings: AdminSettings, app: ASGIApp, certificate: Path | None = Non
         timeout_graceful_shutdown=max(1, int(settings.shutdown_seconds)),
         ssl_certfile=certificate,
         ssl_keyfile=key,
+        ssl_ciphers=CIPHERS,
     )
     config.load()
+    if config.ssl:
+        config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
     return Server(config)
 
 

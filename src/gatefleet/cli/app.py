@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings
 from rich.console import Console
 
 from gatefleet import VERSION
-from gatefleet.cli import audit, configuration, releases
+from gatefleet.cli import audit, configuration, releases, rescue
 from gatefleet.errors import GatefleetError
 from gatefleet.settings import (
     AdminSettings,
@@ -166,5 +166,6 @@ _command("backup", BackupSettings, _backup)
 _command("backups", BackupsSettings, _backups)
 _command("migrate", MigrateSettings, _migrate)
 audit.add(app)
+rescue.add(app)
 configuration.add(app)
 releases.add(app)

@@ -1,4 +1,4 @@
-"""Tables of who may do what, roles and permission policies, and of what proves that the audit log is whole."""
+"""Tables of who may do what and how they sign in, and of the audit log's seals and where it is forwarded to."""
 
 from typing import Final
 
@@ -10,6 +10,21 @@ from gatefleet.store.tables import metadata
 
 def _when(name: str) -> Column[object]:
     return Column(name, DateTime(timezone=True), nullable=False, server_default=text("now()"))
+
+
+login_option: Final = Table(
+    "login_option",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("type", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False, server_default=text("true")),
+    Column("config", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("sealed", JSONB, nullable=False, server_default=text("'[]'")),
+    _when("created_at"),
+    _when("updated_at"),
+)
+"""Where users prove who they are: `built_in` is the username and password of this control plane."""
 
 
 permission_policy: Final = Table(
@@ -58,3 +73,21 @@ audit_sealed: Final = Table(
     Index(None, "segment"),
 )
 """Which segment a row of the audit log belongs to; apart, so that rows never change."""
+
+audit_sink: Final = Table(
+    "audit_sink",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("type", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False, server_default=text("true")),
+    Column("config", JSONB, nullable=False),
+    Column("sealed", JSONB, nullable=False, server_default=text("'[]'")),
+    Column("segment", BigInteger, nullable=False, server_default=text("0")),
+    Column("audit_id", BigInteger, nullable=False, server_default=text("0")),
+    Column("failing_since", DateTime(timezone=True)),
+    Column("last_error", Text, nullable=False, server_default=""),
+    _when("created_at"),
+    _when("updated_at"),
+)
+"""Somewhere the audit log is forwarded to, up to row `audit_id` of segment `segment`; ids have no order."""

@@ -214,6 +214,7 @@ user: Final = Table(
     Column("boundary", JSONB, nullable=False, server_default=text("'[]'")),
     _when("created_at"),
     _when("updated_at"),
+    Column("login_option_id", Text, ForeignKey("login_option.id"), nullable=False, server_default="built_in"),
 )
 
 session: Final = Table(
@@ -297,8 +298,22 @@ data_key: Final = Table(
     Column("purpose", Text, nullable=False),
     Column("wrapped", LargeBinary, nullable=False),
     _when("created_at"),
+    _when("active_at"),
 )
-"""The keys that secrets are encrypted (`seal`) and compared (`index`) with, themselves encrypted by the master key."""
+"""The keys that secrets are encrypted (`seal`) and compared (`index`) with, themselves encrypted by the master key.
+
+A key encrypts from `active_at` on, when every process knows it.
+"""
+
+data_key_copy: Final = Table(
+    "data_key_copy",
+    metadata,
+    Column("key_id", Integer, ForeignKey("data_key.id", ondelete="CASCADE"), nullable=False),
+    Column("master", Text, nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("key_id", "master"),
+)
+"""Data keys encrypted by further master keys, by a hash of those: while one takes another's place, both open them."""
 
 system_setting: Final = Table(
     "system_setting",
