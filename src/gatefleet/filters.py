@@ -102,7 +102,7 @@ def lua(plugin: str, source: str, context: Mapping[str, Any], libraries: Iterabl
     `source` assigns `on.request(handle, conf)`, `on.response(handle, conf)` or both, and may use what `filters.lua`
     and the `libraries`, files of `gatefleet/lua`, define. An error in it answers 500.
     """
-    whole = "\n".join((_PRELUDE, *map(_library, libraries), source, _RUN))
+    whole = "\n".join((lua_libraries(*libraries), source, _RUN))
     script = Script(f"{plugin}-{hashlib.sha256(whole.encode()).hexdigest()[:12]}.lua", whole)
     identity = json.dumps([script.name, context], sort_keys=True, separators=(",", ":"))
     config = lua_filter.Lua(
@@ -119,6 +119,11 @@ def lua(plugin: str, source: str, context: Mapping[str, Any], libraries: Iterabl
 def lua_source(package: str, name: str = "filter.lua") -> str:
     """The text of a Lua file beside the plugin's module."""
     return (resources.files(package) / name).read_text()
+
+
+def lua_libraries(*names: str) -> str:
+    """The text of what every script begins with and of these libraries."""
+    return "\n".join((_PRELUDE, *map(_library, names)))
 
 
 @cache
