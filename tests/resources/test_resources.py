@@ -61,6 +61,9 @@ def test_every_kind_has_a_core_schema() -> None:
     assert "x-" not in str(schemas).replace("x-gf", "")
 
 
+SHARED = {"count": 1, "time_window": 1, "policy": "redis", "redis_host": "redis.test", "redis_password": "p"}
+
+
 @pytest.mark.parametrize(
     ("kind", "id_", "body", "paths"),
     [
@@ -76,6 +79,20 @@ def test_every_kind_has_a_core_schema() -> None:
                 }
             },
             {("plugins", "basic-auth", "password")},
+        ),
+        (
+            "routes",
+            "r",
+            {
+                "name": "r",
+                "service_id": "s",
+                "paths": ["/*"],
+                "plugins": {"limit-count": SHARED, "workflow": {"rules": [{"actions": [["limit-count", SHARED]]}]}},
+            },
+            {
+                ("plugins", "limit-count", "redis_password"),
+                ("plugins", "workflow", "rules", 0, "actions", 0, 1, "redis_password"),
+            },
         ),
         (
             "services",

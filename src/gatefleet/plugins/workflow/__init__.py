@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 
 from gatefleet import plugins
 from gatefleet.errors import Invalid
@@ -17,6 +17,7 @@ from gatefleet.plugin import Conf, Effect, Phase, Plugin, Scope
 
 SOURCE = lua_source(__name__)
 HEADER = "x-gf-workflow"
+PASSWORD = "redis_password"  # noqa: S105 - the name of a field
 LIMITS = ("limit-count", "limit-conn", "limit-req")
 Pair = Annotated[list[Any], Field(min_length=1, max_length=2)]
 
@@ -31,6 +32,20 @@ class Rule(Conf):
         description='`["return", {"code": 403}]`, `["limit-count", {...}]`, `["limit-conn", {...}]` or '
         '`["limit-req", {...}]`.'
     )
+
+    @field_validator("actions")
+    @classmethod
+    def passwords_are_secret(cls, actions: list[Pair]) -> list[Pair]:
+        return [[_hidden(part) for part in action] for action in actions]
+
+
+def _hidden(part: Any) -> Any:
+    """A limit's configuration with its password as what it is: a secret."""
+    if not isinstance(part, dict):
+        return part
+    conf = cast("dict[str, Any]", part)
+    password = conf.get(PASSWORD)
+    return {**conf, PASSWORD: SecretStr(password)} if isinstance(password, str) else conf
 
 
 class Workflow(Conf):
@@ -80,6 +95,7 @@ def _read(model: type[Return], given: dict[str, Any], number: int) -> Return:
 
 def _limit(name: str, given: dict[str, Any], number: int, scope: Scope) -> list[Effect]:
     limit = plugins.registry()[name]
+    given = {key: value.get_secret_value() if isinstance(value, SecretStr) else value for key, value in given.items()}
     placed = replace(scope, owner=f"{scope.owner}:workflow:{number}", only_where=(HEADER, str(number)))
     try:
         return list(limit.translate(limit.read(given), placed))
