@@ -70,6 +70,24 @@ def test_two_workers_and_two_envoys_let_through_exactly_the_count(module_dir: Pa
     assert seen == {200: 300, 503: 500}
 
 
+def test_sixty_four_connections_get_exactly_the_count_while_the_configuration_changes(
+    module_dir: Path, routes: Path
+) -> None:
+    run_dir, port = routes.parent.parent, free_port()
+    push(routes, limited("1", count=1000, time_window=600))
+    with gateway(module_dir, run_dir, whole(port, routes), workers=2), ThreadPoolExecutor(64) as clients:
+        first = clients.map(served, [port] * 64, [10] * 64)
+        push(routes, limited("2", count=1000, time_window=600, rejected_code=429))
+        second = clients.map(served, [port] * 64, [10] * 64)
+        seen = sum((*first, *second), Counter[int]())
+        end = time.monotonic() + 10
+        while ask(port, "/").headers["x-version"] == "1" and time.monotonic() < end:
+            time.sleep(0.02)
+        assert served(port, 10) == {429: 10}
+    assert seen[200] == 1000
+    assert seen[503] + seen[429] == 280
+
+
 def test_counters_outlive_a_push_and_a_killed_envoy(module_dir: Path, routes: Path) -> None:
     run_dir, port = routes.parent.parent, free_port()
     push(routes, limited("1", count=5, time_window=600))
