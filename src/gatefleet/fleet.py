@@ -21,6 +21,7 @@ ENROLL: Final = f"/{SERVICE}/Enroll"
 RENEW: Final = f"/{SERVICE}/Renew"
 HEARTBEAT: Final = f"/{SERVICE}/Heartbeat"
 CA_PATH: Final = "/ca.pem"
+HEALTH: Final = f"/{SERVICE}/Health"
 """GET on the TLS port, open to everybody: the CA's certificate, which a join token's fingerprint then confirms."""
 VERSION_HEADER: Final = "x-gatefleet-version"
 """gRPC metadata of the configuration stream: the node's version."""
@@ -169,3 +170,40 @@ class Heard(msgspec.Struct, frozen=True):
     """The newest revision of which the node's report is on record."""
     watch: Watch | None = None
     """What to count from now on; None: nothing."""
+    trust: Trust | None = None
+    """What to check with from now on, if the node has something else."""
+
+
+Long = Annotated[str, Meta(max_length=600, pattern=r"^[^\x00]*$")]
+
+
+class Unwell(msgspec.Struct, frozen=True):
+    """A node of an upstream that an Envoy does not take for healthy."""
+
+    upstream: Long
+    """The cluster's name: a service's id, or its id, a slash and the upstream's."""
+    address: Text
+    """`ip:port`."""
+    name: Long
+    """Its host name where it has one."""
+    status: Text
+    """`unhealthy` or `degraded`."""
+    reason: Text
+    since: Large
+    """Unix seconds on the node's clock; when it was seen first."""
+
+
+class HealthReport(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How upstreams are as one node sees them; sent when it is not what it was."""
+
+    upstreams: Count = 0
+    """Upstreams with checks."""
+    unwell: Annotated[tuple[Unwell, ...], Meta(max_length=1000)] = ()
+    more: Count = 0
+    """Nodes that are not healthy beside these."""
+    instance: str = ""
+    """As in `Renew`."""
+
+
+class Noted(msgspec.Struct, frozen=True):
+    """The answer to a report that is on record."""

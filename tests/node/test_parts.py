@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from pydantic import ValidationError
 
-from gatefleet import pki
+from gatefleet import pki, sealed
 from gatefleet.compile.compiler import Compiler
 from gatefleet.envoy import binary
 from gatefleet.errors import Invalid
-from gatefleet.node import certificates, identity
+from gatefleet.node import certificates, health, identity
 from gatefleet.node.bootstrap import RunFiles, envoy_bootstrap
 from gatefleet.node.rebind import rebind
 from gatefleet.protos.envoy.config.listener import v3 as listener
@@ -106,6 +107,22 @@ def test_which_identity_a_node_starts_with() -> None:
         assert chosen == (offered.given if expected == "given" else expected)
 
 
+def test_a_bundle_issued_later_replaces_the_identity_and_no_key_is_lost() -> None:
+    now, twin = datetime.now(UTC), Twin()
+    stored = twin.bundle(age=timedelta(days=2))
+    twin.before, twin.keys = [twin.keys], sealed.new_snapshot_keys()
+    later, older = twin.bundle(), twin.bundle(age=timedelta(days=9))
+    without = replace(
+        later, verification_keys={k: v for k, v in later.verification_keys.items() if k == twin.keys.key_id}
+    )
+    assert identity.choose(stored, identity.Invitation((), None, older), now) == stored
+    chosen = identity.choose(stored, identity.Invitation((), None, without), now)
+    assert chosen
+    assert chosen.certificate == later.certificate
+    assert chosen.verification_keys == later.verification_keys
+    assert chosen.keys_of_copies() == later.keys_of_copies()
+
+
 @pytest.mark.parametrize("address", ["http://h:7943", "h:7943", "https://", ""])
 def test_an_address_that_is_none_is_refused(address: str) -> None:
     with pytest.raises(Invalid, match="must look like https://host:7943"):
@@ -128,3 +145,23 @@ def test_labels_are_written_as_pairs_and_checked(monkeypatch: pytest.MonkeyPatch
     for wrong in ("env", "env=", "=a", "env=a b"):
         with pytest.raises(ValidationError, match="is no label: write key=value,key=value"):
             options(labels=wrong)
+
+
+def test_hosts_that_are_not_healthy_are_read_with_their_flags_and_names() -> None:
+    lines = [
+        "s/u::default_priority::max_connections::1000000",
+        "s/u::10.0.0.1:80::hostname::a.test",
+        "s/u::10.0.0.1:80::health_flags::healthy",
+        "s/u::10.0.0.2:80::hostname::b.test",
+        "s/u::10.0.0.2:80::health_flags::/failed_active_hc/active_hc_timeout",
+        "s/u::[::1]:8080::hostname::",
+        "s/u::[::1]:8080::health_flags::/failed_outlier_check",
+        "s/u::10.0.0.3:80::health_flags::/failed_active_hc/pending_active_hc",
+        "s/u::10.0.0.4:80::health_flags::/something_new",
+    ]
+    timed_out = frozenset({"failed_active_hc", "active_hc_timeout"})
+    assert health.read("\n".join(lines)) == {
+        ("s/u", "10.0.0.2:80"): (timed_out, "b.test"),
+        ("s/u", "[::1]:8080"): (frozenset({"failed_outlier_check"}), ""),
+    }
+    assert health.path(["a.b", "s/u"]) == "/clusters?filter=%5E%28a%5C.b%7Cs%2Fu%29%24"

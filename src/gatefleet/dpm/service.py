@@ -14,9 +14,9 @@ from gatefleet.dpm.callers import Callers, Context, header
 from gatefleet.dpm.groups import Groups, instance_name
 from gatefleet.dpm.reports import Reports
 from gatefleet.errors import Forbidden, GatefleetError, Invalid, NotFound, Unauthorized, Unreachable
-from gatefleet.fleet import Enroll, Enrolled, Heard, Heartbeat, Renew
+from gatefleet.fleet import Enroll, Enrolled, HealthReport, Heard, Heartbeat, Noted, Renew
 from gatefleet.pki import Identity
-from gatefleet.store import Store, fleet
+from gatefleet.store import Store, fleet, health
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -47,6 +47,7 @@ class Service:
             words.ENROLL: _method(Enroll, self._enroll),
             words.RENEW: _method(Renew, self._renew),
             words.HEARTBEAT: _method(Heartbeat, self._heartbeat),
+            words.HEALTH: _method(HealthReport, self._health),
         }
         return grpc.method_handlers_generic_handler(
             words.SERVICE, {k.rpartition("/")[2]: m for k, m in methods.items()}
@@ -100,6 +101,12 @@ class Service:
             snapshot_key=keys[0].copy,
             dp_manager_addresses=self._addresses,
         )
+
+    async def _health(self, said: HealthReport, context: Context) -> Noted:
+        identity = _own(self._callers.caller(context).identity, said.instance)
+        async with self._store.transaction() as connection:
+            await health.record(connection, identity, said)
+        return Noted()
 
     async def _heartbeat(self, said: Heartbeat, context: Context) -> Heard:
         identity = _own(self._callers.caller(context).identity, said.instance)

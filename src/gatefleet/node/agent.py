@@ -21,6 +21,7 @@ from gatefleet.node.bootstrap import RunFiles, envoy_bootstrap
 from gatefleet.node.copies import DiskCopy, Revision, Running
 from gatefleet.node.discovery import Discovery
 from gatefleet.node.elsewhere import BucketCopies, Elsewhere, Place
+from gatefleet.node.health import Health
 from gatefleet.node.judge import Copy, Seen, Source, Verdict, judge, sentence
 from gatefleet.node.ledger import Ledger, Step
 from gatefleet.node.manager import Manager
@@ -64,6 +65,7 @@ class Agent:
         self._signin = SignIn(files, settings.log_format)
         self._ledger = Ledger()
         self._discovery = Discovery(manager.changed.set)
+        self._health = Health(self._envoy, manager.tell_health)
         self._serving.discovered = self._discovery.endpoints
         self._secrets = Secrets(settings.data_dir / "secrets.bin", settings.secret_ttl, manager.changed.set)
         status.secrets = self._secrets.page
@@ -97,6 +99,7 @@ class Agent:
     async def failed(self) -> None:
         """Wait until a part of the agent ends, which it never should; raises what ended it."""
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        self._run(self._health.run(), "health")
         for task in done:
             task.result()
 
@@ -202,6 +205,7 @@ class Agent:
         except OSError as error:
             log.warning("a revision cannot be written down", revision=revision, reason=str(error))
             self._ledger.waits(f"revision {revision} cannot be written down: {error}")
+        self._health.follow(wanted.snapshot)
             return
         if not receipt.acknowledged:
             self._ledger.waits(f"Envoy has not answered for revision {revision} yet")

@@ -8,7 +8,7 @@ import msgspec
 
 from gatefleet import fleet, pki
 from gatefleet.errors import Forbidden, GatefleetError, Invalid, Unauthorized, Unreachable
-from gatefleet.fleet import Enroll, Enrolled, Heard, Heartbeat, Renew
+from gatefleet.fleet import Enroll, Enrolled, HealthReport, Heard, Heartbeat, Noted, Renew
 from gatefleet.pki import Bundle
 from gatefleet.xds.wire import UNLIMITED
 
@@ -47,6 +47,10 @@ class Link:
     async def heartbeat(self, beat: Heartbeat) -> Heard:
         """Say how we are. Raises a GatefleetError."""
         return await _call(self.channel, fleet.HEARTBEAT, beat, Heard)
+
+    async def health(self, report: HealthReport) -> None:
+        """Say how the upstreams are. Raises a GatefleetError."""
+        await _call(self.channel, fleet.HEALTH, report, Noted)
 
     async def close(self) -> None:
         await self.channel.close()

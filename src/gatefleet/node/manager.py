@@ -12,7 +12,7 @@ import structlog
 
 from gatefleet import VERSION, fleet, pki, sealed, snapshot
 from gatefleet.errors import GatefleetError, Invalid
-from gatefleet.fleet import Heard, Heartbeat
+from gatefleet.fleet import HealthReport, Heard, Heartbeat
 from gatefleet.node.copies import Revision, check
 from gatefleet.node.identity import IdentityStore, bundle_of, target
 from gatefleet.node.link import Link
@@ -93,6 +93,14 @@ class Manager:
         with contextlib.suppress(GatefleetError, TimeoutError):
             await asyncio.wait_for(self._link.heartbeat(await beat()), 1)
         await self._link.close()
+
+    async def tell_health(self, report: HealthReport) -> bool:
+        """Whether how the upstreams are is on record now."""
+        try:
+            await self._link.health(msgspec.structs.replace(report, instance=self.instance))
+        except GatefleetError:  # it is away, or too old to know the call
+            return False
+        return True
 
     def report(self) -> None:
         """Send a heartbeat soon, not in five seconds."""
