@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from gatefleet.addresses import address
+from gatefleet.addresses import DENIED, address
 
 LABEL: Final = re.compile(r"[\w./-]{1,64}", re.ASCII)
 """A key or a value of a node's labels."""
@@ -74,6 +74,9 @@ class AdminSettings(BaseSettings):
     trusted_proxies: Networks = Field((), description="Proxies whose X-Forwarded-For and -Proto are believed")
     allow_from: Networks = Field((), description="Networks that requests are let in from; none: from everywhere")
     deny_from: Networks = Field((), description="Networks that no request is let in from")
+    outbound_deny: Networks = Field(
+        DENIED, description="Networks that nothing configured is connected to: by default cloud metadata, link-local"
+    )
     requests_per_second: float = Field(1000, gt=0, description="Requests a second from one address")
     sign_ins_per_second: float = Field(5, gt=0, description="Sign-ins a second from one address")
     pool_size: int = Field(10, ge=1, description="Connections to PostgreSQL kept open")
@@ -106,6 +109,10 @@ class DpmSettings(BaseSettings):
     data_dir: Path = Field(Path("data/dpm"), description="Where the log of the TLS front is kept")
     pool_size: int = Field(5, ge=1, description="Connections to PostgreSQL kept open")
     shutdown_seconds: float = Field(3, ge=0, description="How long calls may take to end when asked to stop")
+    outbound_deny: Networks = Field(
+        DENIED, description="Networks that nothing configured is connected to: by default cloud metadata, link-local"
+    )
+    audit_days: int = Field(60, ge=1, description="Rows of the audit log are kept for so many days")
     history_days: int = Field(90, ge=0, description="Revisions that were in force within these days can be restored")
     history_revisions: int = Field(1000, ge=1, description="So many revisions of each group can always be restored")
     log_format: str = Field("console", pattern="^(console|json)$", description="console or json")
@@ -204,6 +211,9 @@ class NodeSettings(FallbackSettings):
     )
     secret_ttl: float = Field(300, ge=1, description="Seconds until a secret kept outside is asked for anew")
     drain_timeout: float = Field(10, ge=0, description="Seconds that connections get to finish when asked to stop")
+    outbound_deny: Networks = Field(
+        DENIED, description="Networks that nothing configured is connected to: by default cloud metadata, link-local"
+    )
     envoy_concurrency: int = Field(0, ge=0, description="Worker threads of Envoy; 0: one per core")
     envoy_log_level: str = Field("error", description="How much Envoy says: info, warning, error, off")
     huge_pages: bool = Field(

@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from registries import PASSWORD, TOKEN, USER, Instance, Standin, standin
 
@@ -102,3 +104,18 @@ async def test_a_registry_that_is_gone_or_refuses_us_says_why(known: Standin, ki
     async with registry(spoilt) as asked:
         with pytest.raises(Unreachable):
             await asked.find(spoilt)
+
+
+async def test_neither_a_file_of_the_node_nor_its_own_token_goes_to_an_api_server_somebody_named(
+    known: Standin, tmp_path: Path
+) -> None:
+    lookup = lookups(known)["kubernetes"]
+    for file in (tmp_path / "token", Path("/etc/passwd"), Path("/var/run/secrets/../../../etc/passwd")):
+        config = {**lookup.config, "client": {"token_file": str(file)}}
+        async with registry(msgspec.structs.replace(lookup, config=config)) as asked:
+            with pytest.raises(Unreachable, match="token files are read below"):
+                await asked.find(lookup)
+    denied = {**lookup.config, "service": {"schema": "http", "host": "169.254.169.254", "port": 80}}
+    async with registry(msgspec.structs.replace(lookup, config=denied)) as asked:
+        with pytest.raises(Unreachable, match="must not be connected to"):
+            await asked.find(lookup)

@@ -30,6 +30,7 @@ from gatefleet.node.serving import Serving
 from gatefleet.node.signin import SignIn
 from gatefleet.node.status import JSON, Answer, Status
 from gatefleet.node.traffic import Traffic
+from gatefleet.outbound import Outbound
 from gatefleet.settings import NodeSettings
 
 log = structlog.get_logger()
@@ -64,7 +65,7 @@ class Agent:
         self._traffic = Traffic(self._envoy)
         self._signin = SignIn(files, settings.log_format)
         self._ledger = Ledger()
-        self._discovery = Discovery(manager.changed.set)
+        self._discovery = Discovery(manager.changed.set, Outbound(settings.outbound_deny))
         self._health = Health(self._envoy, manager.tell_health)
         self._serving.discovered = self._discovery.endpoints
         self._secrets = Secrets(settings.data_dir / "secrets.bin", settings.secret_ttl, manager.changed.set)

@@ -15,6 +15,7 @@ from gatefleet.discovery import Lookup
 from gatefleet.errors import Unreachable
 from gatefleet.fleet import RegistryState
 from gatefleet.node.registries import Found, Registry
+from gatefleet.outbound import Outbound
 from gatefleet.protos.envoy.config.endpoint import v3 as endpoint
 from gatefleet.protos.google import protobuf as wkt
 from gatefleet.snapshot import DISCOVERY, Entry, Snapshot, entry
@@ -34,12 +35,13 @@ class _Watched:
 class Discovery:
     """Looks up every upstream that a snapshot names; `changed` is called when endpoints are not what they were."""
 
-    def __init__(self, changed: Callable[[], None]) -> None:
+    def __init__(self, changed: Callable[[], None], outbound: Outbound | None = None) -> None:
         self.endpoints: dict[str, Entry] = {}
         """Cluster to its serialized ClusterLoadAssignment, for every upstream a registry has answered for."""
         self.states: dict[str, RegistryState] = {}
         """Registry id to how it is."""
         self._changed = changed
+        self._outbound = outbound or Outbound()
         self._watched: dict[str, _Watched] = {}
         self._registries: dict[bytes, Registry] = {}
 
@@ -69,7 +71,7 @@ class Discovery:
             await registry.close()
 
     async def _watch(self, cluster: str, lookup: Lookup) -> None:
-        registry = self._registries.setdefault(_identity(lookup), _registry(lookup))
+        registry = self._registries.setdefault(_identity(lookup), _registry(lookup, self._outbound))
         every = float(lookup.config.get("fetch_interval") or 5)
         while True:
             try:
@@ -110,8 +112,8 @@ def nowhere(cluster: str) -> Entry:
     return entry(endpoint.ClusterLoadAssignment(cluster_name=cluster).SerializeToString(deterministic=True))
 
 
-def _registry(lookup: Lookup) -> Registry:
-    return Registry(lookup.type, lookup.config, lookup.patience)
+def _registry(lookup: Lookup, outbound: Outbound) -> Registry:
+    return Registry(lookup.type, lookup.config, lookup.patience, outbound)
 
 
 def _identity(lookup: Lookup) -> bytes:

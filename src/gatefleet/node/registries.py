@@ -1,6 +1,7 @@
 """Asking service registries where a service is: a function per kind of registry, over its public HTTP or DNS API."""
 
 import asyncio
+import os
 import re
 import ssl
 import time
@@ -17,11 +18,16 @@ import httpx
 
 from gatefleet.discovery import Lookup
 from gatefleet.errors import Unreachable
+from gatefleet.outbound import Outbound, Transport
 
 Json = Mapping[str, Any]
 NACOS_TOKEN_SHARE: Final = 0.8
 """After this part of its life an access token of Nacos is fetched anew."""
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+MOUNTED: Final = (Path("/var/run/secrets"), Path("/run/secrets"))
+"""Where orchestrators put files for a process; others are none of a registry's business, whoever configures it."""
+OWN_API: Final = ("kubernetes.default.svc", "kubernetes.default", "kubernetes.default.svc.cluster.local")
+"""Names, beside the address in its environment, of the API server that a pod's own token is for; no other gets it."""
 LARGEST: Final = 16 << 20
 NO_NAMESPACE: Final = frozenset({"", "-", "default"})
 
@@ -38,10 +44,11 @@ class Found:
 class Registry:
     """One registry as one node reaches it: kept-alive connections, and a token where it hands out one."""
 
-    def __init__(self, kind: str, config: Json, patience: float) -> None:
+    def __init__(self, kind: str, config: Json, patience: float, outbound: Outbound | None = None) -> None:
         self._config = config
         self._kind, self._patience = kind, patience
-        self._http = httpx.AsyncClient(timeout=patience, trust_env=False, verify=_trust(kind, config))
+        transport = Transport(outbound or Outbound(), _trust(kind, config))
+        self._http = httpx.AsyncClient(timeout=patience, trust_env=False, transport=transport)
         self._token, self._token_until = "", 0.0
         self._resolver: dns.asyncresolver.Resolver | None = None
 
@@ -124,7 +131,13 @@ class Registry:
         client: Json = self._config.get("client") or {}
         if token := client.get("token"):
             return str(token)
-        file = Path(str(client.get("token_file") or SERVICE_ACCOUNT / "token"))
+        named = client.get("token_file")
+        file = Path(str(named)).resolve() if named else SERVICE_ACCOUNT / "token"
+        if not any(file.is_relative_to(folder.resolve()) for folder in MOUNTED):
+            raise ValueError(f"token files are read below {' and '.join(map(str, MOUNTED))} only, not [{named}]")
+        own = self._config["service"]["host"] in {os.environ.get("KUBERNETES_SERVICE_HOST"), *OWN_API}
+        if file.is_relative_to(SERVICE_ACCOUNT.resolve()) and not own:
+            return ""
         return file.read_text().strip() if file.is_file() else ""
 
     # Consul: https://developer.hashicorp.com/consul/api-docs/health
