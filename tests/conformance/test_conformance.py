@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gatefleet.plugins import registry
 from tests.conformance import cases
 from tests.conformance.cases import Case, Json, placed
 from tests.conformance.client import Answer, send
@@ -16,6 +17,8 @@ from tests.conformance.conftest import Gateway
 from tests.conformance.expectations import differences
 
 pytestmark = pytest.mark.anyio
+FEWEST, ALL = 4, 400
+"""Cases that each plugin has at least, in a file of its name, and all together."""
 SETTLING = 3.0
 """Seconds within which a step with `eventually` has to hold."""
 
@@ -38,6 +41,12 @@ async def test_it_behaves_as_documented(case: Case, gateway: Gateway) -> None:
 def test_every_case_has_a_name_of_its_own() -> None:
     names = Counter((case.group, case.host) for case in cases.all_cases())
     assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_no_plugin_has_few_cases() -> None:
+    counted = Counter(case.file.rpartition("/")[2] for case in cases.all_cases())
+    assert {name: counted[name] for name in registry() if counted[name] < FEWEST} == {}
+    assert counted.total() >= ALL
 
 
 def _take(number: int, step: Json, case: Case, gateway: Gateway, kept: dict[str, Any]) -> None:
