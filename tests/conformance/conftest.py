@@ -1,12 +1,13 @@
 """A real node per test process, which serves one group of cases after the other."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 
 import pytest
 
 from gatefleet.compile.compiler import Compiler
+from gatefleet.resources import Document
 from tests.conformance import cases, upstreams
 from tests.conformance.upstreams import Upstreams
 from tests.e2e import kit
@@ -42,7 +43,12 @@ class Gateway:
             raise
 
     async def _serve(self, group: str) -> None:
-        compiled = Compiler().update(cases.documents(group, self.upstreams.ports))
+        await self.serve(cases.documents(group, self.upstreams.ports), group)
+        self.group = group
+
+    async def serve(self, documents: Iterable[Document], group: str = "") -> None:
+        """Serve these documents, which are of none of the cases' groups unless one is named."""
+        compiled = Compiler().update(documents)
         assert not compiled.problems, compiled.problems
         self.revision += 1
         self.group = None
@@ -55,7 +61,6 @@ class Gateway:
         else:
             raise AssertionError(f"the node did not apply {group}: {self.node.log()[-3000:]}")
         assert not self.twin.beats[-1].problems, self.twin.beats[-1].problems
-        self.group = group
 
 
 @pytest.fixture(scope="session")

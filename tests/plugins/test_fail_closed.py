@@ -15,7 +15,9 @@ from gatefleet.protos.envoy.extensions.filters.http.lua.v3 import Lua
 if TYPE_CHECKING:
     from tests.plugins.conftest import Gateway
 
-SHARED = ("header", "variable", "target", "pattern_found", "holds", "labels_of", "person", "json_read", "ask")
+SHARED = ("header", "variable", "target", "pattern_found", "holds", "labels_of", "person", "json_read", "ask") + (
+    "ask_signin",
+)
 """What scripts are made of: each of these fails in its turn of the injection, that is, all at once."""
 INJECTED = "\n".join(f"{name} = function() error('injected') end" for name in SHARED)
 END = "\nenvoy_on_request = on.request"

@@ -14,8 +14,11 @@ import structlog
 import uvicorn
 
 from gatefleet.errors import GatefleetError, Invalid
-from gatefleet.signin import ldap
+from gatefleet.signin import bearer, ldap
 from gatefleet.signin.desk import Desk
+from gatefleet.signin.login import Login
+from gatefleet.signin.provider import Providers
+from gatefleet.signin.questions import Introspection, KeysQuestion, SessionQuestion
 
 log = structlog.get_logger()
 
@@ -55,9 +58,14 @@ class App:
 
 
 def desks(key: bytes) -> Mapping[str, Desk]:
-    """All desks; `key` belongs to the gateway group."""
-    del key
-    return {"/ldap-auth": Desk(ldap.Question, ldap.answer, most=64, patience=10.0)}
+    """All desks; `key` is what the nodes of the gateway group, and nobody else, have in common."""
+    providers = Providers()
+    return {
+        "/ldap-auth": Desk(ldap.Question, ldap.answer, most=64, patience=10.0),
+        "/openid-connect/keys": Desk(KeysQuestion, bearer.Bearer(providers).keys, most=64, patience=30.0),
+        "/openid-connect/token": Desk(Introspection, bearer.Bearer(providers).introspect, most=128, patience=30.0),
+        "/openid-connect/session": Desk(SessionQuestion, Login(providers, key).decide, most=128, patience=60.0),
+    }
 
 
 async def serve(path: Path, key: bytes) -> None:

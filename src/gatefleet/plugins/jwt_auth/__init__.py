@@ -17,7 +17,8 @@ from gatefleet.plugin import Authenticates, Conf, Effect, Phase, Plugin, Scope, 
 from gatefleet.references import is_token, unbase64
 
 SOURCE = lua_source(__name__)
-LIBRARIES = ("json", "native", "auth")
+LIBRARIES = ("json", "native", "auth", "jwt")
+PEM = "-----BEGIN PUBLIC KEY-----"
 Symmetric = Literal["HS256", "HS384", "HS512"]
 Asymmetric = Literal["RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA"]
 Algorithm = Symmetric | Asymmetric
@@ -98,9 +99,9 @@ class JwtCredential(Conf):
         if not self.algorithm.startswith("HS"):
             return (self.public_key or "").encode()
         secret = self.secret.get_secret_value() if self.secret else ""
-        try:
         if self.base64_secret and is_token(secret):
             return unbase64(secret)
+        try:
             return base64.b64decode(secret, validate=True) if self.base64_secret else secret.encode()
         except binascii.Error as error:
             raise ValueError("secret is not base64") from error

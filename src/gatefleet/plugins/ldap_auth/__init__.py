@@ -50,7 +50,7 @@ class LdapCredential(Conf):
     """What a consumer's credential holds."""
 
     user_dn: str = Field(
-        min_length=1, max_length=4096, description="Whose entry it is: `<uid>=<name>,<base_dn>`; no two consumers share one."
+        min_length=1, max_length=4096, description="Whose entry it is: `<uid>=<name>,<base_dn>`; not two consumers'."
     )
 
     @field_validator("user_dn")
