@@ -1,7 +1,8 @@
 """Conditions of plugins (APISIX's `vars`, after lua-resty-expr), prepared for our Lua.
 
 Lua has no regular expressions: Envoy's RE2 looks for them in request headers beforehand. What is no header is put into
-one for that, which the condition's own script takes away again. What cannot be asked is refused by name.
+one for that, which the condition's own script takes away again. Answers are looked at by the machine's PCRE2. What
+cannot be asked is refused by name.
 """
 
 import hashlib
@@ -10,10 +11,11 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 from typing import Any, Final, cast
 
+from gatefleet import pcre
 from gatefleet.errors import Invalid
 from gatefleet.filters import MATCHED, groups, lua, remember_matches
 from gatefleet.plugin import Effect, Scope
-from gatefleet.templates import lua_parts, parse
+from gatefleet.templates import lua_parts, variable
 
 LIBRARIES: Final = ("native", "expressions")
 LOGIC: Final = ("AND", "OR", "!AND", "!OR")
@@ -42,7 +44,8 @@ class Conditions:
 def read(plugin: str, expression: Any, at: str, scope: Scope, *, response: bool = False) -> Conditions:
     """The conditions of an expression, which all have to hold; raises Invalid, naming `at`, for what cannot be asked.
 
-    `response`: they are asked when there is a response; then there are its variables, and no regular expressions.
+    `response`: they are asked when there is a response; then there are its variables, too, and the script needs the
+    library `regex` before `expressions`.
     """
     reader = _Reader(plugin, at, scope, response)
     tree = reader.whole(expression)
@@ -94,7 +97,7 @@ class _Reader:
         name, operator, value = parts
         node = {"op": "~=" if operator == "!=" else operator, **self._variable(str(name))}
         if operator in ("~~", "~*"):
-            node["regex"] = self._regex(str(name), operator, value)
+            node |= self._regex(str(name), operator, value)
         elif operator in ("in", "ipmatch"):
             node["list"] = self._list(operator, value)
         else:
@@ -104,18 +107,18 @@ class _Reader:
     def _variable(self, name: str) -> dict[str, Any]:
         if name.startswith(("post_arg", "graphql_", "request_body")):
             raise Invalid(f"[{self.at}] uses the variable [{name}]: conditions on bodies cannot be carried yet")
-        return {"var": lua_parts(parse("${" + name + "}", self.at, self.scope, response=self.response))}
+        return {"var": lua_parts(variable(name, self.at, self.scope, response=self.response))}
 
-    def _regex(self, name: str, operator: str, value: Any) -> str:
-        if self.response:
-            raise Invalid(f"[{self.at}] uses [{operator}]: there are no regular expressions on responses")
+    def _regex(self, name: str, operator: str, value: Any) -> dict[str, Any]:
         if not isinstance(value, str):
             raise Invalid(f"[{self.at}] [{operator}] needs a regular expression")
+        if self.response:
+            return {"pcre": pcre.rule(value, "i" if operator == "~*" else "", self.at)}
         groups(value, self.at)
         found = (name, f"(?s)^.*(?{'i' if operator == '~*' else ''}:{value}).*$")
         if found not in self.regexes:
             self.regexes.append(found)
-        return f"r{self.regexes.index(found)}"
+        return {"regex": f"r{self.regexes.index(found)}"}
 
     def _list(self, operator: str, value: Any) -> list[Any]:
         if not isinstance(value, list) or not value:

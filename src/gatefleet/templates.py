@@ -18,6 +18,7 @@ CAPTURED: Final = "gf.vars"
 """The dynamic metadata namespace of variables that Lua has read."""
 
 _REFERENCE: Final = re.compile(r"\\\$|\$(?:\{\s*(\w+)\s*(?:\?\?\s*([^}]*?)\s*)?\}|(\w+))")
+_NAME: Final = re.compile(r"[\w.-]+", re.ASCII)
 _CLIENT: Final = '%COALESCE({{"operators":[{{"command":"DYNAMIC_METADATA","param":"gf.real-ip:{key}"}},"{command}"]}})%'
 """What the plugin real-ip found, else what the connection says."""
 _BOTH: Final = {
@@ -81,6 +82,17 @@ def parse(
         else:
             raise Invalid(f"[{field}] uses the variable [${known.name}], which is not available here")
     return tuple(parts)
+
+
+def variable(name: str, field: str, scope: Scope, *, response: bool = False) -> tuple[Part, ...]:
+    """The parts of a template that is this variable; names of headers, arguments and cookies may hold hyphens and dots.
+
+    Raises Invalid, naming `field`, for a variable we cannot provide.
+    """
+    known = _constant(Variable(name), scope)
+    if not isinstance(known, str) and not (_NAME.fullmatch(name) and _exists(name, response=response)):
+        raise Invalid(f"[{field}] uses the variable [${name}], which is not available here")
+    return (known,)
 
 
 def format_of(parts: Iterable[Part], *, rewritten: bool = False) -> Format:

@@ -48,7 +48,10 @@ local operators = {
     end
     return false
   end,
-  ["~~"] = function(_, node, found)
+  ["~~"] = function(value, node, found)
+    if node.pcre then
+      return value and regex_found(node.pcre, tostring(value))
+    end
     return found[node.regex] == "\1"
   end,
 }

@@ -52,6 +52,17 @@ local function put_body(handle, conf)
   end
 end
 
+local function changed(handle, text, change)
+  if change.find then
+    return replace(text, change)
+  end
+  local made = regex_replaced(change, text)
+  if not made then
+    handle:logErr("replacing takes too many steps: " .. change.regex)
+  end
+  return made or text
+end
+
 local function change_body(handle, conf)
   local headers = handle:headers()
   if headers:get("content-encoding") then
@@ -64,7 +75,7 @@ local function change_body(handle, conf)
   end
   local text = body:getBytes(0, body:length())
   for _, change in ipairs(conf.filters) do
-    text = replace(text, change)
+    text = changed(handle, text, change)
   end
   body:setBytes(text)
 end
@@ -75,7 +86,46 @@ function on.request(handle, conf)
   end
 end
 
+-- What the filter behind us has made of variables, for the time being in headers of ours, by their names.
+local function taken(handle, names)
+  local headers, values = handle:headers(), {}
+  for _, name in ipairs(names) do
+    values[name] = headers:get(name)
+    headers:remove(name)
+  end
+  return values
+end
+
+local function change_headers(handle, conf, values)
+  local headers = handle:headers()
+  for _, change in ipairs(conf.changes) do
+    local value = values[change.from]
+    if change.how == "add" and value then
+      headers:add(change.name, value)
+    elseif change.how == "set" and value then
+      headers:replace(change.name, value)
+    elseif change.how ~= "add" then
+      headers:remove(change.name)
+    end
+  end
+end
+
+local function applies(handle, conf)
+  local values = taken(handle, conf.held)
+  local function known(_, name)
+    return values[conf.variables[name]] or false -- or a header of the answer would be taken for one of the request
+  end
+  if not holds(handle, conf.when, known) then
+    return false
+  end
+  change_headers(handle, conf, values)
+  return true
+end
+
 function on.response(handle, conf)
+  if conf.when and not applies(handle, conf) then
+    return
+  end
   if conf.status ~= "" then
     handle:headers():replace(":status", conf.status)
   end
