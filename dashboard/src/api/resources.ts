@@ -1,0 +1,72 @@
+/** Resources of a gateway group by kind: reading one with its ETag, writing it only if nobody else did meanwhile. */
+import { api, ApiError, type Written, written } from "./client";
+
+export type Json = Record<string, unknown>;
+
+/** A resource as it is edited: without what the server makes, and with what a write must send back. */
+export interface Read {
+  body: Json;
+  etag: string | null;
+}
+
+/** What every answer about a resource has besides its body. */
+const SERVER_MADE = ["id", "created_at", "updated_at"];
+
+type Method = "GET" | "PUT" | "POST" | "DELETE";
+interface Options {
+  params: { query: Json; path: Record<string, string> };
+  body?: Json;
+  headers?: Record<string, string>;
+}
+type Loose = Record<Method, (path: string, options: Options) => Promise<{ data?: unknown; response: Response }>>;
+
+/** The typed client for paths that are put together, which no type can follow. */
+const loose = api as unknown as Loose;
+
+/**
+ * Where a resource is: `{ groupId, path: "routes/get" }`, or `consumers/jack/credentials/main`. Parts that come from
+ * users must have been through `at`.
+ */
+export interface Place {
+  groupId: string;
+  path: string;
+}
+
+/** A path of parts that may hold anything. */
+export function at(...parts: string[]): string {
+  return parts.map(encodeURIComponent).join("/");
+}
+
+export async function readResource({ groupId, path }: Place): Promise<Read> {
+  const { data, response } = await loose.GET(`/apisix/admin/${path}`, { params: scope(groupId) });
+  const value = (data as { value?: Json } | undefined)?.value;
+  if (!value) throw new ApiError(500, "the answer was empty");
+  const body = Object.fromEntries(Object.entries(value).filter(([key]) => !SERVER_MADE.includes(key)));
+  return { body, etag: response.headers.get("etag") };
+}
+
+/** Creates it, or replaces it. With an ETag, only if it still is what was read (ApiError 412 otherwise). */
+export function putResource({ groupId, path }: Place, body: Json, etag?: string | null): Promise<Written<Json>> {
+  const headers: Record<string, string> = etag ? { "If-Match": etag } : {};
+  return written<Json>(loose.PUT(`/apisix/admin/${path}`, { params: scope(groupId), body, headers }));
+}
+
+/** Makes a new one under an id of the server's. */
+export function postResource({ groupId, path }: Place, body: Json): Promise<Written<Json>> {
+  return written<Json>(loose.POST(`/apisix/admin/${path}`, { params: scope(groupId), body }));
+}
+
+export function deleteResource({ groupId, path }: Place): Promise<Written<string>> {
+  return written<string>(loose.DELETE(`/apisix/admin/${path}`, { params: scope(groupId) }));
+}
+
+/** Everything of a kind; `filters` are those of its list. */
+export async function listResources<T>({ groupId, path }: Place, filters: Json = {}): Promise<T[]> {
+  const query = { ...scope(groupId).query, ...filters };
+  const { data } = await loose.GET(`/apisix/admin/${path}`, { params: { query, path: {} } });
+  return (data as { list?: T[] } | undefined)?.list ?? [];
+}
+
+function scope(groupId: string): Options["params"] {
+  return { query: { gateway_group_id: groupId }, path: {} };
+}

@@ -1,0 +1,25 @@
+/** What the navigation and the search list: a new page is a line here and its words in texts/en/common.ts. */
+import type { LinkProps } from "@tanstack/react-router";
+import { Boxes, LayoutDashboard, type LucideIcon, Server } from "lucide-react";
+
+import { t } from "@/texts";
+
+export interface Place {
+  title: string;
+  Icon: LucideIcon;
+  to: NonNullable<LinkProps["to"]>;
+  /** Only the page itself marks it as the current one, not what is below it. */
+  exact?: boolean;
+}
+
+/** Pages of the whole installation. */
+export const fleetPlaces: Place[] = [{ title: t.common.nav.fleet, Icon: Server, to: "/", exact: true }];
+
+/** Pages of one gateway group, all below /groups/$groupId. */
+export const groupPlaces: Place[] = [
+  { title: t.common.nav.overview, Icon: LayoutDashboard, to: "/groups/$groupId", exact: true },
+  { title: t.common.nav.services, Icon: Boxes, to: "/groups/$groupId/services" },
+];
+
+/** Pages about users, roles and settings. */
+export const organisationPlaces: Place[] = [];

@@ -1,0 +1,2 @@
+/** Texts of service pages. */
+export const service = {} as const;

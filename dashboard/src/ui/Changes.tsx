@@ -1,0 +1,94 @@
+/** A difference as the API tells it: in words, and field by field with what was and what will be side by side. */
+import { Code, Group, List, Paper, Stack, Table, Tabs, Text, VisuallyHidden } from "@mantine/core";
+
+import type { Change, FieldChange } from "@/api/shapes";
+import { t } from "@/texts";
+
+import classes from "./Changes.module.css";
+import { State } from "./State";
+
+const LOOK = { added: "good", removed: "bad", changed: "waiting" } as const;
+
+export function Changes({ changes, text }: { changes: Change[]; text: string[] }) {
+  if (changes.length === 0) return <Text c="dimmed">{t.release.noChanges}</Text>;
+  return (
+    <Tabs defaultValue="words" keepMounted={false}>
+      <Tabs.List aria-label={t.release.changes}>
+        <Tabs.Tab value="words">{t.release.inWords}</Tabs.Tab>
+        <Tabs.Tab value="sides">{t.release.sideBySide}</Tabs.Tab>
+      </Tabs.List>
+      <Tabs.Panel value="words" pt="sm">
+        <List size="sm" spacing={4}>
+          {text.map((line, index) => (
+            <List.Item key={index} className="break">
+              {line}
+            </List.Item>
+          ))}
+        </List>
+      </Tabs.Panel>
+      <Tabs.Panel value="sides" pt="sm">
+        <Stack gap="sm">
+          {changes.map((change) => (
+            <OneChange key={`${change.kind}/${change.parent ?? ""}/${change.id}`} change={change} />
+          ))}
+        </Stack>
+      </Tabs.Panel>
+    </Tabs>
+  );
+}
+
+function OneChange({ change }: { change: Change }) {
+  const title = `${change.kind.replaceAll("_", " ").replace(/s$/, "")} ${change.name}`;
+  return (
+    <Paper withBorder p="xs">
+      <Group gap="xs" pb={4}>
+        <Text fw={600} size="sm" className="break">
+          {title}
+        </Text>
+        <State look={LOOK[change.action]}>{t.release.action[change.action]}</State>
+      </Group>
+      <Table layout="fixed" aria-label={title}>
+        <Table.Thead>
+          <Table.Tr>
+            <Table.Th w="30%">{t.release.field}</Table.Th>
+            <Table.Th>{t.release.before}</Table.Th>
+            <Table.Th>{t.release.after}</Table.Th>
+          </Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>
+          {change.fields.map((field) => (
+            <OneField key={field.path} field={field} />
+          ))}
+        </Table.Tbody>
+      </Table>
+    </Paper>
+  );
+}
+
+function OneField({ field }: { field: FieldChange }) {
+  return (
+    <Table.Tr>
+      <Table.Td className="break">
+        <Code>{field.path}</Code>
+      </Table.Td>
+      <Side value={field.before} there={"before" in field} className={classes.before} />
+      <Side value={field.after} there={"after" in field} className={classes.after} />
+    </Table.Tr>
+  );
+}
+
+function Side({ value, there, className }: { value: unknown; there: boolean; className: string | undefined }) {
+  if (!there) {
+    return (
+      <Table.Td>
+        <VisuallyHidden>{t.common.none}</VisuallyHidden>
+      </Table.Td>
+    );
+  }
+  const text = typeof value === "string" ? value : JSON.stringify(value, null, 2);
+  return (
+    <Table.Td>
+      <pre className={className}>{text}</pre>
+    </Table.Td>
+  );
+}

@@ -1,0 +1,158 @@
+/** A table that sorts, filters, and draws only the rows in sight, so that ten thousand of them scroll smoothly. */
+import { Button, Group, ScrollArea, Stack, Table, Text, TextInput, UnstyledButton } from "@mantine/core";
+import {
+  type ColumnDef,
+  flexRender,
+  getCoreRowModel,
+  getFilteredRowModel,
+  getSortedRowModel,
+  type Header,
+  type SortingState,
+  useReactTable,
+} from "@tanstack/react-table";
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { ArrowDown, ArrowUp, ChevronsUpDown, Search } from "lucide-react";
+import { type ReactNode, useDeferredValue, useRef, useState } from "react";
+
+import { t } from "@/texts";
+
+import classes from "./DataTable.module.css";
+
+export type Column<T> = ColumnDef<T> & { header: string };
+
+interface Props<T> {
+  /** What the table lists, for who cannot see it. */
+  label: string;
+  rows: T[];
+  columns: Column<T>[];
+  rowId: (row: T) => string;
+  /** All text of a row that the filter looks at; without it there is no filter. */
+  text?: (row: T) => string;
+  /** Further filters and buttons beside the filter. */
+  tools?: ReactNode;
+  sort?: SortingState;
+  /** Pixels; more rows scroll. */
+  maxHeight?: number | string;
+}
+
+const ROW = 45;
+
+export function DataTable<T>({ label, rows, columns, rowId, text, tools, sort = [], maxHeight = "70vh" }: Props<T>) {
+  const [sorting, setSorting] = useState<SortingState>(sort);
+  const [filter, setFilter] = useState("");
+  const wanted = useDeferredValue(filter.trim().toLowerCase());
+  const viewport = useRef<HTMLDivElement>(null);
+  const table = useReactTable({
+    data: rows,
+    columns,
+    getRowId: rowId,
+    state: { sorting, globalFilter: wanted },
+    onSortingChange: setSorting,
+    globalFilterFn: (row) => text?.(row.original).toLowerCase().includes(wanted) ?? true,
+    getColumnCanGlobalFilter: () => true,
+    getCoreRowModel: getCoreRowModel(),
+    getFilteredRowModel: getFilteredRowModel(),
+    getSortedRowModel: getSortedRowModel(),
+  });
+  const shown = table.getRowModel().rows;
+  const virtual = useVirtualizer({
+    count: shown.length,
+    getScrollElement: () => viewport.current,
+    estimateSize: () => ROW,
+    overscan: 12,
+    getItemKey: (index) => shown[index]?.id ?? index,
+  });
+  const items = virtual.getVirtualItems();
+  const above = items[0]?.start ?? 0;
+  const below = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
+  return (
+    <Stack gap="xs">
+      {(text ?? tools) && (
+        <Group justify="space-between">
+          <Group gap="xs">
+            {text && (
+              <TextInput
+                aria-label={t.common.filter}
+                placeholder={t.common.filter}
+                leftSection={<Search size={14} aria-hidden />}
+                value={filter}
+                onChange={(event) => setFilter(event.currentTarget.value)}
+                w={240}
+              />
+            )}
+            {tools}
+          </Group>
+          <Text size="sm" c="dimmed" role="status">
+            {t.common.rows(shown.length, rows.length)}
+          </Text>
+        </Group>
+      )}
+      <ScrollArea.Autosize mah={maxHeight} viewportRef={viewport} type="auto" className={classes.frame}>
+        <Table aria-label={label} aria-rowcount={shown.length + 1} highlightOnHover stickyHeader>
+          <Table.Thead>
+            {table.getHeaderGroups().map((group) => (
+              <Table.Tr key={group.id}>
+                {group.headers.map((header) => (
+                  <Head key={header.id} header={header} />
+                ))}
+              </Table.Tr>
+            ))}
+          </Table.Thead>
+          <Table.Tbody>
+            {above > 0 && <Space height={above} columns={columns.length} />}
+            {items.map((item) => {
+              const row = shown[item.index];
+              if (!row) return null;
+              return (
+                <Table.Tr key={row.id} data-index={item.index} ref={virtual.measureElement} aria-rowindex={item.index + 2}>
+                  {row.getVisibleCells().map((cell) => (
+                    <Table.Td key={cell.id}>{flexRender(cell.column.columnDef.cell, cell.getContext())}</Table.Td>
+                  ))}
+                </Table.Tr>
+              );
+            })}
+            {below > 0 && <Space height={below} columns={columns.length} />}
+          </Table.Tbody>
+        </Table>
+        {shown.length === 0 && (
+          <Stack align="center" p="lg" gap="xs">
+            <Text c="dimmed">{rows.length === 0 ? t.common.none : t.common.noMatch}</Text>
+            {rows.length > 0 && (
+              <Button variant="default" size="xs" onClick={() => setFilter("")}>
+                {t.common.clearFilter}
+              </Button>
+            )}
+          </Stack>
+        )}
+      </ScrollArea.Autosize>
+    </Stack>
+  );
+}
+
+function Space({ height, columns }: { height: number; columns: number }) {
+  return (
+    <tr aria-hidden>
+      <td colSpan={columns} style={{ height, padding: 0, border: 0 }} />
+    </tr>
+  );
+}
+
+function Head<T>({ header }: { header: Header<T, unknown> }) {
+  const title = flexRender(header.column.columnDef.header, header.getContext());
+  if (!header.column.getCanSort()) return <Table.Th scope="col">{title}</Table.Th>;
+  const sorted = header.column.getIsSorted();
+  const Icon = sorted === "asc" ? ArrowUp : sorted === "desc" ? ArrowDown : ChevronsUpDown;
+  const order = sorted === "asc" ? "ascending" : sorted === "desc" ? "descending" : "none";
+  return (
+    <Table.Th scope="col" aria-sort={order}>
+      <UnstyledButton
+        className={classes.sort ?? ""}
+        onClick={header.column.getToggleSortingHandler()}
+        fz="inherit"
+        fw="inherit"
+      >
+        {title} <Icon size={14} aria-hidden />
+      </UnstyledButton>
+    </Table.Th>
+  );
+}

@@ -1,0 +1,162 @@
+/**
+ * Edits one resource of a gateway group at the side of its list: as a form or as text, kept in step. Keeps what was
+ * typed from being lost, writes over nobody's change, and shows how the change becomes live.
+ */
+import { Button, Drawer, Group, Stack, Tabs } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { type ReactNode, type SubmitEvent, useState } from "react";
+
+import { ApiError } from "@/api/client";
+import { type Json, type Place, postResource, putResource, type Read, readResource } from "@/api/resources";
+import type { Allowed } from "@/session/permissions";
+import { t } from "@/texts";
+
+import { Confirm } from "./Confirm";
+import { DocumentEditor } from "./DocumentEditor";
+import { ErrorNote } from "./ErrorNote";
+import { Loaded } from "./Loaded";
+import { MayButton } from "./MayButton";
+import { tellLive } from "./told";
+import { Unsaved } from "./Unsaved";
+
+export interface FieldsProps {
+  value: Json;
+  onChange: (value: Json) => void;
+  /** What the API refused; fieldError(error, "/name") is the part of an input. */
+  error: Error | null;
+}
+
+interface Props {
+  opened: boolean;
+  title: string;
+  /** The collection for a new resource ("routes"), its own place for one that is there ("routes/get"). */
+  place: Place;
+  /** What a new resource begins with; without it the one at `place` is read and changed. */
+  fresh?: Json | undefined;
+  allowed: Allowed | undefined;
+  /** The form. Without it there is only the text. */
+  fields?: (props: FieldsProps) => ReactNode;
+  /** What was done, for the note in the corner. */
+  done: string;
+  onClose: () => void;
+}
+
+export function EditDrawer(props: Props) {
+  const [changed, setChanged] = useState(false);
+  const [leaving, setLeaving] = useState(false);
+  const close = () => {
+    setLeaving(false);
+    setChanged(false);
+    props.onClose();
+  };
+  const inner = { ...props, changed, onChanged: setChanged, onClose: close };
+  const ask = () => (changed ? setLeaving(true) : close());
+  return (
+    <Drawer opened={props.opened} onClose={ask} title={props.title} closeButtonProps={{ "aria-label": t.common.close }}>
+      {props.fresh ? (
+        <Editing {...inner} onCancel={ask} read={{ body: props.fresh, etag: null }} />
+      ) : (
+        <Existing {...inner} onCancel={ask} />
+      )}
+      <Unsaved changed={changed} />
+      <Confirm
+        opened={leaving}
+        title={t.common.unsaved}
+        verb={t.common.leave}
+        onConfirm={close}
+        onClose={() => setLeaving(false)}
+      >
+        {t.common.unsavedHint}
+      </Confirm>
+    </Drawer>
+  );
+}
+
+interface InnerProps extends Props {
+  changed: boolean;
+  onChanged: (changed: boolean) => void;
+  onCancel: () => void;
+}
+
+function Existing(props: InnerProps) {
+  const query = useQuery({
+    queryKey: ["group", props.place.groupId, "edit", props.place.path],
+    queryFn: () => readResource(props.place),
+    gcTime: 0,
+    staleTime: Infinity,
+    refetchOnWindowFocus: false,
+  });
+  return (
+    <Loaded query={query}>
+      {(read) => <Editing key={query.dataUpdatedAt} {...props} read={read} onFresh={() => void query.refetch()} />}
+    </Loaded>
+  );
+}
+
+function Editing(props: InnerProps & { read: Read; onFresh?: () => void }) {
+  const { place, read, fresh, fields, allowed, done, changed, onChanged, onCancel, onClose, onFresh } = props;
+  const [body, setBody] = useState(read.body);
+  const [readable, setReadable] = useState(true);
+  const queries = useQueryClient();
+  const save = useMutation({
+    mutationFn: () => (fresh ? postResource(place, body) : putResource(place, body, read.etag)),
+    onSuccess: async ({ revision }) => {
+      tellLive(done, place.groupId, revision);
+      onClose();
+      await queries.invalidateQueries({ queryKey: ["group", place.groupId] });
+    },
+  });
+  const edit = (next: Json) => {
+    setBody(next);
+    onChanged(JSON.stringify(next) !== JSON.stringify(read.body));
+  };
+  const stale = save.error instanceof ApiError && save.error.status === 412;
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    if (readable) save.mutate();
+  };
+  const form = fields?.({ value: body, onChange: edit, error: save.error });
+  const editor = <DocumentEditor label={props.title} value={body} onChange={edit} onValid={setReadable} />;
+  return (
+    <form onSubmit={submit}>
+      <Stack>
+        {form ? (
+          <Tabs defaultValue="form" keepMounted={false}>
+            <Tabs.List>
+              <Tabs.Tab value="form">{t.common.form}</Tabs.Tab>
+              <Tabs.Tab value="editor">{t.common.editor}</Tabs.Tab>
+            </Tabs.List>
+            <Tabs.Panel value="form" pt="md">
+              {form}
+            </Tabs.Panel>
+            <Tabs.Panel value="editor" pt="md">
+              {editor}
+            </Tabs.Panel>
+          </Tabs>
+        ) : (
+          editor
+        )}
+        {save.error && <ErrorNote error={save.error} />}
+        {stale && onFresh && (
+          <Button
+            variant="default"
+            onClick={() => {
+              onChanged(false);
+              onFresh();
+            }}
+          >
+            {t.common.loadFresh}
+          </Button>
+        )}
+        <Group justify="flex-end">
+          <Button variant="default" onClick={onCancel}>
+            {t.common.cancel}
+          </Button>
+          <MayButton type="submit" allowed={allowed} loading={save.isPending} disabled={!readable || (!changed && !fresh)}>
+            {t.common.save}
+          </MayButton>
+        </Group>
+      </Stack>
+    </form>
+  );
+}

@@ -1,0 +1,41 @@
+"""One product and one browser per test process, shared by the tests that leave them as they found them."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.dashboard.kit import Visitor, person, visitor
+from tests.e2e import kit
+from tests.e2e.conftest import fleet, upstream
+
+__all__ = ["fleet", "upstream"]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium; none is downloaded."""
+    chromium = shutil.which("chromium")
+    assert chromium, "make install-dev installs chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def guest(browser: Browser, fleet: kit.Fleet) -> Iterator[Visitor]:
+    """Somebody who has not signed in."""
+    with visitor(browser, fleet) as someone:
+        yield someone
+        someone.quiet()
+
+
+@pytest.fixture
+def boss(guest: Visitor, fleet: kit.Fleet) -> Visitor:
+    """An administrator who is signed in and looks at the fleet."""
+    person(fleet, "boss", "super_admin_id")
+    guest.sign_in("boss")
+    guest.heading("Fleet")
+    return guest
