@@ -71,7 +71,7 @@ def test_what_is_no_join_token_is_said_so(plain: str) -> None:
 
 
 def test_a_bundle_goes_to_a_file_and_back() -> None:
-    bundle = Bundle("c", "k", "ca", "default", {"k": b"v" * 32}, b"c" * 32, ("https://a:7943",), "s3://b", ("p:1",))
+    bundle = Bundle("c", "k", "ca", "default", {"k": b"v" * 32}, b"c" * 32, {}, ("f",), ("https://a:7943",), ("p:1",))
     assert Bundle.from_json(bundle.to_json()) == bundle
     with pytest.raises(Invalid, match="not a join bundle"):
         Bundle.from_json(b"{}")

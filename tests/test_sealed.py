@@ -11,6 +11,7 @@ from gatefleet.snapshot import CLUSTER, SECRET, Seal, snapshot_of
 
 KEYS = sealed.new_snapshot_keys()
 VERIFY = {KEYS.key_id: KEYS.verification}
+COPIES = {KEYS.key_id: KEYS.copy}
 CONTENT = snapshot_of([(CLUSTER, "c", b"cluster"), (SECRET, "s", b"private key")])
 
 
@@ -23,7 +24,7 @@ COPY = sealed.write_copy(CONTENT, seal_of(), KEYS.copy)
 
 
 def test_a_copy_gives_back_snapshot_and_seal() -> None:
-    assert sealed.read_copy(COPY, VERIFY, KEYS.copy) == (CONTENT, seal_of())
+    assert sealed.read_copy(COPY, VERIFY, COPIES) == (CONTENT, seal_of())
     assert b"private key" not in COPY
 
 
@@ -33,28 +34,29 @@ OTHER = sealed.new_snapshot_keys()
 @pytest.mark.parametrize(
     ("copy", "verify", "key", "reason"),
     [
-        (b"", VERIFY, KEYS.copy, "not a snapshot copy"),
-        (b"something else entirely", VERIFY, KEYS.copy, "not a snapshot copy"),
-        (COPY[:-1], VERIFY, KEYS.copy, "changed, cut short, or encrypted with another key"),
-        (COPY[:40], VERIFY, KEYS.copy, "header of the copy cannot be read"),
-        (COPY.replace(b'"revision":7', b'"revision":8'), VERIFY, KEYS.copy, "changed, cut short"),
-        (COPY.replace(b'"format":1', b'"format":2'), VERIFY, KEYS.copy, r"format \[2\]"),
-        (COPY, VERIFY, OTHER.copy, "encrypted with another key"),
-        (COPY, {}, KEYS.copy, "does not know"),
-        (COPY, {KEYS.key_id: OTHER.verification}, KEYS.copy, r"signature of revision \[7\] is wrong"),
-        (sealed.write_copy(CONTENT, seal_of(revision=8), KEYS.copy), VERIFY, KEYS.copy, "signature"),
-        (sealed.write_copy(CONTENT, seal_of(group="other"), KEYS.copy), VERIFY, KEYS.copy, "signature"),
-        (sealed.write_copy(CONTENT, seal_of(signature=b""), KEYS.copy), VERIFY, KEYS.copy, "signature"),
-        (sealed.write_copy(snapshot_of([]), seal_of(), KEYS.copy), VERIFY, KEYS.copy, "content is not what"),
-        (sealed.write_copy(CONTENT, seal_of(format=2), KEYS.copy), VERIFY, KEYS.copy, r"seal of format \[2\]"),
+        (b"", VERIFY, COPIES, "not a snapshot copy"),
+        (b"something else entirely", VERIFY, COPIES, "not a snapshot copy"),
+        (COPY[:-1], VERIFY, COPIES, "changed, cut short, or encrypted with a key of another group"),
+        (COPY[:40], VERIFY, COPIES, "header of the copy cannot be read"),
+        (COPY.replace(b'"revision":7', b'"revision":8'), VERIFY, COPIES, "changed, cut short"),
+        (COPY.replace(b'"format":1', b'"format":2'), VERIFY, COPIES, r"format \[2\]"),
+        (COPY, VERIFY, {KEYS.key_id: OTHER.copy}, "encrypted with a key of another group"),
+        (COPY, VERIFY, {OTHER.key_id: OTHER.copy}, "that this node does not know"),
+        (COPY, {}, COPIES, "does not know"),
+        (COPY, {KEYS.key_id: OTHER.verification}, COPIES, r"signature of revision \[7\] is wrong"),
+        (sealed.write_copy(CONTENT, seal_of(revision=8), KEYS.copy), VERIFY, COPIES, "signature"),
+        (sealed.write_copy(CONTENT, seal_of(group="other"), KEYS.copy), VERIFY, COPIES, "signature"),
+        (sealed.write_copy(CONTENT, seal_of(signature=b""), KEYS.copy), VERIFY, COPIES, "signature"),
+        (sealed.write_copy(snapshot_of([]), seal_of(), KEYS.copy), VERIFY, COPIES, "content is not what"),
+        (sealed.write_copy(CONTENT, seal_of(format=2), KEYS.copy), VERIFY, COPIES, r"seal of format \[2\]"),
     ],
     ids=[
-        "empty", "foreign", "cut", "cut-header", "revision", "format", "key", "no-key", "verification-key",
+        "empty", "foreign", "cut", "cut-header", "revision", "format", "key", "copy-key", "no-key", "verification-key",
         "seal-revision", "seal-group", "no-signature", "content", "seal-format",
     ],
 )  # fmt: skip
 def test_a_tampered_copy_is_refused_and_the_reason_said(
-    copy: bytes, verify: dict[str, bytes], key: bytes, reason: str
+    copy: bytes, verify: dict[str, bytes], key: dict[str, bytes], reason: str
 ) -> None:
     with pytest.raises(Invalid, match=reason):
         sealed.read_copy(copy, verify, key)
@@ -64,4 +66,4 @@ def test_a_tampered_copy_is_refused_and_the_reason_said(
 @given(st.integers(0, len(COPY) - 1), st.integers(1, 255))
 def test_no_byte_of_a_copy_can_be_changed(at: int, by: int) -> None:
     with pytest.raises(Invalid):
-        sealed.read_copy(COPY[:at] + bytes((COPY[at] ^ by,)) + COPY[at + 1 :], VERIFY, KEYS.copy)
+        sealed.read_copy(COPY[:at] + bytes((COPY[at] ^ by,)) + COPY[at + 1 :], VERIFY, COPIES)

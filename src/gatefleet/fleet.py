@@ -4,6 +4,7 @@ gRPC service `gatefleet.Fleet`, unary calls, msgpack bodies. A join token admits
 needs a client certificate, and its group is the only group the caller has to do with.
 """
 
+import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Final
 
@@ -20,14 +21,32 @@ SERVICE: Final = "gatefleet.Fleet"
 ENROLL: Final = f"/{SERVICE}/Enroll"
 RENEW: Final = f"/{SERVICE}/Renew"
 HEARTBEAT: Final = f"/{SERVICE}/Heartbeat"
-CA_PATH: Final = "/ca.pem"
 HEALTH: Final = f"/{SERVICE}/Health"
+CA_PATH: Final = "/ca.pem"
 """GET on the TLS port, open to everybody: the CA's certificate, which a join token's fingerprint then confirms."""
 VERSION_HEADER: Final = "x-gatefleet-version"
 """gRPC metadata of the configuration stream: the node's version."""
 INSTANCE_HEADER: Final = "x-gatefleet-instance"
 """The same: the node's own id, which counts when it shares its certificate with others."""
 HEARTBEAT_SECONDS: Final = 5.0
+
+
+class Trust(msgspec.Struct, frozen=True):
+    """What a group's nodes check copies and each other with."""
+
+    verification_keys: Mapping[str, bytes]
+    """Key id to Ed25519 public key; several while keys are exchanged."""
+    copy_keys: Mapping[str, bytes]
+    """Key id to AES-256 key."""
+    newest: str
+    """The key that signs and encrypts now."""
+    revoked: tuple[str, ...] = ()
+    """Fingerprints of the group's revoked certificates (SHA-256 of the DER form, hex), ascending."""
+
+    @property
+    def version(self) -> str:
+        """The same for the same content."""
+        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()[:32]
 
 
 class Machine(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -63,6 +82,7 @@ class Enrolled(msgspec.Struct, frozen=True, omit_defaults=True):
     verification_keys: Mapping[str, bytes]
     snapshot_key: bytes
     dp_manager_addresses: tuple[str, ...] = ()
+    copy_keys: Mapping[str, bytes] = {}
 
 
 class Renew(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -160,6 +180,8 @@ class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
     """What was counted, if the DP Manager asked for it."""
     registries: Annotated[Mapping[Text, RegistryState], Meta(max_length=1000)] = {}
     """Service registries by id."""
+    trust: Text = ""
+    """The version of the `Trust` that the node has."""
 
 
 class Heard(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -78,11 +78,19 @@ class Bundle(msgspec.Struct, frozen=True, omit_defaults=True):
     verification_keys: Mapping[str, bytes]
     """Key id to Ed25519 public key; several while keys are exchanged."""
     snapshot_key: bytes
-    """AES-256 key of the group's snapshot copies."""
+    """AES-256 key of the group's newest snapshot copies."""
+    copy_keys: Mapping[str, bytes] = {}
+    """Key id to AES-256 key of snapshot copies; those of `verification_keys`, none from too old control planes."""
+    revoked: tuple[str, ...] = ()
+    """Fingerprints of the group's revoked certificates, as `certificate_hash` writes them."""
     dp_manager_addresses: tuple[str, ...] = ()
-    bucket: str = ""
     peers: tuple[str, ...] = ()
+    """Other nodes of the group, which have copies too."""
     format: int = 1
+
+    def keys_of_copies(self) -> Mapping[str, bytes]:
+        """Key id to the key that copies sealed with it are encrypted with."""
+        return self.copy_keys or dict.fromkeys(self.verification_keys, self.snapshot_key)
 
     def to_json(self) -> bytes:
         return msgspec.json.format(msgspec.json.encode(self), indent=2)
@@ -135,8 +143,9 @@ def sign_csr(ca: Pair, csr: str, identity: Identity, now: datetime, life: timede
     public = request.public_key()
     if not valid or not isinstance(public, ec.EllipticCurvePublicKey):
         raise Invalid("the certificate request must be signed with its own elliptic-curve key")
-    names = (x509.UniformResourceIdentifier(identity.uri),)
-    return _issue(ca, identity.instance, public, names, now, life, ExtendedKeyUsageOID.CLIENT_AUTH)
+    names = (x509.UniformResourceIdentifier(identity.uri), x509.DNSName(peer_name(identity.group)))
+    uses = (ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH)
+    return _issue(ca, identity.instance, public, names, now, life, uses)
 
 
 def issue_client(ca: Pair, identity: Identity, now: datetime, life: timedelta = BUNDLE_LIFE) -> Pair:
@@ -149,7 +158,7 @@ def issue_server(ca: Pair, names: Iterable[str], now: datetime, life: timedelta 
     """A server certificate for DNS names and addresses, followed by the CA's own."""
     key, wanted = new_key(), tuple(names)
     public = _private(key).public_key()
-    issued = _issue(ca, wanted[0], public, _alternatives(wanted), now, life, ExtendedKeyUsageOID.SERVER_AUTH)
+    issued = _issue(ca, wanted[0], public, _alternatives(wanted), now, life, (ExtendedKeyUsageOID.SERVER_AUTH,))
     return Pair(issued + ca.certificate, key)
 
 
@@ -182,6 +191,21 @@ def check_pair(pair: Pair) -> None:
         raise Invalid("the private key does not belong to the certificate")
 
 
+def check_ca(pair: Pair) -> None:
+    """Invalid unless this authority can issue certificates now."""
+    check_pair(pair)
+    found = _load(pair.certificate)
+    try:
+        may = found.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        may = False
+    if not may:
+        raise Invalid("the certificate is no CA's: it lacks the basic constraint CA:TRUE")
+    if found.not_valid_after_utc <= datetime.now(UTC):
+        raise Invalid("the CA's certificate has expired")
+    _private(pair.key)
+
+
 def serial(certificate: str) -> str:
     """The serial number as 40 hex digits."""
     return f"{_load(certificate).serial_number:040x}"
@@ -202,14 +226,19 @@ def renew_at(certificate: str) -> datetime:
     return found.not_valid_before_utc + (found.not_valid_after_utc - found.not_valid_before_utc) * 2 / 3
 
 
+def issued_at(certificate: str) -> datetime:
+    return _load(certificate).not_valid_before_utc
+
+
+def is_a_nodes_own(certificate: str) -> bool:
+    """Whether it is one node's, and one that its peers know it by; others are exchanged at the first chance."""
+    identity, names = identity_of(certificate), _names(_load(certificate))
+    return not identity.shared and peer_name(identity.group) in names.get_values_for_type(x509.DNSName)
+
+
 def identity_of(certificate: str) -> Identity:
     """Group and instance of a client certificate of ours; Invalid when it has none."""
-    with_names = _load(certificate).extensions
-    try:
-        names = with_names.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        raise Invalid("the certificate names no gateway group") from None
-    return identity_in(" ".join(names.get_values_for_type(x509.UniformResourceIdentifier)))
+    return identity_in(" ".join(_names(_load(certificate)).get_values_for_type(x509.UniformResourceIdentifier)))
 
 
 def identity_in(uri: str) -> Identity:
@@ -217,6 +246,11 @@ def identity_in(uri: str) -> Identity:
     if not (found := _URI.fullmatch(uri)):
         raise Invalid("the certificate names no gateway group")
     return Identity(*found.groups())
+
+
+def peer_name(group: str) -> str:
+    """The name nodes of a group ask each other for (SNI) and check; only their certificates have it."""
+    return f"{hashlib.sha256(group.encode()).hexdigest()[:32]}.peer.gatefleet"
 
 
 def fingerprint(certificate: str) -> str:
@@ -256,35 +290,55 @@ def parse_token(plain: str) -> JoinToken:
     return JoinToken(found[1], found[2])
 
 
+def fingerprints(certificates: str) -> frozenset[str]:
+    """Those of all certificates of a PEM text."""
+    return frozenset(fingerprint(found) for found in _each(certificates))
+
+
 def pinned(certificates: str, token: JoinToken) -> str:
     """The one certificate of a PEM text that the token insists on; Invalid when it is not among them."""
-    for found in re.findall(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n?", certificates, re.DOTALL):
+    for found in _each(certificates):
         if fingerprint(found) == token.ca:
             return found
     raise Invalid("the DP Manager does not have the CA that the join token names: wrong address, or someone in between")
 
 
+def _each(certificates: str) -> list[str]:
+    return re.findall(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n?", certificates, re.DOTALL)
+
+
+def _names(certificate: x509.Certificate) -> x509.SubjectAlternativeName:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return x509.SubjectAlternativeName(())
+
+
 def _issue(
     ca: Pair,
     name: str,
-    public: ec.EllipticCurvePublicKey,
+    public: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
     names: Iterable[x509.GeneralName],
     now: datetime,
     life: timedelta,
-    use: x509.ObjectIdentifier,
+    uses: Iterable[x509.ObjectIdentifier],
 ) -> str:
     authority, private = _load(ca.certificate), _private(ca.key)
     builder = _builder(_name(name), authority.subject, public, now, life)
     builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     builder = builder.add_extension(_usage(sign_certificates=False), critical=True)
-    builder = builder.add_extension(x509.ExtendedKeyUsage((use,)), critical=False)
+    builder = builder.add_extension(x509.ExtendedKeyUsage(uses), critical=False)
     issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(private.public_key())
     return _pem(builder.add_extension(issuer, critical=False).sign(private, hashes.SHA256()))
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey, now: datetime, life: timedelta
+    subject: x509.Name,
+    issuer: x509.Name,
+    public: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
+    now: datetime,
+    life: timedelta,
 ) -> x509.CertificateBuilder:
     start = now.astimezone(UTC)
     return (
@@ -319,9 +373,10 @@ def _address(name: str) -> x509.IPAddress | None:
         return None
 
 
-def _private(key: str) -> ec.EllipticCurvePrivateKey:
+def _private(key: str) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
     loaded = load_pem_private_key(key.encode(), None)
-    assert isinstance(loaded, ec.EllipticCurvePrivateKey)
+    if not isinstance(loaded, (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey)):
+        raise Invalid("the private key must be an elliptic-curve or RSA key")
     return loaded
 
 

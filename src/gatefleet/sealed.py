@@ -79,20 +79,24 @@ def write_copy(snapshot: Snapshot, seal: Seal, key: bytes) -> bytes:
     return head + nonce + AESGCM(key).encrypt(nonce, body, head)
 
 
-def read_copy(copy: bytes, verification_keys: Mapping[str, bytes], key: bytes) -> tuple[Snapshot, Seal]:
-    """What `write_copy` wrote; Invalid, with the reason, when it was cut, changed, or belongs to someone else."""
-    start = len(_COPY_MAGIC) + 4
-    if copy[: len(_COPY_MAGIC)] != _COPY_MAGIC or len(copy) < start:
-        raise Invalid("this is not a snapshot copy")
-    end = start + int.from_bytes(copy[len(_COPY_MAGIC) : start], "big")
-    header = _header(copy[start:end])
+def read_copy(
+    copy: bytes, verification_keys: Mapping[str, bytes], copy_keys: Mapping[str, bytes]
+) -> tuple[Snapshot, Seal]:
+    """What `write_copy` wrote; Invalid, with the reason, when it was cut, changed, or belongs to someone else.
+
+    Both mappings are from key ids: to Ed25519 public keys, and to AES-256 keys.
+    """
+    end = _head(copy)
+    header = header_of(copy)
+    if not (key := copy_keys.get(header.key_id)):
+        raise Invalid(f"encrypted with a key [{header.key_id}] that this node does not know")
     try:
         sealed, body = msgspec.msgpack.decode(
             AESGCM(key).decrypt(copy[end : end + 12], copy[end + 12 :], copy[:end]), type=tuple[bytes, bytes]
         )
         snapshot, seal = snapshots.from_bytes(body), Seal.from_bytes(sealed)
     except (InvalidTag, msgspec.DecodeError, ValueError):
-        raise Invalid("the copy was changed, cut short, or encrypted with another key") from None
+        raise Invalid("the copy was changed, cut short, or encrypted with a key of another group") from None
     verify(seal, snapshot, verification_keys)
     if (header.group, header.revision, header.made_at) != (seal.group, seal.revision, seal.made_at):
         raise Invalid("the header of the copy contradicts its seal")
@@ -109,7 +113,9 @@ class Header(msgspec.Struct, frozen=True):
     key_id: str
 
 
-def _header(body: bytes) -> Header:
+def header_of(copy: bytes) -> Header:
+    """What the readable head of a copy says, nothing checked; Invalid when there is none."""
+    body = copy[len(_COPY_MAGIC) + 4 : _head(copy)]
     try:
         header = msgspec.json.decode(body, type=Header)
     except (msgspec.DecodeError, ValueError):
@@ -117,3 +123,11 @@ def _header(body: bytes) -> Header:
     if header.format != _COPY_FORMAT:
         raise Invalid(f"snapshot copy of format [{header.format}]: this version of gatefleet reads format 1")
     return header
+
+
+def _head(copy: bytes) -> int:
+    """Where the head of a copy ends; Invalid when it has none."""
+    start = len(_COPY_MAGIC) + 4
+    if copy[: len(_COPY_MAGIC)] != _COPY_MAGIC or len(copy) < start:
+        raise Invalid("this is not a snapshot copy")
+    return start + int.from_bytes(copy[len(_COPY_MAGIC) : start], "big")

@@ -104,6 +104,8 @@ class DpmSettings(BaseSettings):
     tls_port: int = Field(7943, ge=1, le=65535, description="Port that nodes connect to, with TLS")
     tls_cert: Path | None = Field(None, description="Certificate chain (PEM) for callers that ask for another name")
     tls_key: Path | None = Field(None, description="Private key (PEM) of the certificate, read again when it changes")
+    ca_cert: Path | None = Field(None, description="CA (PEM) that signs nodes' certificates instead of one of our own")
+    ca_key: Path | None = Field(None, description="Private key (PEM) of the CA; both are read again when they change")
     names: Listed = Field((), description="More names and addresses for the certificate of our own CA")
     addresses: Listed = Field((), description="Addresses of all DP Managers, told to nodes that join")
     data_dir: Path = Field(Path("data/dpm"), description="Where the log of the TLS front is kept")

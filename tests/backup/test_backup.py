@@ -17,7 +17,8 @@ from gatefleet.errors import Invalid, NotFound, Unreachable
 from gatefleet.resources import Document
 from gatefleet.settings import BackupSettings, BackupsSettings
 from gatefleet.snapshot import CLUSTER
-from gatefleet.store import Author, Store, fleet
+from gatefleet.store import Author, Store
+from gatefleet.store.fleet_keys import snapshot_keys
 from tests import buckets
 from tests.buckets import fallback
 from tests.conftest import MASTER_KEY
@@ -65,8 +66,8 @@ async def test_what_nodes_serve_and_what_people_wrote_are_in_the_bucket_whole_an
     (name,), (other,) = await snapshots.copies("snapshot", "default"), await documents.copies("resources")
     body, written = await snapshots.read(name), await documents.read(other)
     async with store.transaction() as connection:
-        (keys,) = await fleet.snapshot_keys(connection, store.cipher, "default")
-    content, seal = sealed.read_copy(body, {keys.key_id: keys.verification}, keys.copy)
+        (keys,) = await snapshot_keys(connection, store.cipher, "default")
+    content, seal = sealed.read_copy(body, {keys.key_id: keys.verification}, {keys.key_id: keys.copy})
     assert (seal.group, seal.revision, name.key_id) == ("default", 1, keys.key_id)
     assert any("shop" in cluster for cluster in content.of(CLUSTER))
     header, config = resources.read(written, MASTER_KEY)

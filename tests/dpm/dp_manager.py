@@ -23,6 +23,7 @@ from gatefleet.settings import DpmSettings
 from gatefleet.snapshot import SEAL, Seal
 from gatefleet.store import Author, Store
 from gatefleet.store import fleet as fleets
+from gatefleet.store.authority import authorities
 from gatefleet.xds.client import Follower
 from gatefleet.xds.wire import UNLIMITED
 from tests.xds.xds_client import until
@@ -54,7 +55,7 @@ class DpManager:
                         break
                 await asyncio.sleep(0.02)
         async with self.store.transaction() as connection:
-            self.ca = (await fleets.create_ca_if_missing(connection, self.store.cipher)).certificate
+            self.ca = (await authorities(connection, self.store.cipher)).serving.certificate
 
     async def stop(self) -> None:
         self.running.cancel()

@@ -22,6 +22,7 @@ from gatefleet.resources import Document
 from gatefleet.snapshot import CONSUMER
 from gatefleet.store import Store
 from gatefleet.store import fleet as fleets
+from gatefleet.store.authority import authorities
 from tests.conftest import MASTER_KEY
 from tests.dpm.dp_manager import MACHINE, DpManager, dp_manager, node
 
@@ -119,7 +120,7 @@ async def test_a_certificate_of_another_ca_does_not_get_through_the_handshake(ma
 
 async def test_a_certificate_of_ours_that_names_no_group_is_refused(manager: DpManager) -> None:
     async with manager.store.transaction() as connection:
-        ca = await fleets.create_ca_if_missing(connection, manager.store.cipher)
+        ca = (await authorities(connection, manager.store.cipher)).issuing
     async with node(manager, pki.issue_server(ca, ("x",), datetime.now(UTC))) as odd:
         with pytest.raises(grpc.aio.AioRpcError):
             await odd.beat()

@@ -19,6 +19,7 @@ from gatefleet.resources import Document
 from gatefleet.snapshot import CLUSTER, CONSUMER, ROUTES, SEAL
 from gatefleet.store import Store
 from gatefleet.store import fleet as fleets
+from gatefleet.store.authority import authorities
 from gatefleet.store.heartbeats import Said, record
 from tests.conftest import MASTER_KEY
 from tests.dpm.dp_manager import MACHINE, DpManager, dp_manager, node
@@ -246,7 +247,7 @@ async def test_nothing_is_made_for_a_group_that_does_not_exist(store: Store) -> 
 async def test_many_starters_make_one_ca_and_one_key_per_group(store: Store) -> None:
     async def make() -> tuple[object, object]:
         async with store.transaction() as connection:
-            ca = await fleets.create_ca_if_missing(connection, store.cipher)
+            ca = (await authorities(connection, store.cipher)).issuing
             return ca, await fleets.snapshot_keys(connection, store.cipher, "default")
 
     assert len({repr(made) for made in await asyncio.gather(*(make() for _ in range(5)))}) == 1

@@ -10,7 +10,7 @@ import grpc.aio
 import msgspec
 
 from gatefleet import fleet, pki, sealed, snapshot
-from gatefleet.fleet import Enrolled, Heard, Heartbeat, Renew
+from gatefleet.fleet import Enrolled, Heard, Heartbeat, Renew, Trust
 from gatefleet.pki import Bundle, Identity, Pair
 from gatefleet.sealed import SnapshotKeys
 from gatefleet.snapshot import SEAL, Seal, Snapshot
@@ -25,6 +25,9 @@ class Twin:
     group: str = "default"
     ca: Pair = field(default_factory=lambda: pki.create_ca(datetime.now(UTC)))
     keys: SnapshotKeys = field(default_factory=sealed.new_snapshot_keys)
+    before: list[SnapshotKeys] = field(default_factory=list)
+    """Keys that were exchanged and are still accepted."""
+    revoked: tuple[str, ...] = ()
     beats: list[Heartbeat] = field(default_factory=list)
     port: int = 0
 
@@ -68,9 +71,20 @@ class Twin:
             private_key=pair.key,
             ca_certificate=self.ca.certificate,
             gateway_group_id=self.group,
-            verification_keys={self.keys.key_id: self.keys.verification},
+            verification_keys=self.trust.verification_keys,
             snapshot_key=self.keys.copy,
+            copy_keys=self.trust.copy_keys,
             dp_manager_addresses=(f"https://127.0.0.1:{self.port}",),
+        )
+
+    @property
+    def trust(self) -> Trust:
+        keys = [self.keys, *self.before]
+        return Trust(
+            {key.key_id: key.verification for key in keys},
+            {key.key_id: key.copy for key in keys},
+            self.keys.key_id,
+            self.revoked,
         )
 
     def _fleet(self) -> grpc.GenericRpcHandler:
@@ -90,13 +104,15 @@ class Twin:
                 instance="node-1",
                 verification_keys=bundle.verification_keys,
                 snapshot_key=bundle.snapshot_key,
+                copy_keys=bundle.copy_keys,
             )
         )
 
     async def _heartbeat(self, body: bytes, _: Context) -> bytes:
         beat = msgspec.msgpack.decode(body, type=Heartbeat)
         self.beats.append(beat)
-        return msgspec.msgpack.encode(Heard(newest_revision=0, recorded_revision=newest(beat)))
+        trust = None if beat.trust == self.trust.version else self.trust
+        return msgspec.msgpack.encode(Heard(newest_revision=0, recorded_revision=newest(beat), trust=trust))
 
 
 def newest(beat: Heartbeat) -> int:

@@ -15,7 +15,8 @@ from gatefleet.errors import GatefleetError
 from gatefleet.resources import Document
 from gatefleet.sealed import SnapshotKeys
 from gatefleet.snapshot import Seal, Snapshot
-from gatefleet.store import Store, fleet
+from gatefleet.store import Store
+from gatefleet.store.fleet_keys import snapshot_keys
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -79,7 +80,7 @@ class Exporter:
 
     async def _export(self, group: "_Group") -> None:
         async with self._store.transaction() as connection:
-            keys = (await fleet.snapshot_keys(connection, self._store.cipher, group.id))[0]
+            keys = (await snapshot_keys(connection, self._store.cipher, group.id))[0]
         await group.read(self._store)
         for target in self._targets:
             await self._copy(group, target, keys)

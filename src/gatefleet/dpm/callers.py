@@ -1,6 +1,7 @@
 """Who is calling: what the TLS front found in the client certificate, and nothing the caller says itself."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import grpc.aio
@@ -28,6 +29,11 @@ class Callers:
     """Recognises callers; knows which certificates are revoked, for connections older than the revocation."""
 
     revoked: frozenset[str] = frozenset()
+    by_group: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """Group to the fingerprints of its revoked certificates, ascending."""
+
+    def revoked_of(self, group_id: str) -> tuple[str, ...]:
+        return self.by_group.get(group_id, ())
 
     def caller(self, context: Context) -> Caller:
         """Unauthorized without a certificate, Forbidden with a revoked one or one that names no group."""

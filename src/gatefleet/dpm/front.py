@@ -44,18 +44,26 @@ class Front:
     def __init__(self, directory: Path, *, bind: str, port: int, log: Path) -> None:
         self.directory, self.bind, self.port = directory, bind, port
         self._files: dict[str, bytes] = {}
-        self.process = EnvoyProcess(
-            Options(directory / "front.pb", directory / "admin.sock", directory, concurrency=1, log=log)
-        )
+        self._shown = ""
+        self._options = Options(directory / "front.pb", directory / "admin.sock", directory, concurrency=1, log=log)
+        self.process = EnvoyProcess(self._options)
 
     @property
     def socket(self) -> Path:
         """Where this process has to listen for gRPC."""
         return self.directory / "dpm.sock"
 
-    async def start(self, ca_certificate: str) -> None:
-        """Start it; certificates and clients have to be set before. GatefleetError when the port is taken."""
-        binary.write(bootstrap(self.directory, self.bind, self.port, ca_certificate), self.directory / "front.pb")
+    async def show(self, ca_certificates: str) -> None:
+        """Start it, or again if these are not what it shows; certificates and clients have to be set before.
+
+        GatefleetError when the port is taken.
+        """
+        if ca_certificates == self._shown:
+            return
+        if self._shown:  # they stand in its bootstrap, and change every other year
+            await self.stop()
+            self.process = EnvoyProcess(self._options)
+        binary.write(bootstrap(self.directory, self.bind, self.port, ca_certificates), self.directory / "front.pb")
         try:
             await self.process.start()
         except GatefleetError as error:
@@ -65,6 +73,10 @@ class Front:
                     "--tls-port (or --port-offset)"
                 ) from error
             raise
+        self._shown = ca_certificates
+
+    async def stop(self) -> None:
+        await self.process.stop(0)
 
     def set_certificate(self, name: str, pair: Pair) -> None:
         """Use another certificate from the next handshake on."""

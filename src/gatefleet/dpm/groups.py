@@ -19,6 +19,7 @@ from gatefleet.resources.rings import Overlay
 from gatefleet.sealed import SnapshotKeys, sign
 from gatefleet.snapshot import SEAL, Seal, Snapshot
 from gatefleet.store import Changes, Store, fleet, listen, rings
+from gatefleet.store.fleet_keys import snapshot_keys, valid_ids
 from gatefleet.xds.server import Server
 
 log = structlog.stdlib.get_logger(__name__)
@@ -62,7 +63,10 @@ class Group:
         self.state = State()
         self.ring: Ring | None = None
         self._store, self._server = store, server
-        self._keys: SnapshotKeys | None = None
+        self.keys: tuple[SnapshotKeys, ...] = ()
+        """The keys its nodes check with, the one that signs first."""
+        self._rekeyed = False
+        self._sealed_with: SnapshotKeys | None = None
         self._variants: Variants | None = None
         self._reported: Mapping[str, str] | None = None
         self._woken = asyncio.Event()
@@ -95,7 +99,16 @@ class Group:
 
     def stale(self, revision: int) -> bool:
         """Whether something of `revision` is still to be done."""
-        return self._variants is None or self.state.revision != revision or self._reported != self.state.problems
+        return (
+            self._variants is None
+            or self._rekeyed
+            or self.state.revision != revision
+            or self._reported != self.state.problems
+        )
+
+    def rekey(self, valid: tuple[str, ...]) -> None:
+        """Read the keys anew, and seal with the one that signs now, unless they are these."""
+        self._rekeyed |= bool(self.keys) and tuple(key.key_id for key in self.keys) != valid
 
     async def run(self) -> None:
         """Turn after turn, until the group is gone."""
@@ -119,18 +132,19 @@ class Group:
     async def turn(self) -> None:
         """Publish the group's newest revision, unless that is out already."""
         began = time.monotonic()
-        self._keys = self._keys or await self._read_keys()
+        await self._read_keys()
         changes = await self._store.read_changes(self.id, self.state.revision if self._variants else 0)
-        if self._variants and changes.revision == self.state.revision:
+        if self._variants and changes.revision == self.state.revision and self._sealed_with == self.keys[0]:
             return
         ring = await self._read_ring(changes.ring_id)
         if self._variants is None or changes.full:
             self._variants = Variants()
-        work = (self._variants, self._keys, self.id, changes, ring.overlay if ring else None, int(time.time()))
+        work = (self._variants, self.keys[0], self.id, changes, ring.overlay if ring else None, int(time.time()))
         ends_or_begins = [r.overlay.size for r in (ring, self.ring) if r and ring is not self.ring]
         large = len(changes.upserts) + sum(ends_or_begins) > _LARGE
         made = await asyncio.to_thread(_compile, *work) if large else _compile(*work)
         self._publish(made, ring)
+        self._sealed_with = self.keys[0]
         count = sum(len(entries) for entries in made.main.entries.values())
         took = time.monotonic() - began
         self.state = State(changes.revision, count, made.problems, took)
@@ -155,9 +169,13 @@ class Group:
             found = await rings.find(connection, ring_id)
             return Ring(ring_id, found.members, await rings.overlay(connection, self._store.cipher, ring_id))
 
-    async def _read_keys(self) -> SnapshotKeys:
+    async def _read_keys(self) -> None:
+        """Read the keys if that is due."""
+        if self.keys and not self._rekeyed:
+            return
         async with self._store.transaction() as connection:
-            return (await fleet.snapshot_keys(connection, self._store.cipher, self.id))[0]
+            self.keys = await snapshot_keys(connection, self._store.cipher, self.id)
+        self._rekeyed = False
 
     async def _report(self) -> None:
         """Put what could not be compiled on record, when it is not what was recorded last."""
@@ -196,6 +214,10 @@ class Groups:
         """What an instance shall count; None when no ring runs. NotFound for a group we do not know."""
         return self._known(identity.group).watch(identity.instance)
 
+    def keys(self, group_id: str) -> tuple[SnapshotKeys, ...]:
+        """The keys that a group's nodes check with; none before they are read. NotFound for a group we do not know."""
+        return self._known(group_id).keys
+
     def connected(self, group_id: str) -> int:
         """How many nodes follow a group now."""
         return self._known(group_id).connected
@@ -230,6 +252,8 @@ class Groups:
     async def _compare(self) -> None:
         try:
             revisions = await self._store.revisions()
+            async with self._store.reading() as connection:
+                keys = await valid_ids(connection)
         except GatefleetError as error:
             if self.reachable:
                 log.warning("postgresql is away; nodes keep what they have", reason=str(error))
@@ -247,8 +271,11 @@ class Groups:
             if name not in self._groups or self._groups[name][1].done():
                 group = Group(self._store, self._server, name)
                 self._groups[name] = (group, asyncio.create_task(group.run()))
-            elif self._groups[name][0].stale(revision):
-                self._groups[name][0].wake()
+                continue
+            group = self._groups[name][0]
+            group.rekey(keys.get(name, ()))
+            if group.stale(revision):
+                group.wake()
 
 
 @dataclass(frozen=True, slots=True)

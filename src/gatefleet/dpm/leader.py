@@ -13,7 +13,7 @@ from sqlalchemy import delete, func
 
 from gatefleet.dpm.ring_keeper import OPERATOR, RingKeeper
 from gatefleet.errors import GatefleetError, Unreachable
-from gatefleet.store import Author, Store, approvals, audit, fleet, receipts, revisions, rings
+from gatefleet.store import Author, Store, approvals, audit, fleet, fleet_keys, receipts, revisions, rings
 from gatefleet.store.lead import lead
 from gatefleet.store.tables import session
 
@@ -65,6 +65,7 @@ def jobs(
         Job("audit seals", TURN_SECONDS, lambda: _seal_audit(store)),
         Job("audit log", _HOUR, lambda: _forget_audit(store)),
         Job("silent nodes", _HOUR, lambda: _forget_nodes(store)),
+        Job("snapshot keys", _MINUTE, lambda: _forget_keys(store)),
         Job("receipts", _HOUR, lambda: _forget_receipts(store)),
         Job("history", _HOUR, lambda: _forget_history(store, history_days, history_revisions)),
         Job("ring samples", _HOUR, lambda: _forget_samples(store)),
@@ -94,6 +95,12 @@ async def _forget_nodes(store: Store) -> None:
     async with store.transaction() as connection:
         if removed := await fleet.remove_forgotten(connection):
             log.info("removed silent nodes", count=removed)
+
+
+async def _forget_keys(store: Store) -> None:
+    async with store.transaction() as connection:
+        if removed := await fleet_keys.forget(connection):
+            log.info("removed snapshot keys that have ended", count=removed)
 
 
 async def _forget_receipts(store: Store) -> None:

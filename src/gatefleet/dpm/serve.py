@@ -15,11 +15,10 @@ from gatefleet.dpm.reports import Reports
 from gatefleet.dpm.service import Service
 from gatefleet.dpm.status import status_app
 from gatefleet.errors import Unreachable
-from gatefleet.pki import Pair
 from gatefleet.rundir import private_dir, remove
 from gatefleet.settings import DpmSettings
 from gatefleet.status_port import status_port
-from gatefleet.store import Store, check, fleet, read_master_key
+from gatefleet.store import Store, check, read_master_key
 from gatefleet.store.database import connect
 from gatefleet.xds.server import Server
 from gatefleet.xds.wire import UNLIMITED
@@ -41,14 +40,13 @@ async def run(settings: DpmSettings) -> None:
         directory = private_dir("dpm", settings.data_dir)
         stack.callback(remove, directory)
         front = Front(directory, bind=settings.bind, port=settings.tls_port, log=settings.data_dir / "front.log")
-        keeper = Keeper(settings, store, server, front, await _ca(store))
+        keeper = Keeper(settings, store, server, front)
         reports = Reports(store)
         leader = Leader(settings.dsn.get_secret_value(), jobs(store, settings.history_days, settings.history_revisions))
         service = Service(store, groups, keeper.callers, reports, settings.addresses)
         await stack.enter_async_context(_grpc(settings, front, server, service))
+        stack.push_async_callback(front.stop)
         await keeper.turn()
-        stack.push_async_callback(front.process.stop, 0)
-        await front.start(keeper.ca.certificate)
         app = status_app(groups, leader, front)
         await stack.enter_async_context(
             status_port(app, settings.bind, settings.http_port, "--http-port (or --port-offset)")
@@ -73,11 +71,6 @@ async def _open(settings: DpmSettings) -> Store:
             await asyncio.sleep(1)
         finally:
             await engine.dispose()
-
-
-async def _ca(store: Store) -> Pair:
-    async with store.transaction() as connection:
-        return await fleet.create_ca_if_missing(connection, store.cipher)
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 import grpc
@@ -14,9 +15,12 @@ from gatefleet.dpm.callers import Callers, Context, header
 from gatefleet.dpm.groups import Groups, instance_name
 from gatefleet.dpm.reports import Reports
 from gatefleet.errors import Forbidden, GatefleetError, Invalid, NotFound, Unauthorized, Unreachable
-from gatefleet.fleet import Enroll, Enrolled, HealthReport, Heard, Heartbeat, Noted, Renew
+from gatefleet.fleet import Enroll, Enrolled, HealthReport, Heard, Heartbeat, Noted, Renew, Trust
 from gatefleet.pki import Identity
+from gatefleet.sealed import SnapshotKeys
 from gatefleet.store import Store, fleet, health
+from gatefleet.store.authority import authorities
+from gatefleet.store.fleet_keys import snapshot_keys
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -76,37 +80,33 @@ class Service:
         _check_version(asked.machine.version)
         token = pki.parse_token(asked.token)
         async with self._store.transaction() as connection:
-            group_id = await fleet.admit(connection, token)
+            group_id, token_id = await fleet.admit(connection, token)
             identity = Identity(group_id, asked.instance)
-            enrolled = await self._issue(connection, identity, asked.csr)
+            enrolled = await self._issue(connection, identity, asked.csr, f"token/{token_id}")
         log.info("enrolled", group=group_id, instance=asked.instance, hostname=asked.machine.hostname)
         return enrolled
 
     async def _renew(self, asked: Renew, context: Context) -> Enrolled:
-        identity = _own(self._callers.caller(context).identity, asked.instance)
+        caller = self._callers.caller(context)
         async with self._store.transaction() as connection:
-            return await self._issue(connection, identity, asked.csr)
+            origin = await fleet.origin_of(connection, caller.fingerprint)
+            return await self._issue(connection, _own(caller.identity, asked.instance), asked.csr, origin)
 
-    async def _issue(self, connection: Any, identity: Identity, csr: str) -> Enrolled:
+    async def _issue(self, connection: Any, identity: Identity, csr: str, origin: str) -> Enrolled:
         cipher = self._store.cipher
-        ca = await fleet.create_ca_if_missing(connection, cipher)
-        certificate = await fleet.issue(connection, cipher, identity, csr)
-        keys = await fleet.snapshot_keys(connection, cipher, identity.group)
+        ca = await authorities(connection, cipher)
+        certificate = await fleet.issue(connection, ca.issuing, identity, csr, origin)
+        keys = await snapshot_keys(connection, cipher, identity.group)
         return Enrolled(
             certificate=certificate,
-            ca_certificate=ca.certificate,
+            ca_certificate=ca.certificates,
             group=identity.group,
             instance=identity.instance,
             verification_keys={key.key_id: key.verification for key in keys},
             snapshot_key=keys[0].copy,
+            copy_keys={key.key_id: key.copy for key in keys},
             dp_manager_addresses=self._addresses,
         )
-
-    async def _health(self, said: HealthReport, context: Context) -> Noted:
-        identity = _own(self._callers.caller(context).identity, said.instance)
-        async with self._store.transaction() as connection:
-            await health.record(connection, identity, said)
-        return Noted()
 
     async def _heartbeat(self, said: Heartbeat, context: Context) -> Heard:
         identity = _own(self._callers.caller(context).identity, said.instance)
@@ -117,7 +117,31 @@ class Service:
             newest_revision=revision,
             recorded_revision=max((one.revision for one in said.proven or ()), default=0) if recorded else 0,
             watch=self._groups.watch(identity),
+            trust=self._news(identity.group, said.trust),
         )
+
+    async def _health(self, said: HealthReport, context: Context) -> Noted:
+        identity = _own(self._callers.caller(context).identity, said.instance)
+        async with self._store.transaction() as connection:
+            await health.record(connection, identity, said)
+        return Noted()
+
+    def _news(self, group_id: str, held: str) -> Trust | None:
+        """What a node of the group has to check with from now on; None when it does already."""
+        keys = self._groups.keys(group_id)
+        if not keys:  # they are read with the first revision
+            return None
+        trust, version = _trust(keys, self._callers.revoked_of(group_id))
+        return None if version == held else trust
+
+
+@lru_cache(maxsize=1024)
+def _trust(keys: tuple[SnapshotKeys, ...], revoked: tuple[str, ...]) -> tuple[Trust, str]:
+    """With its version, which takes some hashing."""
+    trust = Trust(
+        {key.key_id: key.verification for key in keys}, {key.key_id: key.copy for key in keys}, keys[0].key_id, revoked
+    )
+    return trust, trust.version
 
 
 def _method(

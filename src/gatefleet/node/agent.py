@@ -25,12 +25,14 @@ from gatefleet.node.health import Health
 from gatefleet.node.judge import Copy, Seen, Source, Verdict, judge, sentence
 from gatefleet.node.ledger import Ledger, Step
 from gatefleet.node.manager import Manager
+from gatefleet.node.peers import Peers, PeerServer
 from gatefleet.node.secrets import Secrets
 from gatefleet.node.serving import Serving
 from gatefleet.node.signin import SignIn
 from gatefleet.node.status import JSON, Answer, Status
 from gatefleet.node.traffic import Traffic
 from gatefleet.outbound import Outbound
+from gatefleet.pki import Bundle
 from gatefleet.settings import NodeSettings
 
 log = structlog.get_logger()
@@ -63,16 +65,19 @@ class Agent:
         )
         self._envoy = EnvoyProcess(_options(settings, files))
         self._traffic = Traffic(self._envoy)
+        self._health = Health(self._envoy, manager.tell_health)
         self._signin = SignIn(files, settings.log_format)
         self._ledger = Ledger()
         self._discovery = Discovery(manager.changed.set, Outbound(settings.outbound_deny))
-        self._health = Health(self._envoy, manager.tell_health)
         self._serving.discovered = self._discovery.endpoints
         self._secrets = Secrets(settings.data_dir / "secrets.bin", settings.secret_ttl, manager.changed.set)
         status.secrets = self._secrets.page
         self._copies = DiskCopy(settings.data_dir)
         self._running = Running(files.running)
-        self._elsewhere = Elsewhere(_places(settings), settings.fallback_interval, manager.changed.set)
+        self._elsewhere = Elsewhere(
+            _places(settings, manager.identity), settings.fallback_interval, manager.changed.set
+        )
+        self._peers = _peer_server(settings, self._copies, manager)
         self._disk: Revision | None = None
         self._disk_problem = ""
         self._floor = 0
@@ -88,10 +93,13 @@ class Agent:
         await self._serving.start()
         await self._envoy.start()
         self._read_copy()
+        if self._peers:
+            await self._peers.start()
         self._manager.start(self._disk, self._floor, self._heartbeat, self._hear)
         self._run(self._manager.failed(), "manager")
         self._run(self._loop(), "turns")
         self._run(self._save_copies(), "copies")
+        self._run(self._health.run(), "health")
         self._run(self._elsewhere.run(self._cut_off, lambda: self._manager.identity, self._least), "elsewhere")
 
     def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
@@ -100,7 +108,6 @@ class Agent:
     async def failed(self) -> None:
         """Wait until a part of the agent ends, which it never should; raises what ended it."""
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-        self._run(self._health.run(), "health")
         for task in done:
             task.result()
 
@@ -124,6 +131,8 @@ class Agent:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._discovery.stop()
+        if self._peers:
+            await self._peers.stop()
         await self._secrets.stop()
         await self._manager.stop(self._heartbeat)
         if self._dirty.is_set():
@@ -196,6 +205,7 @@ class Agent:
             await self._prove_again()
             return
         self._discovery.follow(wanted.snapshot)
+        self._health.follow(wanted.snapshot)
         await self._secrets.follow(wanted.snapshot, self._manager.identity.snapshot_key)
         self._serving.fill_with(self._secrets.values)
         revision = wanted.seal.revision
@@ -206,7 +216,6 @@ class Agent:
         except OSError as error:
             log.warning("a revision cannot be written down", revision=revision, reason=str(error))
             self._ledger.waits(f"revision {revision} cannot be written down: {error}")
-        self._health.follow(wanted.snapshot)
             return
         if not receipt.acknowledged:
             self._ledger.waits(f"Envoy has not answered for revision {revision} yet")
@@ -270,6 +279,7 @@ class Agent:
             pending=self._ledger.pending,
             tally=await self._traffic.tally(),
             registries=self._discovery.states,
+            trust=self._manager.trust.version,
         )
 
     def _hear(self, heard: Heard) -> None:
@@ -302,10 +312,16 @@ class Agent:
             log.warning("the copy of the configuration cannot be written", reason=str(error))
 
 
-def _places(settings: NodeSettings) -> Sequence[Place]:
-    """Where else to look for a configuration, most trusted first."""
-    bucket = config_bucket(settings)
-    return [BucketCopies(bucket)] if bucket else []
+def _places(settings: NodeSettings, identity: Bundle) -> Sequence[Place]:
+    """Where else to look for a configuration, most trusted first. Invalid for what is no bucket or peer."""
+    bucket, peers = config_bucket(settings), settings.peer or identity.peers
+    return [*([BucketCopies(bucket)] if bucket else []), *([Peers(peers)] if peers else [])]
+
+
+def _peer_server(settings: NodeSettings, copies: DiskCopy, manager: Manager) -> PeerServer | None:
+    if settings.peer_port is None:
+        return None
+    return PeerServer(settings.bind, settings.peer_port + settings.port_offset, copies.file, lambda: manager.identity)
 
 
 def _copy(revision: Revision | None, source: Source) -> Copy | None:

@@ -50,7 +50,7 @@ class DiskCopy:
     """The sealed, encrypted copy in a node's data directory, and the mark that says how new it has to be."""
 
     def __init__(self, data_dir: Path) -> None:
-        self._file = data_dir / "snapshot.bin"
+        self.file = data_dir / "snapshot.bin"
         self._mark = data_dir / "snapshot.floor"
 
     def floor(self, group: str) -> int:
@@ -64,7 +64,7 @@ class DiskCopy:
     def read(self, identity: Bundle) -> Revision | None:
         """The copy, fully checked; None when there is none. Invalid, with the reason, when it must not be taken."""
         try:
-            body = self._file.read_bytes()
+            body = self.file.read_bytes()
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -73,20 +73,22 @@ class DiskCopy:
 
     def write(self, revision: Revision, identity: Bundle) -> None:
         """Replace the copy, then raise the mark; a crash between the two leaves a copy that is still taken."""
-        body = sealed.write_copy(revision.snapshot, revision.seal, identity.snapshot_key)
-        write_private(self._file, body, lasting=True)
+        body = sealed.write_copy(
+            revision.snapshot, revision.seal, identity.keys_of_copies().get(revision.seal.key_id, identity.snapshot_key)
+        )
+        write_private(self.file, body, lasting=True)
         write_private(self._mark, msgspec.json.encode(Floor(revision.seal.group, revision.seal.revision)), lasting=True)
 
     def forget(self) -> None:
         """Drop copy and mark: the node joins anew."""
-        self._file.unlink(missing_ok=True)
+        self.file.unlink(missing_ok=True)
         self._mark.unlink(missing_ok=True)
 
 
 def opened(body: bytes, identity: Bundle, floor: int, what: str) -> Revision:
     """The configuration in a copy, fully checked; Invalid, with the reason, when it must not be taken."""
     try:
-        snapshot, seal = sealed.read_copy(body, identity.verification_keys, identity.snapshot_key)
+        snapshot, seal = sealed.read_copy(body, identity.verification_keys, identity.keys_of_copies())
     except Invalid as error:
         raise Invalid(f"{what} is refused: {error}") from error
     check(seal, identity.gateway_group_id, floor, what)

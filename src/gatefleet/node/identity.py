@@ -2,6 +2,7 @@
 
 import secrets
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import httpx
+import msgspec
 
 from gatefleet import fleet, pki
 from gatefleet.errors import Invalid, Unreachable
@@ -66,7 +68,7 @@ def invitation(settings: NodeSettings, *, joined: bool) -> Invitation:
     if settings.token_file and not (joined and not settings.token_file.exists()):
         token = _read(settings.token_file, "--token-file")
     given = _given(settings)
-    addresses = (settings.dp_manager,) if settings.dp_manager else given.dp_manager_addresses if given else ()
+    addresses = settings.dp_manager or (given.dp_manager_addresses if given else ())
     return Invitation(tuple(addresses), token.strip() if token else None, given)
 
 
@@ -99,15 +101,15 @@ def _read(file: Path, option: str) -> str:
 def choose(stored: Bundle | None, offered: Invitation, now: datetime) -> Bundle | None:
     """The identity to start with; None when the node has to enrol with its token.
 
-    A stored one counts while its CA is the one the options name; a given one replaces it when it lives longer,
-    and a token replaces it when it has expired.
+    A stored one counts while its CA is the one the options name; a given one replaces it when that was issued later,
+    and a token replaces it when it has expired. Keys that either knows stay known: copies may be sealed with them.
     Invalid when there is no way to join.
     """
     given = offered.given
     if stored and offered.token and (_foreign(stored, offered.token) or pki.expiry(stored.certificate) <= now):
         stored = None
     if stored and given and _supersedes(given, stored):
-        stored = None
+        given, stored = _with_keys_of(given, stored), None
     found = stored or given
     if found is None and offered.token is None:
         raise Invalid(
@@ -117,14 +119,27 @@ def choose(stored: Bundle | None, offered: Invitation, now: datetime) -> Bundle 
 
 
 def _foreign(stored: Bundle, token: str) -> bool:
-    return pki.fingerprint(stored.ca_certificate) != pki.parse_token(token).ca
+    return pki.parse_token(token).ca not in pki.fingerprints(stored.ca_certificate)
 
 
 def _supersedes(given: Bundle, stored: Bundle) -> bool:
-    return (
-        given.gateway_group_id != stored.gateway_group_id
-        or pki.fingerprint(given.ca_certificate) != pki.fingerprint(stored.ca_certificate)
-        or pki.expiry(given.certificate) > pki.expiry(stored.certificate)
+    return _of_another_fleet(given, stored) or pki.issued_at(given.certificate) > pki.issued_at(stored.certificate)
+
+
+def _of_another_fleet(given: Bundle, stored: Bundle) -> bool:
+    return given.gateway_group_id != stored.gateway_group_id or not (
+        pki.fingerprints(given.ca_certificate) & pki.fingerprints(stored.ca_certificate)
+    )
+
+
+def _with_keys_of(given: Bundle, stored: Bundle) -> Bundle:
+    if _of_another_fleet(given, stored) or not given.verification_keys:
+        return given
+    return msgspec.structs.replace(
+        given,
+        verification_keys={**stored.verification_keys, **given.verification_keys},
+        copy_keys={**stored.keys_of_copies(), **given.keys_of_copies()},
+        revoked=stored.revoked,
     )
 
 
@@ -136,11 +151,11 @@ async def enroll(address: str, token: str, instance: str, machine: Machine) -> B
     ca = pki.pinned(await _ca_of(address), pki.parse_token(token))
     key = pki.new_key()
     request = Enroll(token=token, csr=pki.create_csr(key, instance), instance=instance, machine=machine)
-    return bundle_of(await call_enroll(target(address), ca, request), key, address)
+    return bundle_of(await call_enroll(target(address), ca, request), key, (address,))
 
 
-def bundle_of(enrolled: Enrolled, key: str, address: str) -> Bundle:
-    """What is stored of an answer to `Enroll` or `Renew`."""
+def bundle_of(enrolled: Enrolled, key: str, addresses: Sequence[str]) -> Bundle:
+    """What is stored of an answer to `Enroll` or `Renew`; `addresses` are those known until now."""
     return Bundle(
         certificate=enrolled.certificate,
         private_key=key,
@@ -148,7 +163,8 @@ def bundle_of(enrolled: Enrolled, key: str, address: str) -> Bundle:
         gateway_group_id=enrolled.group,
         verification_keys=enrolled.verification_keys,
         snapshot_key=enrolled.snapshot_key,
-        dp_manager_addresses=tuple(dict.fromkeys((address, *enrolled.dp_manager_addresses))),
+        dp_manager_addresses=tuple(dict.fromkeys((*addresses, *enrolled.dp_manager_addresses))),
+        copy_keys=enrolled.copy_keys,
     )
 
 

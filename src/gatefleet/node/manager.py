@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -11,8 +12,8 @@ import msgspec
 import structlog
 
 from gatefleet import VERSION, fleet, pki, sealed, snapshot
-from gatefleet.errors import GatefleetError, Invalid
-from gatefleet.fleet import HealthReport, Heard, Heartbeat
+from gatefleet.errors import GatefleetError, Invalid, Unreachable
+from gatefleet.fleet import HealthReport, Heard, Heartbeat, Trust
 from gatefleet.node.copies import Revision, check
 from gatefleet.node.identity import IdentityStore, bundle_of, target
 from gatefleet.node.link import Link
@@ -26,13 +27,15 @@ RENEWAL_CHECK: Final = 60.0
 """Seconds between looks at the certificate's age, and between attempts to renew it."""
 BEAT_GAP: Final = 0.2
 """Seconds between heartbeats, at least: a burst of revisions is reported once."""
+PATIENCE: Final = 3.0
+"""Seconds without a stream after which the next address is tried."""
 Beat = Callable[[], Awaitable[Heartbeat]]
 
 
 class Manager:
     """What comes from the DP Manager and what is told to it, for as long as the node lives."""
 
-    def __init__(self, address: str, store: IdentityStore, identity: Bundle) -> None:
+    def __init__(self, addresses: Sequence[str], store: IdentityStore, identity: Bundle) -> None:
         self.identity = identity
         stated = pki.identity_of(identity.certificate)
         self.instance = store.instance() if stated.shared else stated.instance
@@ -40,15 +43,21 @@ class Manager:
         """The newest whole and verified revision that came by the stream."""
         self.changed = asyncio.Event()
         """Set when there is something new to judge."""
-        self.address, self._store = address, store
-        self._link = Link(target(address), identity)
+        self._addresses, self._store = deque(addresses), store
+        self._link = Link(target(self.address), identity)
         self._follower: Follower | None = None
         self._refusal = ""
         self._pending = Snapshot()
+        self._seal: Seal | None = None
         self._floor = 0
         self._beat_now = asyncio.Event()
-        self._renew_now = asyncio.Event()
+        self._linking = asyncio.Lock()
         self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def address(self) -> str:
+        """The DP Manager that is talked to now."""
+        return self._addresses[0]
 
     @property
     def connected(self) -> bool:
@@ -60,13 +69,24 @@ class Manager:
         """Why there is no stream, or why what came by it was refused."""
         return self._refusal or (self._follower.problem if self._follower else "")
 
+    @property
+    def trust(self) -> Trust:
+        """What copies are checked with now."""
+        held, keys = self.identity, self.identity.keys_of_copies()
+        newest = next((name for name, key in keys.items() if key == held.snapshot_key), "")
+        return Trust(held.verification_keys, keys, newest, held.revoked)
+
     async def complete(self) -> None:
         """Get the group's keys when the identity lacks them (it came as plain certificate files).
 
         Raises a GatefleetError when the DP Manager does not answer or refuses.
         """
         if not self.identity.verification_keys:
-            await self._renew()
+            try:
+                await self._renew()
+            except Unreachable:
+                await self._relink(move=True)
+                raise
 
     def start(self, held: Revision | None, floor: int, beat: Beat, hear: Callable[[Heard], None]) -> None:
         """Follow from what is held already; nothing below revision `floor` is taken.
@@ -80,6 +100,7 @@ class Manager:
         self._run("follow", self._follow())
         self._run("heartbeats", self._heartbeats(beat, hear))
         self._run("renewals", self._renewals())
+        self._run("addresses", self._alternate())
 
     def raise_floor(self, revision: int) -> None:
         """Take nothing below `revision`, which the node serves, wherever it came from."""
@@ -118,6 +139,32 @@ class Manager:
                 if not task.cancelled():  # a renewal replaces the task that follows
                     task.result()
 
+    async def _alternate(self) -> None:
+        """Go to the next address when one is silent for too long."""
+        since = time.monotonic()
+        while True:
+            await asyncio.sleep(PATIENCE / 10)
+            if self.connected or len(self._addresses) == 1:
+                since = time.monotonic()
+            elif time.monotonic() - since > PATIENCE:
+                await self._relink(move=True)
+                since = time.monotonic()
+
+    async def _relink(self, *, move: bool = False) -> None:
+        """Go on over a new connection, with the identity as it is now; `move`: to the next address."""
+        async with self._linking:
+            following = self._tasks.pop("follow", None)
+            if following:
+                following.cancel()
+                await asyncio.gather(following, return_exceptions=True)
+            if move:
+                self._addresses.rotate(-1)
+                log.info("the next DP Manager is tried", address=self.address, reason=self.silence)
+            before, self._link = self._link, Link(target(self.address), self.identity)
+            await before.close()
+            if following:
+                self._run("follow", self._follow())
+
     async def _follow(self) -> None:
         follower = self._follower = Follower(
             self._link.channel, node_id=self.instance, held=self._pending, metadata=self._stated()
@@ -133,19 +180,43 @@ class Manager:
     def _take(self, follower: Follower, delta: Delta) -> None:
         """A seal closes a revision: what is held now is whole, if it is what the seal states."""
         try:
-            seal = _seal(delta)
-            if seal.key_id not in self.identity.verification_keys:
-                self._renew_now.set()  # the answer brings the group's present keys
-            sealed.verify(seal, self._pending, self.identity.verification_keys)
-            check(seal, self.identity.gateway_group_id, self._floor, "what the DP Manager sent")
+            self._seal = _seal(delta)
+            self._verify(self._seal)
         except Invalid as error:
             follower.refuse(str(error))
             if str(error) != self._refusal:
                 log.warning("a revision is refused", reason=str(error))
             self._refusal = str(error)
-        else:
-            self.newest, self._floor, self._refusal = Revision(self._pending, seal), seal.revision, ""
+            if self._seal and self._seal.key_id not in self.identity.verification_keys:
+                self.report()  # the answer brings the group's present keys
         self.changed.set()
+
+    def _verify(self, seal: Seal) -> None:
+        """Take what is held as the revision that `seal` states; Invalid when it is not."""
+        sealed.verify(seal, self._pending, self.identity.verification_keys)
+        check(seal, self.identity.gateway_group_id, self._floor, "what the DP Manager sent")
+        self.newest, self._floor, self._refusal = Revision(self._pending, seal), seal.revision, ""
+
+    def _learn(self, trust: Trust) -> None:
+        """Check with these keys from now on; what could not be checked may be right after all."""
+        self._keep(
+            msgspec.structs.replace(
+                self.identity,
+                verification_keys=trust.verification_keys,
+                copy_keys=trust.copy_keys,
+                snapshot_key=trust.copy_keys[trust.newest],
+                revoked=trust.revoked,
+            )
+        )
+        log.info("keys and revocations are those of now", keys=sorted(trust.verification_keys), newest=trust.newest)
+        if self._refusal and self._seal:
+            with contextlib.suppress(Invalid):
+                self._verify(self._seal)
+        self.changed.set()
+
+    def _keep(self, identity: Bundle) -> None:
+        self.identity = identity
+        self._store.save(identity)
 
     async def _heartbeats(self, beat: Beat, hear: Callable[[Heard], None]) -> None:
         pause = fleet.HEARTBEAT_SECONDS
@@ -153,6 +224,8 @@ class Manager:
             sent = time.monotonic()
             with contextlib.suppress(GatefleetError):  # the stream says more about a lost connection
                 heard = await self._link.heartbeat(await beat())
+                if heard.trust:
+                    self._learn(heard.trust)
                 pause = heard.watch.every if heard.watch else fleet.HEARTBEAT_SECONDS
                 hear(heard)
             with contextlib.suppress(TimeoutError):
@@ -162,28 +235,25 @@ class Manager:
 
     async def _renewals(self) -> None:
         while True:
-            if self._renew_now.is_set() or datetime.now(UTC) >= pki.renew_at(self.identity.certificate):
+            if self._due():
                 try:
                     await self._renew()
-                    self._run("follow", self._follow())
                 except GatefleetError as error:
                     log.warning("the certificate could not be renewed", reason=str(error))
-                self._renew_now.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._renew_now.wait(), RENEWAL_CHECK)
+            await asyncio.sleep(RENEWAL_CHECK)
+
+    def _due(self) -> bool:
+        certificate = self.identity.certificate
+        return datetime.now(UTC) >= pki.renew_at(certificate) or not pki.is_a_nodes_own(certificate)
 
     async def _renew(self) -> None:
         """Take the next certificate and go on with it; the old stream ends."""
         key = pki.new_key()
         enrolled = await self._link.renew(pki.create_csr(key, self.instance), self.instance)
-        self.identity = bundle_of(enrolled, key, self.address)
-        self._store.save(self.identity)
+        fresh = bundle_of(enrolled, key, tuple(self._addresses))
+        self._keep(msgspec.structs.replace(fresh, revoked=self.identity.revoked, peers=self.identity.peers))
         log.info("the certificate is renewed", expires=pki.expiry(self.identity.certificate).isoformat())
-        if follow := self._tasks.pop("follow", None):
-            follow.cancel()
-            await asyncio.gather(follow, return_exceptions=True)
-        before, self._link = self._link, Link(target(self.address), self.identity)
-        await before.close()
+        await self._relink()
 
 
 def _seal(delta: Delta) -> Seal:

@@ -14,18 +14,17 @@ from sqlalchemy import Row, delete, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gatefleet import pki, sealed
+from gatefleet import pki
 from gatefleet.errors import NotFound, Unauthorized
 from gatefleet.pki import Bundle, Identity, JoinToken, Pair
-from gatefleet.sealed import SnapshotKeys
+from gatefleet.store.authority import authorities
 from gatefleet.store.crypto import Cipher
+from gatefleet.store.fleet_keys import snapshot_keys
 from gatefleet.store.fleet_tables import (
-    certificate_authority,
     client_certificate,
     group_status,
     instance,
     join_token,
-    snapshot_key,
 )
 from gatefleet.store.tables import gateway_group, revision_log
 
@@ -34,9 +33,6 @@ OFFLINE_AFTER: Final = timedelta(hours=2)
 REMOVED_AFTER: Final = timedelta(days=7)
 SYNC_SECONDS: Final = 10
 """A node may be this long behind its group before it counts as out of sync."""
-_LOCK: Final = 7_462_014
-"""The advisory lock under which keys are made; the number is only ours."""
-_CA_PLACE: Final = "fleet/ca"
 
 Status = Literal["Healthy", "OutOfSync", "LostConnection", "Offline"]
 
@@ -73,30 +69,38 @@ class Instance:
     """Set while it is offline."""
 
 
-# The CA and what it issues
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """A revoked certificate."""
+
+    serial: str
+    fingerprint: str
+    """SHA-256 of the DER form, hex."""
+    group_id: str
 
 
-async def create_ca_if_missing(connection: AsyncConnection, cipher: Cipher) -> Pair:
-    """The CA, made on first use; several starters at once get the same one."""
-    if found := await _ca(connection, cipher):
-        return found
-    await _lock(connection)
-    if found := await _ca(connection, cipher):
-        return found
-    made = pki.create_ca(datetime.now(UTC))
-    values = {"certificate": made.certificate, "sealed_key": cipher.seal(made.key, _CA_PLACE)}
-    await connection.execute(insert(certificate_authority).values(values))
-    return made
+# What the CA issues
 
 
 async def issue(
-    connection: AsyncConnection, cipher: Cipher, identity: Identity, csr: str, life: timedelta = pki.CLIENT_LIFE
+    connection: AsyncConnection, ca: Pair, identity: Identity, csr: str, origin: str, life: timedelta = pki.CLIENT_LIFE
 ) -> str:
-    """A client certificate (PEM) for the key in `csr`, on record to be revocable. Invalid for a bad request."""
-    ca = await create_ca_if_missing(connection, cipher)
+    """A client certificate (PEM) for the key in `csr`, on record to be revocable. Invalid for a bad request.
+
+    `origin` is what the node joined with, as the table says it.
+    """
     certificate = pki.sign_csr(ca, csr, identity, datetime.now(UTC), life)
-    await _record(connection, identity, certificate)
+    await _record(connection, identity, certificate, origin)
     return certificate
+
+
+async def origin_of(connection: AsyncConnection, fingerprint: str) -> str:
+    """What the node with this certificate once joined with; empty when that is not known."""
+    c = client_certificate.c
+    found = (await connection.execute(select(client_certificate).where(c.fingerprint == fingerprint))).first()
+    if found is None:
+        return ""
+    return f"certificate/{found.serial}" if found.instance_id.startswith(pki.SHARED) else str(found.origin)
 
 
 async def issue_client_bundle(
@@ -108,24 +112,25 @@ async def issue_client_bundle(
     NotFound if there is no such group.
     """
     keys = await snapshot_keys(connection, cipher, group_id)
-    ca = await create_ca_if_missing(connection, cipher)
+    ca = await authorities(connection, cipher)
     identity = Identity(group_id, pki.SHARED + uuid.uuid4().hex[:16])
-    pair = pki.issue_client(ca, identity, datetime.now(UTC))
-    await _record(connection, identity, pair.certificate)
+    pair = pki.issue_client(ca.issuing, identity, datetime.now(UTC))
+    await _record(connection, identity, pair.certificate, "")
     bundle = Bundle(
         certificate=pair.certificate,
         private_key=pair.key,
-        ca_certificate=ca.certificate,
+        ca_certificate=ca.certificates,
         gateway_group_id=group_id,
         verification_keys={key.key_id: key.verification for key in keys},
         snapshot_key=keys[0].copy,
+        copy_keys={key.key_id: key.copy for key in keys},
         dp_manager_addresses=tuple(dp_manager_addresses),
     )
     return {
         "id": pki.serial(pair.certificate),
         "certificate": pair.certificate,
         "private_key": pair.key,
-        "ca_certificate": ca.certificate,
+        "ca_certificate": ca.certificates,
         "gateway_group_id": group_id,
         "expiry": int(pki.expiry(pair.certificate).timestamp()),
         "bundle": bundle.to_json().decode(),
@@ -150,13 +155,15 @@ async def revoke_group(connection: AsyncConnection, group_id: str) -> None:
     await connection.execute(update(client_certificate).where(mine).values(revoked_at=func.now()))
 
 
-async def revoked(connection: AsyncConnection) -> Mapping[str, str]:
-    """Serial number to fingerprint (SHA-256 of the DER form, hex) of every revoked certificate not expired yet."""
+async def revoked(connection: AsyncConnection) -> Sequence[Revoked]:
+    """Every revoked certificate that has not expired yet, in the order of their fingerprints."""
     c = client_certificate.c
     rows = await connection.execute(
-        select(c.serial, c.fingerprint).where(c.revoked_at.is_not(None), c.expires_at > func.now()).order_by(c.serial)
+        select(c.serial, c.fingerprint, c.group_id)
+        .where(c.revoked_at.is_not(None), c.expires_at > func.now())
+        .order_by(c.fingerprint)
     )
-    return {row.serial: row.fingerprint for row in rows}
+    return [Revoked(row.serial, row.fingerprint, row.group_id) for row in rows]
 
 
 # Join tokens
@@ -165,48 +172,24 @@ async def revoked(connection: AsyncConnection) -> Mapping[str, str]:
 async def mint_join_token(connection: AsyncConnection, cipher: Cipher, group_id: str) -> tuple[str, str]:
     """Id and plain text of a new join token, which is never shown again. NotFound if there is no such group."""
     await _group(connection, group_id)
-    ca = await create_ca_if_missing(connection, cipher)
-    token, number = pki.mint_token(ca.certificate), uuid.uuid4().hex[:16]
+    ca = await authorities(connection, cipher)
+    token, number = pki.mint_token(ca.serving.certificate), uuid.uuid4().hex[:16]
     await connection.execute(insert(join_token).values(id=number, group_id=group_id, hash=token.hashed))
     return number, token.plain
 
 
-async def admit(connection: AsyncConnection, token: JoinToken) -> str:
-    """The group a join token admits to. Unauthorized if it is none of ours."""
+async def admit(connection: AsyncConnection, token: JoinToken) -> tuple[str, str]:
+    """The group a join token admits to, and the token's id. Unauthorized if it is none of ours."""
     found = await connection.execute(
         update(join_token)
         .where(join_token.c.hash == token.hashed)
         .values(last_used_at=func.now())
-        .returning(join_token.c.group_id)
+        .returning(join_token.c.group_id, join_token.c.id)
     )
-    group_id = found.scalar_one_or_none()
-    if group_id is None:
+    row = found.one_or_none()
+    if row is None:
         raise Unauthorized("the join token is not known here; mint a new one for the gateway group")
-    return str(group_id)
-
-
-# Snapshot keys
-
-
-async def snapshot_keys(connection: AsyncConnection, cipher: Cipher, group_id: str) -> tuple[SnapshotKeys, ...]:
-    """The group's keys, the newest (which signs and encrypts) first; made on first use. NotFound without the group."""
-    if found := await _snapshot_keys(connection, cipher, group_id):
-        return found
-    await _group(connection, group_id)
-    await _lock(connection)
-    if found := await _snapshot_keys(connection, cipher, group_id):
-        return found
-    made = sealed.new_snapshot_keys()
-    place = _key_place(group_id, made.key_id)
-    await connection.execute(
-        insert(snapshot_key).values(
-            group_id=group_id,
-            key_id=made.key_id,
-            sealed_seal=cipher.seal(made.seal.hex(), place + "/seal"),
-            sealed_copy=cipher.seal(made.copy.hex(), place + "/copy"),
-        )
-    )
-    return (made,)
+    return row.group_id, row.id
 
 
 # Nodes
@@ -280,13 +263,7 @@ async def problems(connection: AsyncConnection, group_id: str) -> Mapping[str, s
     return found
 
 
-async def _ca(connection: AsyncConnection, cipher: Cipher) -> Pair | None:
-    newest = select(certificate_authority).order_by(certificate_authority.c.id.desc()).limit(1)
-    row = (await connection.execute(newest)).one_or_none()
-    return Pair(row.certificate, cipher.open(row.sealed_key, _CA_PLACE)) if row else None
-
-
-async def _record(connection: AsyncConnection, identity: Identity, certificate: str) -> None:
+async def _record(connection: AsyncConnection, identity: Identity, certificate: str, origin: str) -> None:
     await connection.execute(
         insert(client_certificate).values(
             serial=pki.serial(certificate),
@@ -294,34 +271,15 @@ async def _record(connection: AsyncConnection, identity: Identity, certificate: 
             group_id=identity.group,
             instance_id=identity.instance,
             expires_at=pki.expiry(certificate),
+            origin=origin,
         )
     )
-
-
-async def _snapshot_keys(connection: AsyncConnection, cipher: Cipher, group_id: str) -> tuple[SnapshotKeys, ...]:
-    query = select(snapshot_key).where(snapshot_key.c.group_id == group_id)
-    rows = (await connection.execute(query.order_by(snapshot_key.c.created_at.desc(), snapshot_key.c.key_id))).all()
-    return tuple(_opened(cipher, row) for row in rows)
-
-
-def _opened(cipher: Cipher, row: Row[Any]) -> SnapshotKeys:
-    place = _key_place(row.group_id, row.key_id)
-    seal, copy = (cipher.open(row.sealed_seal, place + "/seal"), cipher.open(row.sealed_copy, place + "/copy"))
-    return SnapshotKeys(row.key_id, bytes.fromhex(seal), bytes.fromhex(copy))
-
-
-def _key_place(group_id: str, key_id: str) -> str:
-    return f"fleet/snapshot_key/{group_id}/{key_id}"
 
 
 async def _group(connection: AsyncConnection, group_id: str) -> None:
     found = await connection.execute(select(gateway_group.c.id).where(gateway_group.c.id == group_id))
     if found.one_or_none() is None:
         raise NotFound(f"gateway group [{group_id}] not found")
-
-
-async def _lock(connection: AsyncConnection) -> None:
-    await connection.execute(text(f"select pg_advisory_xact_lock({_LOCK})"))
 
 
 def _instance(row: Row[Any]) -> Instance:

@@ -55,9 +55,11 @@ client_certificate: Final = Table(
     _when("created_at"),
     Column("expires_at", DateTime(timezone=True), nullable=False),
     _when("revoked_at", nullable=True),
+    Column("origin", Text, nullable=False, server_default=""),
     Index(None, "group_id", "instance_id"),
 )
-"""Rows outlive their group: a revoked certificate stays on the revocation list until it expires."""
+"""`origin`: what its node joined with, `token/<id>` or `certificate/<serial>` of one handed out as a file. Rows outlive
+their group: a revoked certificate stays on the revocation list until it expires."""
 
 snapshot_key: Final = Table(
     "snapshot_key",
@@ -67,9 +69,11 @@ snapshot_key: Final = Table(
     Column("sealed_seal", Text, nullable=False),
     Column("sealed_copy", Text, nullable=False),
     _when("created_at"),
+    _when("signs_at"),
+    _when("ends_at", nullable=True),
     PrimaryKeyConstraint("group_id", "key_id"),
 )
-"""The newest one signs and encrypts; nodes check with all of them."""
+"""The latest whose `signs_at` has come signs and encrypts; nodes check with all that have not ended."""
 
 instance: Final = Table(
     "instance",

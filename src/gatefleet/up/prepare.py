@@ -14,6 +14,7 @@ from gatefleet.errors import GatefleetError, Invalid
 from gatefleet.files import write_private
 from gatefleet.pki import Bundle
 from gatefleet.store import Store, fleet, make_master_key, migrate, read_master_key
+from gatefleet.store.authority import authorities
 from gatefleet.store.database import connect
 from gatefleet.up.layout import Layout
 from gatefleet.up.postgres import locate, make_database
@@ -34,7 +35,7 @@ async def prepare(layout: Layout) -> None:
     store = await Store.open(dsn, read_master_key(layout.encryption_key), pool_size=1)
     try:
         async with store.transaction() as connection:
-            ca = await fleet.create_ca_if_missing(connection, store.cipher)
+            ca = (await authorities(connection, store.cipher)).serving
             if not _joined(layout, ca.certificate):
                 _, token = await fleet.mint_join_token(connection, store.cipher, GROUP)
                 write_private(layout.node_token, token)
@@ -48,7 +49,7 @@ def _joined(layout: Layout, ca: str) -> bool:
         identity = Bundle.from_json(layout.node_identity.read_bytes())
     except (OSError, Invalid):
         return False
-    return pki.fingerprint(identity.ca_certificate) == pki.fingerprint(ca)
+    return pki.fingerprint(ca) in pki.fingerprints(identity.ca_certificate)
 
 
 if __name__ == "__main__":
