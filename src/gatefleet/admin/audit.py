@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+import msgspec
 import structlog
 from fastapi import Request
 from sqlalchemy import insert
@@ -18,6 +19,8 @@ from gatefleet.store.store import changing
 from gatefleet.store.tables import audit_log
 
 log = structlog.get_logger(__name__)
+LONGEST = 64 << 10
+"""Bytes of a body that a row holds."""
 CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -90,6 +93,20 @@ def _event(request: Request) -> Event:
     return getattr(request.state, "event", Event())
 
 
+def _bounded(body: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The body, or of a very long one its beginning: whole configurations are in the history anyway."""
+    text = msgspec.json.encode(body)
+    if len(text) <= LONGEST:
+        return body
+    return {"bytes": len(text), "beginning": text[:LONGEST].decode(errors="ignore")}
+
+
+async def reveal(request: Request, kind: str, id: str, body: Mapping[str, Any], group_id: str | None = None) -> None:  # noqa: A002
+    """Write down that something is told, before it is; `body` says what, and holds no secret."""
+    async with transact(request, group_id):
+        note(request, kind, id, body)
+
+
 def _row(request: Request, event: Event, status: int, message: str | None) -> dict[str, Any]:
     caller: Caller | None = getattr(request.state, "caller", None)
     return {
@@ -106,7 +123,7 @@ def _row(request: Request, event: Event, status: int, message: str | None) -> di
         "path": request.url.path,
         "status": status,
         "error_message": message,
-        "request": event.request,
+        "request": _bounded(event.request),
         "token_name": caller.token_name if caller else None,
         "user_agent": request.headers.get("user-agent", "")[:500] or None,
     }

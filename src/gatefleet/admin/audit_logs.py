@@ -10,12 +10,12 @@ from typing import Any, Final
 import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
-from sqlalchemy import Row
 
+from gatefleet.admin import audit as record
 from gatefleet.admin.endpoint import add, system
 from gatefleet.admin.openapi import OBJECT, TEXT, TIME, exactly, many, parameter
 from gatefleet.admin.query import read_query
-from gatefleet.admin.web import control, listing, unix
+from gatefleet.admin.web import control, listing
 from gatefleet.errors import Invalid
 from gatefleet.store import audit
 
@@ -64,7 +64,7 @@ async def _list(request: Request) -> Response:
         rows, total = await audit.page(
             connection, _wanted(request), query.page, query.page_size, descending=query.descending
         )
-    return listing([_entry(row) for row in rows], total)
+    return listing([audit.entry(row) for row in rows], total)
 
 
 async def _event_types(request: Request) -> Response:
@@ -77,6 +77,8 @@ async def _export(request: Request) -> Response:
     form = request.query_params.get("format") or "json"
     if form not in {"json", "csv"}:
         raise Invalid("format must be json or csv")
+    async with record.transact(request):
+        record.note(request, "audit_logs", "*", {"format": form, "query": str(request.query_params)})
     write = partial(_as_csv if form == "csv" else _as_json, request, _wanted(request))
     headers = {"Content-Disposition": f'attachment; filename="audit-logs.{form}"'}
     media = "text/csv; charset=utf-8" if form == "csv" else "application/json"
@@ -87,7 +89,7 @@ async def _as_json(request: Request, wanted: audit.Wanted) -> AsyncGenerator[byt
     before = b"["
     async with control(request).store.transaction() as connection:
         async for row in audit.stream(connection, wanted):
-            yield before + msgspec.json.encode(_entry(row))
+            yield before + msgspec.json.encode(audit.entry(row))
             before = b",\n"
     yield b"]" if before != b"[" else b"[]"
 
@@ -132,26 +134,3 @@ def _moment(request: Request, name: str) -> datetime | None:
     if not said.isascii() or not said.isdigit() or int(said[:18]) > LAST:
         raise Invalid(f"{name} must be Unix seconds")
     return datetime.fromtimestamp(int(said), UTC)
-
-
-def _entry(row: Row[Any]) -> dict[str, Any]:
-    optional = {
-        "token_name": row.token_name,
-        "gateway_group_id": row.gateway_group_id,
-        "resource_kind": row.resource_kind,
-        "resource_id": row.resource_id,
-        "ip_address": row.ip_address,
-        "error_message": row.error_message,
-    }
-    request = {"method": row.method, "uri": row.path, "user_agent": row.user_agent, "body": row.request}
-    return {
-        "id": str(row.id),
-        "event_time": unix(row.at),
-        "event_type": row.event_type,
-        "operator": {"id": row.operator_id or "", "username": row.operator},
-        "source": row.source,
-        **{name: value for name, value in optional.items() if value is not None},
-        "request_id": row.request_id,
-        "http_request": {name: value for name, value in request.items() if value is not None},
-        "http_response": {"status_code": row.status},
-    }

@@ -118,6 +118,7 @@ async def _export(request: Request) -> Response:
     info = {"title": wanted.info.title or _title(services), "version": wanted.info.version}
     if said := wanted.info.description or wanted.info.desc:
         info["description"] = said
+    await audit.reveal(request, "services/template", ",".join(wanted.service_ids) or "*", {"scope": scope})
     return value(exported(services, info, list(map(_server, wanted.servers))))
 
 

@@ -71,6 +71,15 @@ _ONE_BY_ONE: Final = {
     "ListInstances": Permission("gateway:GetGatewayInstance", GROUP),
     "CreateInstanceToken": Permission("gateway:CreateGatewayInstance", GROUP),
     "CreateClientCertificate": Permission("gateway:CreateGatewayInstance", GROUP),
+    **dict.fromkeys(
+        ("RevokeInstance", "DeleteInstance", "RevokeClientCertificate", "DeleteInstanceToken"),
+        Permission("gateway:CreateGatewayInstance", GROUP),
+    ),
+    **dict.fromkeys(
+        ("ListClientCertificates", "ListInstanceTokens", "ListSnapshotKeys"),
+        Permission("gateway:GetGatewayInstance", GROUP),
+    ),
+    "RotateSnapshotKeys": Permission("gateway:UpdateGatewayGroup", GROUP),
     **dict.fromkeys(("GetCertificateUsage", "GetCaCertificateUsage"), Permission("gateway:GetCertificate", GROUP)),
     "GetProtoUsage": Permission("gateway:GetProto", GROUP),
     "GetSecretProviderUsage": Permission("gateway:GetSecret", GROUP),
@@ -106,6 +115,8 @@ _ONE_BY_ONE: Final = {
     "UpdateUserBoundary": Permission("iam:UpdateUserRole", USER),
     "ResetPassword": Permission("iam:ResetPassword", USER),
     "DeleteUser": Permission("iam:DeleteUser", USER),
+    **dict.fromkeys(("ListAuditSinks", "GetAuditSink"), Permission("iam:GetAudit", ORGANIZATION)),
+    **{f"{verb}AuditSink": Permission(f"iam:{verb}AuditSink", ORGANIZATION) for verb in ("Create", "Update", "Delete")},
     **dict.fromkeys(("ListLoginOptions", "GetLoginOption"), Permission("iam:GetLoginOption", ORGANIZATION)),
     **{
         f"{verb}LoginOption": Permission(f"iam:{verb}LoginOption", ORGANIZATION)

@@ -29,5 +29,4 @@ class Reveal:
         """Write down that secrets are about to be told; call it before they are."""
         if self._count:
             group = asked_group(self._request) or caller_of(self._request).group_id
-            async with audit.transact(self._request, group):
-                audit.note(self._request, kind, about or "*", {"secrets_in_clear": self._count})
+            await audit.reveal(self._request, kind, about or "*", {"secrets_in_clear": self._count}, group)

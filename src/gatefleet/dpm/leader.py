@@ -11,8 +11,10 @@ from uuid import uuid4
 import structlog
 from sqlalchemy import delete, func
 
+from gatefleet.dpm.forward import Forwarder
 from gatefleet.dpm.ring_keeper import OPERATOR, RingKeeper
 from gatefleet.errors import GatefleetError, Unreachable
+from gatefleet.outbound import Outbound
 from gatefleet.store import Author, Store, approvals, audit, fleet, fleet_keys, receipts, revisions, rings
 from gatefleet.store.lead import lead
 from gatefleet.store.tables import session
@@ -55,15 +57,23 @@ class Leader:
 
 
 def jobs(
-    store: Store, history_days: int = revisions.KEEP_DAYS, history_revisions: int = revisions.KEEP_COUNT
+    store: Store,
+    history_days: int = revisions.KEEP_DAYS,
+    history_revisions: int = revisions.KEEP_COUNT,
+    audit_days: int = audit.KEEP_DAYS,
+    outbound: Outbound | None = None,
 ) -> Sequence[Job]:
-    """All there is to do; history is kept for this long, and at least this many revisions of each group."""
+    """All there is to do; history is kept for this long, and at least this many revisions of each group.
+
+    The audit log is kept for `audit_days`, and forwarded to where `outbound` allows.
+    """
     return (
         Job("rings", TURN_SECONDS, RingKeeper(store).turn),
         Job("approvals", _MINUTE, lambda: _expire_approvals(store)),
         Job("sessions", _HOUR, lambda: _forget_sessions(store)),
         Job("audit seals", TURN_SECONDS, lambda: _seal_audit(store)),
-        Job("audit log", _HOUR, lambda: _forget_audit(store)),
+        Job("audit log", _HOUR, lambda: _forget_audit(store, audit_days)),
+        Job("audit forwarding", TURN_SECONDS, Forwarder(store, outbound or Outbound()).turn),
         Job("silent nodes", _HOUR, lambda: _forget_nodes(store)),
         Job("snapshot keys", _MINUTE, lambda: _forget_keys(store)),
         Job("receipts", _HOUR, lambda: _forget_receipts(store)),
@@ -135,7 +145,7 @@ async def _seal_audit(store: Store) -> None:
         await audit.seal(connection)
 
 
-async def _forget_audit(store: Store) -> None:
+async def _forget_audit(store: Store, days: int) -> None:
     async with store.transaction() as connection:
-        if count := await audit.forget(connection, datetime.now(UTC)):
+        if count := await audit.forget(connection, datetime.now(UTC), days):
             log.info("forgot old rows of the audit log", count=count)

@@ -15,6 +15,7 @@ from gatefleet.dpm.reports import Reports
 from gatefleet.dpm.service import Service
 from gatefleet.dpm.status import status_app
 from gatefleet.errors import Unreachable
+from gatefleet.outbound import Outbound
 from gatefleet.rundir import private_dir, remove
 from gatefleet.settings import DpmSettings
 from gatefleet.status_port import status_port
@@ -42,7 +43,14 @@ async def run(settings: DpmSettings) -> None:
         front = Front(directory, bind=settings.bind, port=settings.tls_port, log=settings.data_dir / "front.log")
         keeper = Keeper(settings, store, server, front)
         reports = Reports(store)
-        leader = Leader(settings.dsn.get_secret_value(), jobs(store, settings.history_days, settings.history_revisions))
+        work = jobs(
+            store,
+            settings.history_days,
+            settings.history_revisions,
+            settings.audit_days,
+            Outbound(settings.outbound_deny),
+        )
+        leader = Leader(settings.dsn.get_secret_value(), work)
         service = Service(store, groups, keeper.callers, reports, settings.addresses)
         await stack.enter_async_context(_grpc(settings, front, server, service))
         stack.push_async_callback(front.stop)

@@ -92,6 +92,31 @@ async def event_types(connection: AsyncConnection) -> Sequence[str]:
     return (await connection.execute(select(A.event_type).distinct().order_by(A.event_type))).scalars().all()
 
 
+def entry(row: Row[Any]) -> dict[str, Any]:
+    """A row as the API and those it is forwarded to see it."""
+    optional = {
+        "token_name": row.token_name,
+        "gateway_group_id": row.gateway_group_id,
+        "resource_kind": row.resource_kind,
+        "resource_id": row.resource_id,
+        "ip_address": row.ip_address,
+        "error_message": row.error_message,
+    }
+    request = {"method": row.method, "uri": row.path, "user_agent": row.user_agent, "body": row.request}
+    refused = {"body": {"error_msg": row.error_message}} if row.error_message is not None else {}
+    return {
+        "id": str(row.id),
+        "event_time": int(row.at.timestamp()),
+        "event_type": row.event_type,
+        "operator": {"id": row.operator_id or "", "username": row.operator},
+        "source": row.source,
+        **{name: part for name, part in optional.items() if part is not None},
+        "request_id": row.request_id,
+        "http_request": {name: part for name, part in request.items() if part is not None},
+        "http_response": {"status_code": row.status, **refused},
+    }
+
+
 async def seal(connection: AsyncConnection) -> int:
     """Close the next segment of what is committed and not sealed yet; how many rows it has, 0 for none."""
     await connection.execute(text(f"select pg_advisory_xact_lock({_LOCK})"))
