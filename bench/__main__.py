@@ -8,15 +8,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from bench import changes, fleet, peers, report, traffic
+from bench import changes, fleet, peers, plugins, report, scale, traffic
 from bench.fleet import Fleet
 from bench.peers import Peer
+from bench.plugins import CASES, Case
 from bench.report import GATEWAY, Results
 from bench.shape import ON_EVERY_ROUTE, PLUGINS, Shape
 from bench.skeleton import __main__ as skeleton
 from bench.traffic import BASE, Contender
 
-PARTS: Final = ("traffic", "changes", "skeleton")
+PARTS: Final = ("traffic", "changes", "plugins", "scale", "skeleton")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,11 @@ class Plan:
     """Of load on each contender in each round."""
     count: int
     """Changes of each shape."""
+    plugins: tuple[Case, ...]
+    """Measured each by itself."""
+    scale: int
+    """Consumers, hosts and certificates."""
+    scale_changes: int
     skeleton: str
     """Regular expression on the names of the skeleton's variants."""
 
@@ -41,6 +47,9 @@ FULL: Final = Plan(
     rounds=5,
     seconds=1,
     count=50,
+    plugins=CASES,
+    scale=10_000,
+    scale_changes=20,
     skeleton="^proxied",
 )
 QUICK: Final = Plan(
@@ -49,6 +58,9 @@ QUICK: Final = Plan(
     rounds=1,
     seconds=1,
     count=10,
+    plugins=tuple(case for case in CASES if case.name in {"key-auth", "limit-count", "referer-restriction"}),
+    scale=200,
+    scale_changes=3,
     skeleton="^proxied: (bare|module)",
 )
 
@@ -69,6 +81,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="gfb") as home:
         if parts & {"traffic", "changes"}:
             _product(Path(home), plan, options.rounds or plan.rounds, parts, results)
+        if "plugins" in parts:
+            _plugins(Path(home), plan, options.rounds or plan.rounds, results)
+        if "scale" in parts:
+            _scale(Path(home), plan, results)
         if "skeleton" in parts:
             results.skeleton = skeleton.measure(Path(home), int(plan.seconds), min(plan.rounds, 3), plan.skeleton)
     print(*report.tables(results), sep="\n")
@@ -97,6 +113,21 @@ def _product(home: Path, plan: Plan, rounds: int, parts: set[str], results: Resu
                     results.memory[shape.name] = bench.memory()
 
 
+def _plugins(home: Path, plan: Plan, rounds: int, results: Results) -> None:
+    """A fleet whose routes carry one plugin each, and their like without it."""
+    with peers.upstream(home) as upstream, fleet.running(home / "fleet-plugins") as bench:
+        plugins.fill(bench, upstream.port, plan.plugins)
+        results.plugins = plugins.measure(bench, plan.plugins, rounds=rounds, seconds=plan.seconds)
+
+
+def _scale(home: Path, plan: Plan, results: Results) -> None:
+    """A fleet of its own for each kind that there are many of."""
+    measures = {"consumers": scale.consumers, "hosts": scale.hosts, "certificates": scale.certificates}
+    for kind, measure in measures.items():
+        with peers.upstream(home) as upstream, fleet.running(home / f"fleet-{kind}") as bench:
+            results.scale[f"{plan.scale:,} {kind}"] = measure(bench, upstream.port, plan.scale, plan.scale_changes)
+
+
 def _traffic(
     bench: Fleet,
     shape: Shape,
@@ -106,8 +137,8 @@ def _traffic(
     seconds: float,
     results: Results,
 ) -> None:
-    for name, plugins in PLUGINS.items():
-        bench.set_plugins(shape, upstream, plugins)
+    for name, carried in PLUGINS.items():
+        bench.set_plugins(shape, upstream, carried)
         contenders[GATEWAY] = Contender(Peer(bench.envoy, bench.gateway), shape.routes)
         results.traffic += traffic.measure(contenders, name, rounds=rounds, seconds=seconds)
 

@@ -72,7 +72,7 @@ class Fleet:
         services, routes = shape.services(upstream, {}), (shape.route(n, {}) for n in range(first, shape.routes))
         rate = None
         if shape.routes - first > MOST_PUTS:
-            asyncio.run(self._store([*services, *routes]))
+            self.store([*services, *routes])
         else:
             with self._dpm_asleep():
                 began = time.monotonic()
@@ -81,6 +81,10 @@ class Fleet:
                 rate = (shape.hosts + shape.routes - first) / (time.monotonic() - began)
         self.settle(upstream)
         return rate
+
+    def store(self, documents: Iterable[tuple[str, Json]]) -> None:
+        """Write documents straight into the database, as one revision."""
+        asyncio.run(self._store(list(documents)))
 
     async def _store(self, documents: Iterable[tuple[str, Json]]) -> None:
         settings = self.processes()["admin"][0].environ()

@@ -10,6 +10,8 @@ from typing import Any, Final
 import msgspec
 
 from bench.fleet import Memory
+from bench.plugins import PluginCost
+from bench.scale import CERTIFICATES_TARGET_MB
 from bench.traffic import Cost
 
 HERE: Final = Path(__file__).parent
@@ -18,6 +20,8 @@ RESULTS: Final = HERE / "results"
 RATIO_TARGET: Final = 0.95
 LIVE_TARGET_MS: Final = 50.0
 GATEWAY: Final = "Gatefleet"
+BOTH: Final = "key-auth + limit-count"
+BOTH_TARGET: Final = 0.65
 
 Row = Sequence[object]
 
@@ -39,6 +43,9 @@ class Results(msgspec.Struct):
     """By shape, then by process."""
     filling: dict[str, float] = {}
     """By shape: PUTs per second, ten at a time."""
+    plugins: list[PluginCost] = []
+    scale: dict[str, dict[str, float]] = {}
+    """By how many of what: MB of each process, p50 and p99 in ms."""
     skeleton: dict[str, dict[str, float]] = {}
 
 
@@ -68,6 +75,10 @@ def tables(results: Results) -> Iterator[str]:
     if results.filling:
         rows = [(shape, f"{rate:.0f}") for shape, rate in results.filling.items()]
         yield _table("Filling by the Admin API", ("until there are", "PUTs/s"), rows)
+    if results.plugins:
+        yield _table("What a plugin adds to a request", _PLUGINS, map(_plugin, results.plugins))
+    if results.scale:
+        yield _table("Many of a kind: memory in MB, times in ms", *_scale(results.scale))
     if results.skeleton:
         yield _table("Parts of the skeleton", _SKELETON, _skeleton(results.skeleton))
 
@@ -79,9 +90,52 @@ def _targets(results: Results) -> Iterator[Row]:
         met = "met" if most.cpu_ratio >= RATIO_TARGET else "missed"
         what = f"{GATEWAY}, {most.routes:,} routes, 0 plugins: CPU against a bare Envoy with 1 route"
         yield what, f"≥ {RATIO_TARGET}", most.cpu_ratio, met
+    yield from _throughput(results.traffic)
+    for cost in results.plugins:
+        if cost.more_us > cost.target_us:
+            yield f"what [{cost.name}] adds to a request", f"≤ {cost.target_us:.0f} µs", f"{cost.more_us} µs", "missed"
+    if results.plugins:
+        kept = sum(cost.more_us <= cost.target_us for cost in results.plugins)
+        yield "plugins within their target", len(results.plugins), kept, _met(kept == len(results.plugins))
+    yield from _certificates(results.scale)
     for shape, parts in results.changes.items():
         met = "met" if parts["live p99"] <= LIVE_TARGET_MS else "missed"
         yield f"a change is live, p99, {shape}", f"≤ {LIVE_TARGET_MS:.0f} ms", parts["live p99"], met
+
+
+def _throughput(costs: Sequence[Cost]) -> Iterator[Row]:
+    with_both = [c for c in costs if c.contender == GATEWAY and c.plugins == BOTH]
+    for cost in with_both[:1]:
+        what = f"{GATEWAY}, {BOTH}: requests per second against a bare Envoy"
+        yield what, f"≥ {BOTH_TARGET}", cost.rate_ratio, _met(cost.rate_ratio >= BOTH_TARGET)
+
+
+def _certificates(scale: Mapping[str, Mapping[str, float]]) -> Iterator[Row]:
+    for name, found in scale.items():
+        if "listener updates" in found:
+            held = found["node: Envoy MB"]
+            target = f"≤ {CERTIFICATES_TARGET_MB:.0f} MB"
+            yield f"{name}: memory of the node's Envoy", target, f"{held} MB", _met(held <= CERTIFICATES_TARGET_MB)
+            updates = found["listener updates"]
+            yield f"{name}: listeners updated", 0, int(updates), _met(updates == 0)
+
+
+def _met(met: bool) -> str:  # noqa: FBT001 - a value, not a switch
+    return "met" if met else "missed"
+
+
+_PLUGINS: Final = ("plugin", "by", "CPU ratio", "CPU µs more", "target", "req/s ratio")
+
+
+def _plugin(cost: PluginCost) -> Row:
+    ratios = f"{cost.cpu_ratio:.3f}", f"{cost.more_us:+.1f}", f"{cost.target_us:.0f}", f"{cost.rate_ratio:.3f}"
+    return cost.name, "Lua" if cost.lua else "native", *ratios
+
+
+def _scale(scale: Mapping[str, Mapping[str, float]]) -> tuple[Row, Iterator[Row]]:
+    names = list(dict.fromkeys(name for found in scale.values() for name in found))
+    rows = ((name, *(found.get(name, "-") for found in scale.values())) for name in names)
+    return ("", *scale), rows
 
 
 _TRAFFIC: Final = (
