@@ -1,18 +1,13 @@
 """The charts, installed by Helm itself into a stand-in that keeps what it is sent; held to Kubernetes' own schemas."""
 
-import asyncio
-import sys
-from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import kubernetes_validate
 import pytest
 
 from gatefleet.settings import AdminSettings, BackupSettings, DpmSettings, NodeSettings
-from tests.deploy.kubernetes_api import kubernetes
+from tests.deploy.helm import containers, installed
 
-CHARTS: Final = Path(__file__).parents[2] / "deploy" / "helm"
 PLANE: Final = {"postgresql": {"dsn": "postgresql://x"}, "encryption_key": {"existingSecret": "key"}}
 GATEWAY: Final = {"dp_manager": {"address": "https://dpm:7943", "existingSecret": "join"}}
 ZONES: Final = {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway"}
@@ -43,31 +38,6 @@ SETTINGS: Final = {
     for kind in (AdminSettings, BackupSettings, DpmSettings, NodeSettings)
     for name in kind.model_fields
 }
-
-
-def installed(chart: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What `helm install prod` makes of a chart; raises what Helm says."""
-    with kubernetes() as cluster:
-        helm = _helm()
-        configuration = helm.Configuration(namespace="gateways", kubeconfig=cluster.kubeconfig)
-        asyncio.run(helm.Install(configuration).run("prod", str(CHARTS / chart), values=values, wait=False))
-        return cluster.objects
-
-
-def _helm() -> Any:
-    """Helm's own code as a library, installed beside the other tools."""
-    beside = str(Path(sys.prefix) / "helm")
-    sys.path.append(beside)
-    try:
-        import helm_sdkpy  # noqa: PLC0415
-    finally:
-        sys.path.remove(beside)
-    return helm_sdkpy
-
-
-def containers(objects: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    specs = [each["spec"]["template"]["spec"] for each in objects if each["kind"] in {"Deployment", "DaemonSet"}]
-    return [container for spec in specs for container in [*spec.get("initContainers", []), *spec["containers"]]]
 
 
 @pytest.mark.parametrize(

@@ -179,32 +179,40 @@ async def _instances(request: Request) -> Response:
     async with control(request).store.reading() as connection:
         await _existing(connection, request.path_params["gateway_group_id"])
         found = await fleet.list_instances(connection, request.path_params["gateway_group_id"])
-    return _instance_list(request, found)
+        tags = await _image_tags(connection)
+    return _instance_list(request, found, tags)
 
 
 async def _all_instances(request: Request) -> Response:
     async with control(request).store.reading() as connection:
         found = await fleet.list_instances(connection)
         labels: Mapping[str, Labels] = await group_labels(connection) if limited(request) else {}
+        tags = await _image_tags(connection)
     readable = permitted(request, found, lambda node: [_group_subject(node.group_id, labels)])
-    return _instance_list(request, readable)
+    return _instance_list(request, readable, tags)
+
+
+async def _image_tags(connection: AsyncConnection) -> dict[str, str]:
+    """The version each group's instances should have, for groups that say so."""
+    found = await connection.execute(select(G.id, G.image_tag).where(G.image_tag.is_not(None)))
+    return {row.id: row.image_tag for row in found}
 
 
 def _group_subject(group_id: str, labels: Mapping[str, Labels]) -> Subject:
     return Subject(group_id, labels={"gateway_group_label": labels.get(group_id, {})})
 
 
-def _instance_list(request: Request, found: Sequence[fleet.Instance]) -> Response:
+def _instance_list(request: Request, found: Sequence[fleet.Instance], tags: Mapping[str, str]) -> Response:
     query, status = read_query(request), request.query_params.get("status")
     items = [i for i in found if status in {None, "", i.status} and _labelled(i.labels, query.labels)]
-    return listing([_instance(i) for i in page_of(items, query)], len(items))
+    return listing([_instance(i, tags.get(i.group_id)) for i in page_of(items, query)], len(items))
 
 
 def _labelled(labels: Mapping[str, str], wanted: Mapping[str, str | None]) -> bool:
     return all(labels.get(key) == value if value is not None else key in labels for key, value in wanted.items())
 
 
-def _instance(node: fleet.Instance) -> dict[str, Any]:
+def _instance(node: fleet.Instance, image_tag: str | None) -> dict[str, Any]:
     expiry, deletion = node.certificate_expires_at, node.to_be_deleted_at
     return {
         "id": node.id,
@@ -212,6 +220,7 @@ def _instance(node: fleet.Instance) -> dict[str, Any]:
         "hostname": node.hostname,
         "ip": node.ip,
         "version": node.version,
+        "expected_version": image_tag or node.version,
         "ports": node.ports,
         "cores": node.cores,
         "labels": node.labels,
