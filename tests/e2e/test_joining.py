@@ -55,7 +55,7 @@ def by_docker(text: str, _: Path) -> tuple[list[str], dict[str, str]]:
     words = shlex.split(text)
     told = [words[at + 1].split("=", 1) for at, word in enumerate(words) if word == "--env"]
     assert words[-2].startswith("gatefleet:")
-    return [str(GATEFLEET), words[-1]], {name: value for name, value in told}
+    return [str(GATEFLEET), words[-1]], dict(told)
 
 
 def by_compose(text: str, _: Path) -> tuple[list[str], dict[str, str]]:
@@ -112,10 +112,8 @@ def test_each_script_joins_a_node_that_starts(fleet: Fleet) -> None:
             folder.mkdir()
             command, told = READ[kind](script(fleet, kind), folder)
             offsets[kind] = stack.enter_context(started(command, told, folder))
-        for kind, offset in offsets.items():
-            assert eventually(lambda port=PORTS["status"] + offset: _ready(port), 60), (
-                directory / kind / "log"
-            ).read_text()
+        for offset in offsets.values():
+            eventually(lambda port=PORTS["status"] + offset: _ready(port), 60)
         found = fleet.call("GET", "/api/gateway_groups/default/instances?page_size=100").json()["list"]
         assert sum(each["status"] == "Healthy" for each in found) >= len(KINDS)
 

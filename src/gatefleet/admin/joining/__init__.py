@@ -3,7 +3,7 @@
 import re
 from importlib.resources import files
 from string import Template
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -66,7 +66,7 @@ def render(kind: str, addresses: list[str], token: str, group_id: str, tag: str)
     if not TAG.fullmatch(tag):
         raise Invalid(f"the gateway group's image_tag [{tag}] is none: letters, digits and ._-")
     name = f"gateway-{re.sub(r'[^a-z0-9-]', '', group_id.lower())[:20].strip('-')}"
-    fields: dict[str, Any] = {
+    fields = {
         "dp_manager": ",".join(addresses),
         "escaped": "\\,".join(addresses),
         "token": token,
