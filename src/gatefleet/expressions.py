@@ -2,10 +2,11 @@
 
 Lua has no regular expressions: Envoy's RE2 looks for them in request headers beforehand. What is no header is put into
 one for that, which the condition's own script takes away again. Answers are looked at by the machine's PCRE2. What
-cannot be asked is refused by name.
+cannot be asked is refused by name. Conditions on bodies hold up the request until its body is there.
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_network
@@ -17,16 +18,17 @@ from gatefleet.filters import MATCHED, groups, lua, remember_matches
 from gatefleet.plugin import Effect, Scope
 from gatefleet.templates import lua_parts, variable
 
-LIBRARIES: Final = ("native", "expressions")
+LIBRARIES: Final = ("native", "json", "forms", "multipart", "bodies", "expressions")
 LOGIC: Final = ("AND", "OR", "!AND", "!OR")
-OPERATORS: Final = ("==", "~=", "!=", ">", ">=", "<", "<=", "~~", "~*", "in", "ipmatch")
+OPERATORS: Final = ("==", "~=", "!=", ">", ">=", "<", "<=", "~~", "~*", "in", "has", "ipmatch")
+BODY: Final = re.compile(r"post_arg_.+|post_arg(\.[\w-]+(\[\d+\])*)+|graphql_(name|operation|root_fields)", re.ASCII)
 HEADERS: Final = {"uri": "x-gf-path", "request_uri": ":path", "request_method": ":method", "http_host": ":authority"}
 STAGE: Final = """
 function on.request(handle, conf)
   for name, parts in pairs(conf.staged) do
     local value = variable(handle, parts)
-    if value then
-      handle:headers():replace(name, printable(value))
+    if value ~= nil and type(value) ~= "table" then
+      handle:headers():replace(name, printable(tostring(value)))
     end
   end
 end
@@ -76,7 +78,7 @@ class _Reader:
         tree["found_at"] = f"gf.{self.plugin}.{digest}"
         staged = {f"x-gf-e-{digest}-{n}": name for n, (name, _) in enumerate(self.regexes) if not _header_of(name)}
         tree["staged"] = sorted(staged)
-        effects: list[Effect] = list(lua(self.plugin, STAGE, {"staged": staged})) if staged else []
+        effects: list[Effect] = list(lua(self.plugin, STAGE, {"staged": staged}, LIBRARIES)) if staged else []
         for number, (name, regex) in enumerate(self.regexes):
             header = _header_of(name) or f"x-gf-e-{digest}-{number}"
             effects.append(remember_matches(tree["found_at"], header, {f"r{number}": (regex, MATCHED)}))
@@ -105,8 +107,8 @@ class _Reader:
         return node | ({"no": True} if negated else {})
 
     def _variable(self, name: str) -> dict[str, Any]:
-        if name.startswith(("post_arg", "graphql_", "request_body")):
-            raise Invalid(f"[{self.at}] uses the variable [{name}]: conditions on bodies cannot be carried yet")
+        if BODY.fullmatch(name) and not self.response:
+            return {"var": ["$" + name]}
         return {"var": lua_parts(variable(name, self.at, self.scope, response=self.response))}
 
     def _regex(self, name: str, operator: str, value: Any) -> dict[str, Any]:

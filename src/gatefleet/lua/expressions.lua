@@ -40,6 +40,14 @@ local operators = {
     end
     return false
   end,
+  has = function(value, node)
+    for _, one in ipairs(type(value) == "table" and value or {}) do
+      if is_value(one, node.value) then
+        return true
+      end
+    end
+    return false
+  end,
   ipmatch = function(value, node)
     for _, network in ipairs(value and node.list or {}) do
       if module().gatefleet_in_network(value, #value, network, #network) == 1 then
