@@ -15,9 +15,9 @@ routes = st.dictionaries(
     ids, st.fixed_dictionaries({"name": ids, "paths": st.lists(st.just("/"), min_size=1, max_size=2)})
 )
 services: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
-    {"name": ids}, optional={"plugins": st.just(PLUGINS), "hosts": st.lists(ids)}
+    {"name": ids}, optional={"plugins": st.just(PLUGINS), "hosts": st.lists(ids, max_size=4)}
 )
-runtimes = st.fixed_dictionaries({}, optional={"hosts": st.lists(ids), "path_prefix": st.just("/p")})
+runtimes = st.fixed_dictionaries({}, optional={"hosts": st.lists(ids, max_size=4), "path_prefix": st.just("/p")})
 
 
 def group(service: dict[str, Any], routes: dict[str, Any]) -> tuple[Document, ...]:
