@@ -101,8 +101,8 @@ class Node:
     async def renew(self, csr: str, instance: str = "") -> Enrolled:
         return msgspec.msgpack.decode(await self.call(fleet.RENEW, Renew(csr, instance)), type=Enrolled)
 
-    async def beat(self, machine: Machine = MACHINE, instance: str = "", **headers: str) -> Heard:
-        beat = Heartbeat(machine, instance, envoy="LIVE", problems={"x\0y": "z" * 9999})
+    async def beat(self, machine: Machine = MACHINE, instance: str = "", trust: str = "", **headers: str) -> Heard:
+        beat = Heartbeat(machine, instance, envoy="LIVE", problems={"x\0y": "z" * 9999}, trust=trust)
         return msgspec.msgpack.decode(await self.call(fleet.HEARTBEAT, beat, **headers), type=Heard)
 
     @asynccontextmanager

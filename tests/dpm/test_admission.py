@@ -3,7 +3,8 @@
 import asyncio
 import socket
 import ssl
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc
@@ -20,11 +21,14 @@ from gatefleet.fleet import Machine
 from gatefleet.pki import Identity, Pair
 from gatefleet.resources import Document
 from gatefleet.snapshot import CONSUMER
-from gatefleet.store import Store
+from gatefleet.store import Store, admittance, fleet_keys
 from gatefleet.store import fleet as fleets
 from gatefleet.store.authority import authorities
+from tests.authorities import authority, rsa_key
 from tests.conftest import MASTER_KEY
 from tests.dpm.dp_manager import MACHINE, DpManager, dp_manager, node
+from tests.node.conftest import holds
+from tests.xds.xds_client import until
 
 pytestmark = pytest.mark.anyio
 
@@ -131,7 +135,7 @@ async def test_a_revoked_certificate_ends_its_streams_and_is_refused_at_the_hand
     async with node(manager, pair) as member, member.following() as stream, node(manager, other) as innocent:
         await stream.revision(0)
         async with manager.store.transaction() as connection:
-            await fleets.revoke(connection, pki.serial(pair.certificate))
+            await admittance.revoke(connection, "default", pki.serial(pair.certificate))
         assert await stream.problem() == "PERMISSION_DENIED: the client certificate is revoked"
         assert await innocent.beat()
     async with node(manager, pair) as again:
@@ -255,3 +259,81 @@ async def test_what_is_kept_in_the_database_lets_nobody_in(manager: DpManager) -
         assert secret not in kept
     assert token.hashed in kept
     assert MACHINE.hostname not in kept
+
+
+async def test_the_operators_authority_issues_and_nodes_of_the_one_before_stay(
+    store: Store, dsn: str, tmp_path: Path
+) -> None:
+    async with dp_manager(store, dsn, MASTER_KEY, tmp_path) as manager:
+        old, ours = await manager.bundle(), manager.ca
+    root = authority(rsa_key(), "Root")
+    files = {"ca_cert": tmp_path / "ca.crt", "ca_key": tmp_path / "ca.key"}
+    given = authority(rsa_key(), "Operator CA", above=root)
+    files["ca_cert"].write_text(given.certificate)
+    files["ca_key"].write_text(given.key)
+    async with dp_manager(store, dsn, MASTER_KEY, tmp_path, **files) as manager:
+        async with node(manager, old) as member:
+            assert await member.beat()
+            key = pki.new_key()
+            renewed = await member.renew(pki.create_csr(key, "x"), "one")
+        assert pki.fingerprints(renewed.ca_certificate) == {pki.fingerprint(c) for c in (ours, given.certificate)}
+        new = Pair(renewed.certificate, key)
+        async with node(manager, new, renewed.ca_certificate) as member:
+            assert await member.beat()
+            async with manager.store.transaction() as connection:
+                await admittance.shut_out(connection, "default", "one")
+                await connection.execute(
+                    text("update certificate_authority set created_at = created_at - interval '40 d'")
+                )
+
+        async def switched() -> bool:
+            with suppress(httpx.TransportError):  # the front starts again
+                return pki.fingerprint(await fetch_ca(manager)) == pki.fingerprint(given.certificate)
+            return False
+
+        assert await holds(switched, 10)
+        assert pki.fingerprints(await fetch_ca(manager)) == pki.fingerprints(renewed.ca_certificate)
+        async with node(manager, new, renewed.ca_certificate) as member:
+            with pytest.raises(grpc.aio.AioRpcError) as error:
+                await member.beat()
+            assert error.value.code() == grpc.StatusCode.UNAVAILABLE
+        async with node(manager, old, given.certificate) as member:  # which now shows a certificate of the given one
+            assert await member.beat()
+        stranger = pki.issue_client(root, Identity("default", "x"), datetime.now(UTC))
+        async with node(manager, stranger, renewed.ca_certificate) as foreign:
+            with pytest.raises(grpc.aio.AioRpcError):
+                await foreign.beat()
+    files["ca_cert"].write_text(pki.issue_server(given, ("x",), datetime.now(UTC)).certificate)
+    with pytest.raises(GatefleetError, match="the private key does not belong to the certificate"):
+        async with dp_manager(store, dsn, MASTER_KEY, tmp_path, **files):
+            pass
+
+
+async def test_nodes_are_told_of_keys_and_revocations_and_copies_are_sealed_anew(manager: DpManager) -> None:
+    pair, other, instance = await manager.bundle(), await manager.bundle(), fleet.INSTANCE_HEADER
+    async with node(manager, pair) as member, member.following(**{instance: "one"}) as stream:
+        seal = await stream.revision(0)
+        told = (await member.beat(instance="one")).trust
+        assert told
+        assert (set(told.verification_keys), told.newest, told.revoked) == ({seal.key_id}, seal.key_id, ())
+        assert (await member.beat(instance="one", trust=told.version)).trust is None
+        async with manager.store.transaction() as connection:
+            cipher = manager.store.cipher
+            fresh = await fleet_keys.rotate(connection, cipher, "default", timedelta(seconds=3), timedelta(days=1))
+            await admittance.revoke(connection, "default", pki.serial(other.certificate))
+
+        async def announced() -> bool:
+            heard = (await member.beat(instance="one", trust=told.version)).trust
+            revoked = (pki.certificate_hash(other.certificate),)
+            return heard is not None and (set(heard.verification_keys), heard.newest, heard.revoked) == (
+                {seal.key_id, fresh}, seal.key_id, revoked,
+            )  # fmt: skip
+
+        assert await holds(announced)
+        assert stream.seal == seal
+        await until(lambda: stream.seal and stream.seal.key_id == fresh)
+        assert stream.seal
+        async with manager.store.transaction() as connection:
+            keys = await fleet_keys.snapshot_keys(connection, manager.store.cipher, "default")
+        sealed.verify(stream.seal, stream.follower.snapshot, {key.key_id: key.verification for key in keys})
+        assert stream.seal.revision == seal.revision

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings
 from rich.console import Console
 
 from gatefleet import VERSION
-from gatefleet.cli import audit, configuration, releases, rescue
+from gatefleet.cli import audit, configuration, nodes, releases, rescue
 from gatefleet.errors import GatefleetError
 from gatefleet.settings import (
     AdminSettings,
@@ -168,4 +168,5 @@ _command("migrate", MigrateSettings, _migrate)
 audit.add(app)
 rescue.add(app)
 configuration.add(app)
+nodes.add(app)
 releases.add(app)

@@ -91,6 +91,7 @@ class Front:
         context: dict[str, Any] = {"trusted_ca": {"inline_string": ca_certificate}}
         if revocation_list:
             context["crl"] = {"inline_string": revocation_list}
+            context["only_verify_leaf_cert_crl"] = True  # an operator's authority may stand below others, without lists
         self._write(Secret(name=CLIENTS, validation_context=context))
 
     def _write(self, secret: Secret) -> None:

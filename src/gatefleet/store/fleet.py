@@ -137,18 +137,6 @@ async def issue_client_bundle(
     }
 
 
-async def revoke(connection: AsyncConnection, serial: str) -> None:
-    """Put a certificate on the revocation list. NotFound if we never issued it."""
-    found = await connection.execute(
-        update(client_certificate)
-        .where(client_certificate.c.serial == serial)
-        .values(revoked_at=func.coalesce(client_certificate.c.revoked_at, func.now()))
-        .returning(client_certificate.c.serial)
-    )
-    if found.one_or_none() is None:
-        raise NotFound(f"client certificate [{serial}] not found")
-
-
 async def revoke_group(connection: AsyncConnection, group_id: str) -> None:
     """Revoke all certificates of a group: what deleting it needs."""
     mine = client_certificate.c.group_id == group_id
