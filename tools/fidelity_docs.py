@@ -48,7 +48,7 @@ VARS: Final[Mapping[str, str]] = {
     "`arg_*` `cookie_*` `http_*`": "the first argument of a name; several headers of a name are joined by a comma",
     "`uri` `args` `host` `scheme` `request_method` `request_uri`": "the last **differs**: paths are normalized",
     "`remote_addr` `remote_port` `server_addr` `server_port` `content_type` `content_length`": "as nginx's",
-    "`post_arg*` `graphql_*`": "**refused** in routes: a body is not read before one is chosen; plugins themselves may ask",
+    "`post_arg*` `graphql_*`": "**refused** in routes: no body is read before one is chosen; plugins may ask",
     "`consumer_name` and what else a route brings": "**refused** in `vars`; `consumer_name` works in `_meta.filter`",
 }
 UPSTREAMS: Final[Mapping[str, str]] = {

@@ -1,14 +1,16 @@
 """Sends a copy of requests, with their bodies, somewhere else; nobody waits for it, and its answer is thrown away.
 
-The copy goes to the mirror under the mirror's own name in the Host header. On routes and services only.
+The copy goes to the mirror under the mirror's own name in the Host header. Without `path` Envoy copies what the
+upstream is sent, bodies of any length with it, on routes and services only; with `path` our Lua copies the request as
+it came, and bodies of more than a megabyte are answered with 413.
 """
 
 from collections.abc import Iterator
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from gatefleet.filters import place_of
+from gatefleet.filters import lua, lua_source, place_of
 from gatefleet.plugin import Conf, Effect, Phase, Plugin, RoutePatch, Scope
 from gatefleet.protos.envoy.config.core import v3 as core
 from gatefleet.protos.envoy.config.route import v3 as route
@@ -16,6 +18,7 @@ from gatefleet.protos.envoy.type import v3 as envoy_type
 from gatefleet.protos.google import protobuf as wkt
 
 MILLION = 1_000_000
+SOURCE = lua_source(__name__)
 
 
 class ProxyMirror(Conf):
@@ -27,26 +30,26 @@ class ProxyMirror(Conf):
         description="The mirror, as `http://host:port`. Certificates of `https` are checked.",
     )
     path: str | None = Field(
-        default=None, pattern=r"^/", description="Not supported: copies keep their path; any value is refused."
+        default=None,
+        pattern=r"^/[^?&\x00-\x20\x7f-\U0010ffff]*$",
+        max_length=4096,
+        description="The path of copies; without it they keep the request's. Arguments stay.",
     )
     path_concat_mode: Literal["replace", "prefix"] = Field(
-        default="replace", description="How `path` and the request's own would be joined; without `path` no matter."
+        default="replace", description="`path` instead of the request's own, or before it."
     )
     sample_ratio: float = Field(
         default=1, ge=0.00001, le=1, description="The share of the requests that are copied, from 0.00001 to 1."
     )
 
-    @field_validator("path")
-    @classmethod
-    def keeps_its_path(cls, value: str | None) -> str | None:
-        if value is not None:
-            raise ValueError("cannot be carried: copies keep the path of the request")
-        return value
-
 
 def translate(conf: ProxyMirror, _: Scope) -> Iterator[Effect]:
     place = place_of(conf.host, "host", verify=True)
     share = envoy_type.FractionalPercent(numerator=round(conf.sample_ratio * MILLION), denominator="MILLION")
+    if conf.path is not None:
+        context = {**place, "path": conf.path, "before": conf.path_concat_mode == "prefix", "share": conf.sample_ratio}
+        yield from lua("proxy-mirror", SOURCE, context, ("forms",))
+        return
     policy = route.RouteAction.RequestMirrorPolicy(
         cluster=place["cluster"],
         runtime_fraction=core.RuntimeFractionalPercent(default_value=share),
