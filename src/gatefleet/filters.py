@@ -44,6 +44,8 @@ SHARED_VM: Final = "gatefleet"
 ASK_HTTP: Final = "gf-ask-http"
 """The cluster that reaches whoever a request's authority names."""
 ASK_HTTPS: Final = "gf-ask-https"
+ASK_HTTPS_UNCHECKED: Final = "gf-ask-https-unchecked"
+"""The same, whatever certificate they show."""
 MATCHED: Final = "\x01"
 """What `find_any` leaves where a pattern matched: no header can hold it, so nobody can send it."""
 KEEP_PATH: Final = "%PATH(NQ:PATH)%"
@@ -341,10 +343,8 @@ def place_of(uri: str, field: str, *, verify: bool) -> dict[str, Any]:
     if not whole or not re.fullmatch(r"[!-~]+", uri):
         raise wrong
     secure = parts.scheme == "https"
-    if secure and not verify:
-        raise Invalid("[ssl_verify] false cannot be carried: certificates are always checked")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    cluster = ASK_HTTPS if secure else ASK_HTTP
+    cluster = ASK_HTTP if not secure else ASK_HTTPS if verify else ASK_HTTPS_UNCHECKED
     return {"cluster": cluster, "secure": secure, "authority": parts.netloc, "path": path}
 
 

@@ -8,12 +8,14 @@ import contextlib
 import json
 import re
 import socketserver
+import ssl
 import struct
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from socket import AF_INET, SO_LINGER, SOL_SOCKET, create_server, socket
 from tempfile import TemporaryDirectory
@@ -22,10 +24,12 @@ from urllib.parse import unquote
 
 import grpc
 
+from gatefleet import pki
 from tests import directory
 from tests.redis_servers import redis_server
 
 NAMES: Final = ("echo", "other", "third")
+SECURE: Final = "secure"
 WORD: Final = re.compile(r"~(status|delay|header|body|chunks|close|reset|silent|slowly)(?::([^~?&]*))?")
 DETAILS: Final = b"\x08\x0e\x12\x0eOut of service\x1a&\n\x1dtype.googleapis.com/demo.Note\x12\x05\n\x03why"
 """A google.rpc.Status of code 14 with one detail."""
@@ -168,16 +172,23 @@ def _body(stream: IO[bytes], head: Seen) -> bytes:
 
 @contextlib.contextmanager
 def running() -> Iterator[Upstreams]:
-    """Three upstreams that answer, the port `closed` where nobody listens, and `full` where nobody gets through.
+    """Three upstreams that answer, one over TLS whose certificate nobody knows, and two ports.
+
+    `closed` is one where nobody listens, `full` one where nobody gets through.
 
     And who else is asked: a directory, and a Redis server whose password is "secret".
     """
     with contextlib.ExitStack() as stack:
         seen: list[Seen] = []
         ports: dict[str, int] = {}
-        for name in NAMES:
+        home = Path(stack.enter_context(TemporaryDirectory()))
+        for name in (*NAMES, SECURE):
             server = stack.enter_context(_Server(("127.0.0.1", 0), _Handler))
             server.name, server.seen = name, seen
+            if name == SECURE:
+                server.socket = _own_certificate(home).wrap_socket(
+                    server.socket, server_side=True, do_handshake_on_connect=False
+                )
             ports[name] = server.server_address[1]
             threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
             stack.callback(server.shutdown)
@@ -186,11 +197,19 @@ def running() -> Iterator[Upstreams]:
         ports["closed"] = closed.getsockname()[1]
         ports["grpc"] = stack.enter_context(_grpc(seen))
         ports["full"] = stack.enter_context(_full())
-        home = Path(stack.enter_context(TemporaryDirectory()))
         ports["redis"] = stack.enter_context(redis_server(home, "--requirepass", "secret")).port
         found = stack.enter_context(directory.running())
         ports["ldap"], ports["ldaps"] = found.port, found.tls_port
         yield Upstreams(ports, seen)
+
+
+def _own_certificate(home: Path) -> ssl.SSLContext:
+    """TLS with a certificate of an authority that is made here."""
+    pair = pki.issue_server(pki.create_ca(datetime.now(UTC)), ["localhost"], datetime.now(UTC))
+    (home / "pair.pem").write_text(f"{pair.certificate}\n{pair.key}")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(home / "pair.pem")
+    return context
 
 
 class _Calls(grpc.GenericRpcHandler):

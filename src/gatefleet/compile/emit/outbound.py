@@ -1,4 +1,4 @@
-"""The two clusters through which plugins ask others: whoever the request's authority names, plainly or by TLS.
+"""The clusters through which plugins ask others: whoever the request's authority names, plainly or by TLS.
 
 They are constant; what is asked stands in the plugins' configurations.
 """
@@ -9,7 +9,7 @@ from typing import Final
 from gatefleet.compile.emit.upstream_tls import CA_BUNDLE
 from gatefleet.compile.emit.upstreams import HTTP_OPTIONS, seconds
 from gatefleet.compile.wire import dump
-from gatefleet.filters import ASK_HTTP, ASK_HTTPS
+from gatefleet.filters import ASK_HTTP, ASK_HTTPS, ASK_HTTPS_UNCHECKED
 from gatefleet.protos import pack
 from gatefleet.protos.envoy.config.cluster import v3 as cluster
 from gatefleet.protos.envoy.config.core import v3 as core
@@ -22,18 +22,19 @@ CONNECT_TIMEOUT: Final = 5.0
 
 def compile_outbound() -> Iterator[tuple[str, bytes]]:
     """(name, serialized Cluster) of each."""
-    yield ASK_HTTP, dump(_cluster(ASK_HTTP, secure=False))
-    yield ASK_HTTPS, dump(_cluster(ASK_HTTPS, secure=True))
+    checked = tls.CommonTlsContext(validation_context={"trusted_ca": {"filename": CA_BUNDLE}})
+    yield ASK_HTTP, dump(_cluster(ASK_HTTP, None))
+    yield ASK_HTTPS, dump(_cluster(ASK_HTTPS, checked))
+    yield ASK_HTTPS_UNCHECKED, dump(_cluster(ASK_HTTPS_UNCHECKED, tls.CommonTlsContext(), checked=False))
 
 
-def _cluster(name: str, *, secure: bool) -> cluster.Cluster:
-    config = dynamic.ClusterConfig(dns_cache_config={"name": name, "dns_lookup_family": "V4_PREFERRED"})
-    context = tls.UpstreamTlsContext(
-        common_tls_context=tls.CommonTlsContext(validation_context={"trusted_ca": {"filename": CA_BUNDLE}})
+def _cluster(name: str, secure: tls.CommonTlsContext | None, *, checked: bool = True) -> cluster.Cluster:
+    config = dynamic.ClusterConfig(
+        dns_cache_config={"name": name, "dns_lookup_family": "V4_PREFERRED"}, allow_insecure_cluster_options=not checked
     )
     options = http.HttpProtocolOptions(
         explicit_http_config={"http_protocol_options": {}},
-        upstream_http_protocol_options=core.UpstreamHttpProtocolOptions(auto_sni=True, auto_san_validation=True),
+        upstream_http_protocol_options=core.UpstreamHttpProtocolOptions(auto_sni=True, auto_san_validation=checked),
     )
     return cluster.Cluster(
         name=name,
@@ -41,5 +42,9 @@ def _cluster(name: str, *, secure: bool) -> cluster.Cluster:
         cluster_type={"name": "dynamic", "typed_config": pack(config)},
         connect_timeout=seconds(CONNECT_TIMEOUT),
         typed_extension_protocol_options={HTTP_OPTIONS: pack(options)},
-        transport_socket=core.TransportSocket(name="tls", typed_config=pack(context)) if secure else None,
+        transport_socket=core.TransportSocket(
+            name="tls", typed_config=pack(tls.UpstreamTlsContext(common_tls_context=secure))
+        )
+        if secure
+        else None,
     )

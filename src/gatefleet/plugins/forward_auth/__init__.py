@@ -23,9 +23,7 @@ class ForwardAuth(Conf):
     uri: str = Field(pattern=r"^https?://[^\s/?#]+", max_length=4096, description="The address of the service.")
     allow_degradation: bool = Field(default=False, description="Let requests pass while it cannot be reached.")
     status_on_error: int = Field(default=403, ge=200, le=599, description="The answer while it cannot be reached.")
-    ssl_verify: bool = Field(
-        default=True, description="Check its certificate. `false` is refused: certificates are always checked."
-    )
+    ssl_verify: bool = Field(default=True, description="Check its certificate.")
     request_method: Literal["GET", "POST"] = Field(
         default="GET", description="How it is asked; with POST the request's body goes along."
     )

@@ -23,9 +23,7 @@ class Opa(Conf):
     policy: str = Field(
         min_length=1, pattern=r"^[^\s?#]*$", max_length=1024, description="Path of the policy: `a/b` is package a.b."
     )
-    ssl_verify: bool = Field(
-        default=True, description="Check its certificate. `false` is refused: certificates are always checked."
-    )
+    ssl_verify: bool = Field(default=True, description="Check its certificate.")
     timeout: int = Field(default=3000, ge=1, le=60000, description="Milliseconds to wait for it.")
     keepalive: bool = Field(default=True, description="Accepted: connections are always kept for the next request.")
     keepalive_timeout: int = Field(default=60000, ge=1000, description="Accepted, without effect.")
