@@ -60,7 +60,7 @@ class GrpcTranscode(Conf):
 
 def translate(conf: GrpcTranscode, scope: Scope) -> Iterator[Effect]:
     if not scope.owner.startswith(("route:", "service:", "check")) or scope.conditional:
-        raise Invalid("grpc-transcode works on routes and services only, and for every request")
+        raise Invalid("[grpc-transcode] works on routes and services only, and for every request")
     context: dict[str, Any] = {
         "path": f"/{conf.service}/{conf.method}",
         "deadline": f"{conf.deadline:.0f}m" if conf.deadline else "",

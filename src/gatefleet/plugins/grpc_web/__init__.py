@@ -30,7 +30,7 @@ class GrpcWeb(Conf):
 
 def translate(conf: GrpcWeb, scope: Scope) -> Iterator[Effect]:
     if not scope.owner.startswith(("route:", "service:", "check")) or scope.conditional:
-        raise Invalid("grpc-web works on routes and services only, and for every request")
+        raise Invalid("[grpc-web] works on routes and services only, and for every request")
     prefixes = [path[:-1] for path in scope.paths if path.endswith("*")]
     yield RoutePatch(route.Route(route=route.RouteAction(path_rewrite=KEEP_PATH)))
     yield from lua("grpc-web", SOURCE, {"prefixes": prefixes, "allowed": conf.cors_allow_headers})
