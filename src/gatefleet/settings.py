@@ -50,13 +50,28 @@ Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed), AfterVa
 """Addresses and networks, as in `10.0.0.0/8,::1`."""
 
 
-class AdminSettings(BaseSettings):
+class KeySettings(BaseSettings):
+    """Where the master key comes from, which protects secrets at rest."""
+
+    model_config: ClassVar[SettingsConfigDict] = config("keys")
+
+    encryption_key_file: Path | None = Field(
+        None,
+        description="File with the key that protects secrets at rest: 32 bytes, base64, or as Vault or KMS sealed it",
+    )
+    encryption_key: SecretStr | None = Field(None, description="The key itself, instead of its file")
+    encryption_key_vault: str | None = Field(
+        None, description="Where Vault decrypts the key, for example https://vault:8200/v1/transit/decrypt/gatefleet"
+    )
+    encryption_key_vault_token_file: Path | None = Field(None, description="File with a token for that")
+
+
+class AdminSettings(KeySettings, BaseSettings):
     """`gatefleet admin`: the Admin API and the Dashboard."""
 
     model_config: ClassVar[SettingsConfigDict] = config("admin")
 
     dsn: SecretStr = Field(description="PostgreSQL, for example postgresql://user:password@host:5432/gatefleet")
-    encryption_key_file: Path = Field(description="File with the key that protects secrets at rest (32 bytes, base64)")
     bind: str = Field("127.0.0.1", description="Address to listen on")
     http_port: int = Field(7080, ge=0, le=65535, description="Port of the Admin API without TLS; 0 picks a free one")
     https_port: int = Field(7443, ge=0, le=65535, description="Port of the Admin API with TLS; 0 picks a free one")
@@ -92,13 +107,12 @@ class MigrateSettings(BaseSettings):
     dsn: SecretStr = Field(description="PostgreSQL, for example postgresql://user:password@host:5432/gatefleet")
 
 
-class DpmSettings(BaseSettings):
+class DpmSettings(KeySettings, BaseSettings):
     """`gatefleet dpm`: compiles the gateway groups and feeds their nodes."""
 
     model_config: ClassVar[SettingsConfigDict] = config("dpm")
 
     dsn: SecretStr = Field(description="PostgreSQL, for example postgresql://user:password@host:5432/gatefleet")
-    encryption_key_file: Path = Field(description="File with the key that protects secrets at rest (32 bytes, base64)")
     bind: str = Field("0.0.0.0", description="Address to listen on")  # noqa: S104  (nodes come from other machines)
     http_port: int = Field(7900, ge=1, le=65535, description="Port of /healthz, /readyz and /metrics, without TLS")
     tls_port: int = Field(7943, ge=1, le=65535, description="Port that nodes connect to, with TLS")
@@ -158,13 +172,12 @@ class FallbackSettings(BaseSettings):
         return self
 
 
-class BackupSettings(FallbackSettings):
+class BackupSettings(KeySettings, FallbackSettings):
     """`gatefleet backup`: keeps copies of every gateway group in a bucket, for nodes and for you."""
 
     model_config: ClassVar[SettingsConfigDict] = config("backup")
 
     dsn: SecretStr = Field(description="PostgreSQL, for example postgresql://user:password@host:5432/gatefleet")
-    encryption_key_file: Path = Field(description="File with the key that protects secrets at rest (32 bytes, base64)")
     keep: int = Field(20, ge=1, description="Copies of each kind that are kept per gateway group, the newest")
     bind: str = Field("0.0.0.0", description="Address of status and metrics")  # noqa: S104  (asked from elsewhere)
     status_port: int = Field(7951, ge=1, le=65535, description="Port of /healthz and /metrics")

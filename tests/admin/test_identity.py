@@ -2,14 +2,14 @@
 
 import asyncio
 import base64
-import subprocess
-import sys
 
 import httpx
 import pytest
 from admin_api import Api, serving
 from sqlalchemy import text
+from typer.testing import CliRunner
 
+from gatefleet.cli import app
 from gatefleet.settings import AdminSettings
 
 pytestmark = pytest.mark.anyio
@@ -238,8 +238,7 @@ async def test_who_has_lost_all_access_gets_it_back_beside_the_database(
     for _ in range(6):
         await api.raw.post("/api/login", json={"username": "admin", "password": "wrong"})
     dsn = admin_settings.dsn.get_secret_value()
-    command = [sys.executable, "-m", "gatefleet", "rescue", "--dsn", dsn, "--username", "admin"]
-    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
+    done = await asyncio.to_thread(CliRunner().invoke, app, ["rescue", "--dsn", dsn, "--username", "admin"])
     password = done.stdout.splitlines()[-1]
     for headers in (cookie, api.headers, basic("admin", "admin")):
         assert (await api.raw.get("/api/me", headers=headers)).status_code == 401

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
 import structlog
 import uvicorn
@@ -27,7 +27,7 @@ from gatefleet.admin.web import Control
 from gatefleet.errors import GatefleetError, Unreachable
 from gatefleet.files import write_private
 from gatefleet.settings import AdminSettings
-from gatefleet.store import Store, check, read_master_key
+from gatefleet.store import Store, check, master_key
 from gatefleet.store.database import connect
 
 log = structlog.get_logger("gatefleet.admin")
@@ -104,19 +104,21 @@ async def serving(settings: AdminSettings) -> AsyncGenerator[Ports]:
 def guarded(api: ASGIApp, settings: AdminSettings, metrics: Metrics) -> ASGIApp:
     """The API behind what knows where requests really come from, writes them down, and lets only some of them in."""
     app = Logged(Gate(api, settings, time.monotonic), metrics)
-    return ProxyHeadersMiddleware(app, list(settings.trusted_proxies)) if settings.trusted_proxies else app
+    if not settings.trusted_proxies:
+        return app
+    return cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", app), list(settings.trusted_proxies)))
 
 
 async def open_store(settings: AdminSettings) -> Store:
     """The store of a database at this version; waits half a minute for PostgreSQL to answer."""
-    master_key = read_master_key(settings.encryption_key_file)
+    key = master_key(settings)
     dsn = settings.dsn.get_secret_value()
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         engine = connect(dsn, pool_size=1)
         try:
             await check(engine)
-            return await Store.open(dsn, master_key, pool_size=settings.pool_size)
+            return await Store.open(dsn, key, pool_size=settings.pool_size)
         except Unreachable:
             if time.monotonic() > deadline:
                 raise

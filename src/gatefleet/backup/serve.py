@@ -16,7 +16,7 @@ from gatefleet.buckets import config_bucket, resource_bucket
 from gatefleet.errors import Invalid, Unreachable
 from gatefleet.settings import BackupSettings
 from gatefleet.status_port import status_port
-from gatefleet.store import Store, read_master_key
+from gatefleet.store import Store, master_key
 from gatefleet.store.lead import BACKUP_LOCK, lead
 
 log = structlog.stdlib.get_logger(__name__)
@@ -44,7 +44,7 @@ async def serve(settings: BackupSettings) -> None:
 
     Invalid when the settings name no bucket, GatefleetError when the port is taken or the database cannot be opened.
     """
-    targets, master = _targets(settings), read_master_key(settings.encryption_key_file)
+    targets, master = _targets(settings), master_key(settings)
     health = Health()
     async with AsyncExitStack() as stack:
         app = status_app(health)

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings
 from rich.console import Console
 
 from gatefleet import VERSION
-from gatefleet.cli import audit, configuration, nodes, releases, rescue
+from gatefleet.cli import audit, configuration, keys, nodes, releases, rescue
 from gatefleet.errors import GatefleetError
 from gatefleet.settings import (
     AdminSettings,
@@ -166,7 +166,8 @@ _command("backup", BackupSettings, _backup)
 _command("backups", BackupsSettings, _backups)
 _command("migrate", MigrateSettings, _migrate)
 audit.add(app)
+keys.add(app)
 rescue.add(app)
 configuration.add(app)
-nodes.add(app)
 releases.add(app)
+nodes.add(app)

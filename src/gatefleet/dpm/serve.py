@@ -19,7 +19,7 @@ from gatefleet.outbound import Outbound
 from gatefleet.rundir import private_dir, remove
 from gatefleet.settings import DpmSettings
 from gatefleet.status_port import status_port
-from gatefleet.store import Store, check, read_master_key
+from gatefleet.store import Store, check, master_key
 from gatefleet.store.database import connect
 from gatefleet.xds.server import Server
 from gatefleet.xds.wire import UNLIMITED
@@ -68,7 +68,7 @@ async def run(settings: DpmSettings) -> None:
 
 
 async def _open(settings: DpmSettings) -> Store:
-    key, dsn = read_master_key(settings.encryption_key_file), settings.dsn.get_secret_value()
+    key, dsn = master_key(settings), settings.dsn.get_secret_value()
     while True:
         engine = connect(dsn, pool_size=1)
         try:

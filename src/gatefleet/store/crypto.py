@@ -5,7 +5,6 @@ be moved to another document. Lookup tokens of secrets are keyed hashes, so equa
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 import os
@@ -28,16 +27,28 @@ class WrongKey(GatefleetError):
     """The master key is not the one this database was made with, or a stored secret was tampered with."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Cipher:
-    """Data keys in clear: `seal` encrypts under the newest, `open` finds the key by the number in the ciphertext."""
+    """Data keys in clear: `seal` encrypts under `sealing`, `open` finds the key by the number in the ciphertext.
+
+    It learns of new keys while it is used: whoever holds it need not know.
+    """
 
     keys: Mapping[int, bytes] = field(repr=False)
     index_key: bytes = field(repr=False)
+    sealing: int
+
+    def learn(self, other: "Cipher") -> None:
+        """Know the keys of another reading of the same database, and encrypt under its one."""
+        self.keys, self.sealing = other.keys, other.sealing
+
+    def current(self, sealed: str) -> bool:
+        """Whether a ciphertext is under the key in use."""
+        return sealed.startswith(f"{self.sealing}.")
 
     def seal(self, text: str, place: str) -> str:
         """Ciphertext of `text` for one place, as `<key number>.<base64>`."""
-        number = max(self.keys)
+        number = self.sealing
         nonce = os.urandom(NONCE_BYTES)
         body = AESGCM(self.keys[number]).encrypt(nonce, text.encode(), place.encode())
         return f"{number}.{base64.b64encode(nonce + body).decode()}"
@@ -75,17 +86,6 @@ def unwrap(master: bytes, wrapped: bytes, purpose: str) -> bytes:
 def new_key() -> bytes:
     """A fresh random key."""
     return secrets.token_bytes(KEY_BYTES)
-
-
-def read_master_key(path: Path) -> bytes:
-    """The master key from its file (32 bytes, base64); GatefleetError if the file is missing or is not a key."""
-    try:
-        key = base64.b64decode(path.read_text().strip(), validate=True)
-    except (OSError, binascii.Error, UnicodeDecodeError) as error:
-        raise GatefleetError(f"cannot read the encryption key file [{path}]: {error}") from error
-    if len(key) != KEY_BYTES:
-        raise GatefleetError(f"the encryption key file [{path}] must hold {KEY_BYTES} bytes as base64")
-    return key
 
 
 def make_master_key(path: Path) -> None:

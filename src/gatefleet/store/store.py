@@ -1,25 +1,28 @@
 """The store: changes of a group in one transaction each, and what the compiler's side reads of them."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Self
 
-from sqlalchemy import func, insert, select, text, tuple_, update
+import structlog
+from sqlalchemy import func, insert, select, tuple_, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gatefleet.errors import NotFound
+from gatefleet.errors import GatefleetError, NotFound
 from gatefleet.resources import Document
+from gatefleet.store import keys
 from gatefleet.store.approvals import demanding
-from gatefleet.store.crypto import Cipher, new_key, unwrap, wrap
+from gatefleet.store.crypto import Cipher
 from gatefleet.store.database import autocommit, connect, snapshot, transaction
 from gatefleet.store.documents import BATCH, Documents, in_order, opened
 from gatefleet.store.listen import CHANNEL
-from gatefleet.store.migrate import LOCK
 from gatefleet.store.rings import ringed
-from gatefleet.store.tables import data_key, gateway_group, resource, resource_history, revision_log
+from gatefleet.store.tables import gateway_group, resource, resource_history, revision_log
 
+log = structlog.stdlib.get_logger(__name__)
 H: Final = resource_history.c
 
 
@@ -46,21 +49,26 @@ class Changes:
 class Store:
     """One database with its cipher. `open` it once per process; it keeps a pool of connections."""
 
-    def __init__(self, engine: AsyncEngine, cipher: Cipher) -> None:
+    def __init__(self, engine: AsyncEngine, cipher: Cipher, master_key: bytes) -> None:
         self.engine = engine
         self.cipher = cipher
+        self._following = asyncio.create_task(_follow_keys(engine, cipher, master_key))
 
     @classmethod
     async def open(cls, dsn: str, master_key: bytes, *, pool_size: int = 10) -> Self:
         """The store of a migrated database; WrongKey if the master key is not this database's."""
         engine = connect(dsn, pool_size=pool_size)
         try:
-            return cls(engine, await load_cipher(engine, master_key))
+            async with transaction(engine) as connection:
+                cipher = await keys.load(connection, master_key)
+            return cls(engine, cipher, master_key)
         except BaseException:
             await engine.dispose()
             raise
 
     async def close(self) -> None:
+        self._following.cancel()
+        await asyncio.wait([self._following])
         await self.engine.dispose()
 
     def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
@@ -179,21 +187,15 @@ async def as_of(
     return in_order(opened(cipher, row) for row in wanted)
 
 
-async def load_cipher(engine: AsyncEngine, master_key: bytes) -> Cipher:
-    """The database's data keys, opened with the master key; made when there are none yet."""
-    async with transaction(engine) as connection:
-        await connection.execute(text(f"select pg_advisory_xact_lock({LOCK})"))
-        rows = (await connection.execute(select(data_key).order_by(data_key.c.id))).all()
-        if not rows:
-            for purpose in ("seal", "index"):
-                values = {"purpose": purpose, "wrapped": wrap(master_key, new_key(), purpose)}
-                await connection.execute(insert(data_key).values(values))
-            rows = (await connection.execute(select(data_key).order_by(data_key.c.id))).all()
-    keys = {row.id: (row.purpose, unwrap(master_key, row.wrapped, row.purpose)) for row in rows}
-    return Cipher(
-        keys={number: key for number, (purpose, key) in keys.items() if purpose == "seal"},
-        index_key=next(key for purpose, key in keys.values() if purpose == "index"),
-    )
+async def _follow_keys(engine: AsyncEngine, cipher: Cipher, master_key: bytes) -> None:
+    """Learn of new keys before they are used, until cancelled."""
+    while True:
+        await asyncio.sleep(keys.POLL_SECONDS)
+        try:
+            async with autocommit(engine) as connection:
+                cipher.learn(await keys.read(connection, master_key))
+        except GatefleetError as error:
+            log.warning("the encryption keys could not be read again; those that are known stay", reason=str(error))
 
 
 async def _record(documents: Documents, author: Author) -> None:
