@@ -229,6 +229,7 @@ class NodeSettings(FallbackSettings):
     outbound_deny: Networks = Field(
         DENIED, description="Networks that nothing configured is connected to: by default cloud metadata, link-local"
     )
+    log_files: Path = Field(Path("/"), description="Directory below which the plugin file-logger may write")
     envoy_concurrency: int = Field(0, ge=0, description="Worker threads of Envoy; 0: one per core")
     envoy_log_level: str = Field("error", description="How much Envoy says: info, warning, error, off")
     huge_pages: bool = Field(

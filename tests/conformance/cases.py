@@ -163,7 +163,7 @@ def _documents(given: Json, case: Case, ports: Mapping[str, int]) -> Iterator[Do
     metadata: dict[str, Json] = {}
     protos = {key: body["content"] for held in (case.shared, given) for key, body in held.get("protos", {}).items()}
     for kind in ORDER:
-        for key, body in placed(given.get(kind) or {}, {**ports, "host": case.host}).items():
+        for key, body in placed(given.get(kind) or {}, {**ports, "host": case.host, "slug": case.slug}).items():
             document = _document(kind, key, body, case)
             service = services.get(document.parent or "") if kind in ("routes", "upstreams") else None
             if KINDS[kind].carried:

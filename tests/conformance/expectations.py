@@ -2,7 +2,9 @@
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from tests.conformance.client import Answer
@@ -113,6 +115,55 @@ def _seen(name: str, wanted: Any, seen: list[Seen]) -> Iterator[str]:
         found |= {"servers": sorted(one.server for one in seen)}
         if found[name] != (sorted(wanted) if name == "servers" else wanted):
             yield f"upstream's {name}: {found[name]!r}, not {wanted!r}"
+
+
+def logged(wanted: Json, seen: list[Seen], file: Path) -> Iterator[str]:
+    """What is not as expected of the entries that were written since the last request, at a server or into `file`."""
+    posts: list[Seen] = []
+    entries: list[Any] = []
+    until = time.monotonic() + (3.0 if wanted["entries"] else 0.5)
+    while time.monotonic() < until and (len(entries) < len(wanted["entries"]) or not wanted["entries"]):
+        time.sleep(0.02)
+        posts = [one for one in seen if one.path.startswith("/logs")]
+        bodies = [one.body.decode() for one in posts]
+        entries = [entry for body in bodies for entry in _entries(body)]
+        entries += [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    file.unlink(missing_ok=True)
+    if len(entries) != len(wanted["entries"]):
+        yield f"{len(entries)} entries were logged, not {len(wanted['entries'])}: {entries}"
+    for one, entry in zip(wanted["entries"], entries, strict=False):
+        yield from _members(one, entry, "")
+    request: Json = wanted.get("request") or {}
+    if "path" in request and [one.path for one in posts] != [request["path"]]:
+        yield f"entries came to {[one.path for one in posts]}, not {request['path']}"
+    if "headers" in request:
+        yield from header_differences(request["headers"], posts[-1].of, "logger's") if posts else ("nothing came",)
+
+
+def _entries(body: str) -> list[Any]:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return [json.loads(line) for line in body.splitlines()]
+    return found if isinstance(found, list) else [found]
+
+
+def _members(wanted: Any, found: Any, at: str) -> Iterator[str]:
+    if isinstance(wanted, Mapping) and set(wanted) == {"regex"}:
+        if not isinstance(found, str | int | float) or not re.fullmatch(str(wanted["regex"]), str(found)):
+            yield f"logged {at}: {found!r} does not match {wanted['regex']}"
+    elif isinstance(wanted, Mapping):
+        if not isinstance(found, Mapping):
+            yield f"logged {at}: {found!r} is no object"
+            return
+        for name, value in wanted.items():
+            if value is None:
+                if name in found:
+                    yield f"logged {at}/{name}: {found[name]!r}, not absent"
+            else:
+                yield from _members(value, found.get(name), f"{at}/{name}")
+    elif found != wanted:
+        yield f"logged {at}: {found!r}, not {wanted!r}"
 
 
 CHECKS: Mapping[str, Callable[..., Iterator[str]]] = {

@@ -14,7 +14,7 @@ from tests.conformance import cases
 from tests.conformance.cases import Case, Json, placed
 from tests.conformance.client import Answer, send
 from tests.conformance.conftest import Gateway
-from tests.conformance.expectations import differences
+from tests.conformance.expectations import differences, logged
 
 pytestmark = pytest.mark.anyio
 FEWEST, ALL = 4, 400
@@ -67,11 +67,14 @@ def _once(step: Json, case: Case, gateway: Gateway, kept: dict[str, Any]) -> lis
     began = time.monotonic()
     answers = _answers(step, request, case, gateway)
     took = time.monotonic() - began
-    expect: Json = step.get("expect") or {}
+    expect: Json = {**(step.get("expect") or {})}
+    log = expect.pop("logged", None)
     found = [text for answer in answers for text in differences(expect, answer, gateway.upstreams.seen, took)]
     statuses = Counter(answer.status for answer in answers)
     if "statuses" in step and statuses != Counter(step["statuses"]):
         found.append(f"statuses {dict(statuses)}, not {step['statuses']}")
+    if log is not None:
+        found += logged(log, gateway.upstreams.seen, gateway.node.directory / "logs" / f"{case.slug}.log")
     for name, where in (step.get("keep") or {}).items():
         kept[name] = _kept(where, answers[-1])
     return found

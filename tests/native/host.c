@@ -164,6 +164,17 @@ void envoy_dynamic_module_callback_http_set_dynamic_metadata_string(void *ctx, s
   (void)ctx, (void)space, (void)key, (void)value;
 }
 
+bool envoy_dynamic_module_callback_http_get_metadata_string(void *ctx, int source, struct text space, struct text key,
+                                                            struct text *out) {
+  (void)ctx, (void)source, (void)space, (void)key, (void)out;
+  return false;
+}
+
+void envoy_dynamic_module_callback_http_get_timing_info(void *ctx, struct timing *out) {
+  (void)ctx;
+  memset(out, 0xff, sizeof *out); /* nothing happened */
+}
+
 void envoy_dynamic_module_callback_http_clear_route_cluster_cache(void *ctx) { (void)ctx; }
 
 /* What is scheduled is only counted: on any thread, hence atomic. */

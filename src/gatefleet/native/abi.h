@@ -23,7 +23,9 @@ struct header {
 enum header_map { REQUEST_HEADERS = 0, RESPONSE_HEADERS = 2 };
 enum headers_status { HEADERS_CONTINUE = 0, HEADERS_STOP = 1, HEADERS_WAIT = 4 /* the body waits too */ };
 enum { BODY_CONTINUE = 0, TRAILERS_CONTINUE = 0 };
-enum attribute { RESPONSE_CODE_DETAILS = 16, SOURCE_ADDRESS = 24, SOURCE_PORT = 25, DESTINATION_ADDRESS = 26, DESTINATION_PORT = 27 };
+enum attribute { REQUEST_PROTOCOL = 10, REQUEST_TOTAL_SIZE = 14, RESPONSE_CODE = 15, RESPONSE_CODE_DETAILS = 16,
+                 RESPONSE_SIZE = 21, RESPONSE_TOTAL_SIZE = 22, UPSTREAM_ADDRESS = 41,
+                 SOURCE_ADDRESS = 24, SOURCE_PORT = 25, DESTINATION_ADDRESS = 26, DESTINATION_PORT = 27 };
 enum log_level { LOG_ERROR = 4 };
 
 void envoy_dynamic_module_callback_log(int level, struct text message);
@@ -58,6 +60,18 @@ bool envoy_dynamic_module_callback_http_get_headers(void *filter, int map, struc
 size_t envoy_dynamic_module_callback_http_get_body_size(void *filter, int which);
 size_t envoy_dynamic_module_callback_http_get_body_chunks_size(void *filter, int which);
 bool envoy_dynamic_module_callback_http_get_body_chunks(void *filter, int which, struct text *out);
+
+/* When things happened: `start` in ns of the wall clock, the others in ns since then, -1 where they did not happen. What is there was
+ * seen by running: the fields between are not used. The room is more than Envoy writes. */
+struct timing {
+  int64_t start, unused[5], connect_began, connected, handshake, first_upstream_tx, last_upstream_tx, first_upstream_rx, headers_rx,
+      last_upstream_rx, first_downstream_tx, last_downstream_tx, acknowledged, total, more[14];
+};
+void envoy_dynamic_module_callback_http_get_timing_info(void *filter, struct timing *out);
+
+enum metadata_source { DYNAMIC_METADATA = 0 };
+bool envoy_dynamic_module_callback_http_get_metadata_string(void *filter, int source, struct text space, struct text key,
+                                                            struct text *out);
 
 void envoy_dynamic_module_callback_http_set_dynamic_metadata_string(void *filter, struct text space, struct text key,
                                                                     struct text value);

@@ -50,6 +50,8 @@ size_t host_of(struct text authority, char out[HOST_MAX]); /* 0: none or too lon
 struct text path_of(struct text target);                   /* without the query */
 struct text query_of(struct text target);
 bool uri_of(struct text path, char *buffer, size_t size, struct text *out); /* nginx's $uri */
+struct text next_argument(struct text *query); /* the first of them, which is taken off */
+bool decode_argument(struct text encoded, char *buffer, size_t size, struct text *out);
 bool query_argument(struct text query, struct text name, char *buffer, size_t size, struct text *out);
 bool query_without(struct text target, struct text name, char *buffer, size_t size, struct text *out);
 struct text cookie_named(struct text header, struct text name); /* at == NULL: not there */
@@ -115,6 +117,8 @@ bool key_says(void *filter, const struct key *key); /* some value is there, and 
 size_t key_text(void *filter, const struct key *key, char *out, size_t size);
 size_t key_name(void *filter, const struct key *key, char *out, size_t size);
 struct text client_ip(void *filter);
+struct text raw_argument(struct text query, struct text name); /* as nginx's $arg_: not decoded */
+void header_name(struct text name);                             /* nginx's spelling as HTTP's, in place */
 struct text digits(uint64_t number, char buffer[24]);
 
 /* redis.c: counters that several nodes share */
@@ -205,7 +209,7 @@ struct kind {
   enum headers_status (*resume)(void *filter, struct object *self, enum event event); /* of those that wait */
 };
 extern const struct kind key_auth, basic_auth, ip_restriction, limit_count, limit_req, limit_conn, real_ip, api_breaker, traffic_split,
-    proxy_cache;
+    proxy_cache, access_log;
 struct text request_header(void *filter, struct text name); /* at == NULL: not there */
 void put_header(void *filter, enum header_map map, struct text name, struct text value);
 void add_header(void *filter, struct text name, struct text value);

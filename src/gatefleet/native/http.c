@@ -5,7 +5,7 @@
 
 static const struct kind *const kinds[] = {&key_auth,  &basic_auth, &ip_restriction, &limit_count,
                                           &limit_req, &limit_conn, &real_ip,        &api_breaker,
-                                          &traffic_split, &proxy_cache};
+                                          &traffic_split, &proxy_cache, &access_log};
 
 struct text request_header(void *filter, struct text name) {
   struct text value = {NULL, 0};

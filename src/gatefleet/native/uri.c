@@ -90,7 +90,7 @@ bool uri_of(struct text path, char *buffer, size_t size, struct text *out) {
   return true;
 }
 
-static struct text next_argument(struct text *query) {
+struct text next_argument(struct text *query) {
   const char *mark = memchr(query->at, '&', query->size);
   struct text one = {query->at, mark ? (size_t)(mark - query->at) : query->size};
   size_t step = one.size + (mark ? 1 : 0);
@@ -98,7 +98,7 @@ static struct text next_argument(struct text *query) {
   return one;
 }
 
-static bool decode_argument(struct text encoded, char *buffer, size_t size, struct text *out) {
+bool decode_argument(struct text encoded, char *buffer, size_t size, struct text *out) {
   size_t used = 0;
   while (encoded.size > 0) {
     if (used == size) return false;

@@ -44,7 +44,7 @@ static bool variable_parse(struct text name, struct segment *out) {
 }
 
 /* nginx writes header names with underscores. The bytes are our own copy. */
-static void header_name(struct text name) {
+void header_name(struct text name) {
   char *at = (char *)(uintptr_t)name.at;
   for (size_t i = 0; i < name.size; i++) {
     if (at[i] == '_') at[i] = '-';
@@ -95,7 +95,7 @@ static struct text port(void *filter, enum attribute id, char buffer[24]) {
   return digits(number, buffer);
 }
 
-static struct text argument(struct text query, struct text name) { /* as nginx's $arg_: not decoded */
+struct text raw_argument(struct text query, struct text name) { /* as nginx's $arg_: not decoded */
   while (query.size > 0) {
     const char *mark = memchr(query.at, '&', query.size);
     struct text one = {query.at, mark ? (size_t)(mark - query.at) : query.size};
@@ -127,7 +127,7 @@ static struct text value_of(void *filter, const struct segment *segment, char bu
   switch (segment->source) {
     case LITERAL: return segment->text;
     case HEADER: return request_header(filter, segment->text);
-    case ARGUMENT: return argument(query_of(request_header(filter, TEXT(":path"))), segment->text);
+    case ARGUMENT: return raw_argument(query_of(request_header(filter, TEXT(":path"))), segment->text);
     case COOKIE: return cookie_named(request_header(filter, TEXT("cookie")), segment->text);
     case URI: return request_header(filter, TEXT("x-gf-path"));
     case REQUEST_URI: return request_header(filter, TEXT(":path"));

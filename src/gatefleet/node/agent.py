@@ -24,6 +24,8 @@ from gatefleet.node.elsewhere import BucketCopies, Elsewhere, Place
 from gatefleet.node.health import Health
 from gatefleet.node.judge import Copy, Seen, Source, Verdict, judge, sentence
 from gatefleet.node.ledger import Ledger, Step
+from gatefleet.node.logs.shipping import Shipper
+from gatefleet.node.logs.sinks import Places
 from gatefleet.node.manager import Manager
 from gatefleet.node.peers import Peers, PeerServer
 from gatefleet.node.secrets import Secrets
@@ -67,6 +69,7 @@ class Agent:
         self._traffic = Traffic(self._envoy)
         self._health = Health(self._envoy, manager.tell_health)
         self._signin = SignIn(files, settings.log_format)
+        self._shipper = Shipper(files.directory, Places(settings.data_dir, settings.log_files))
         self._ledger = Ledger()
         self._discovery = Discovery(manager.changed.set, Outbound(settings.outbound_deny))
         self._serving.discovered = self._discovery.endpoints
@@ -100,6 +103,7 @@ class Agent:
         self._run(self._loop(), "turns")
         self._run(self._save_copies(), "copies")
         self._run(self._health.run(), "health")
+        self._run(self._shipper.run(), "logs")
         self._run(self._elsewhere.run(self._cut_off, lambda: self._manager.identity, self._least), "elsewhere")
 
     def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
@@ -117,12 +121,14 @@ class Agent:
         self._judge()
         await self._end()
         await self._envoy.stop(self._settings.drain_timeout)  # which may still ask for certificates
+        await self._shipper.stop()
         await self._signin.stop()
         await self._serving.stop()
 
     async def abandon(self) -> None:
         """End the agent's own work and leave Envoy to whoever starts next: it goes on with what it has."""
         await self._end()
+        await self._shipper.stop()
         await self._signin.stop()
         await self._serving.stop()
 
@@ -145,7 +151,8 @@ class Agent:
         except GatefleetError as error:
             return 503, JSON, str(error).encode()
         about = metrics.Node(self._machine.hostname, VERSION, self._manager.connected)
-        return 200, metrics.CONTENT_TYPE, metrics.rename(statistics.text, about).encode()
+        page = metrics.rename(statistics.text, about) + metrics.written(self._shipper.families())
+        return 200, metrics.CONTENT_TYPE, page.encode()
 
     async def _loop(self) -> None:
         while True:

@@ -45,7 +45,12 @@ class Family:
 def rename(statistics: str, node: Node) -> str:
     """Envoy's /stats/prometheus as APISIX's metrics, both in Prometheus' text format."""
     samples = tuple(s for family in text_string_to_metric_families(statistics) for s in family.samples)
-    return "".join(_text(family) for family in _families(samples, node))
+    return written(_families(samples, node))
+
+
+def written(families: Iterable[Family]) -> str:
+    """Families in Prometheus' text format."""
+    return "".join(_text(family) for family in families)
 
 
 def _families(samples: Iterable[Sample], node: Node) -> Iterator[Family]:

@@ -1,0 +1,1 @@
+"""Log entries on their way from Envoy to where users want them."""
