@@ -93,7 +93,9 @@ def effect(conf: Entries, scope: Scope, sink: Mapping[str, Any], match: Conditio
     rules = Rules(
         match=_checked("match", match),
         request_body=_checked("include_req_body_expr", conf.include_req_body_expr if conf.include_req_body else None),
-        response_body=_checked("include_resp_body_expr", conf.include_resp_body_expr if conf.include_resp_body else None),
+        response_body=_checked(
+            "include_resp_body_expr", conf.include_resp_body_expr if conf.include_resp_body else None
+        ),
     )
     wanted = _shape(conf, scope)
     asked = rules.variables()
