@@ -6,7 +6,6 @@ POST requests become POST requests with a JSON body, GET requests carry all in t
 from collections.abc import Iterator
 from typing import Annotated, Self
 
-from graphql import GraphQLSyntaxError, parse
 from pydantic import Field, model_validator
 
 from gatefleet.filters import lua, lua_source
@@ -28,6 +27,8 @@ class Degraphql(Conf):
 
     @model_validator(mode="after")
     def can_be_read(self) -> Self:
+        from graphql import GraphQLSyntaxError, parse  # noqa: PLC0415 - half a second that few configurations need
+
         try:
             definitions = parse(self.query, max_tokens=1024).definitions
         except (GraphQLSyntaxError, RecursionError) as error:
