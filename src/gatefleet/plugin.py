@@ -47,6 +47,8 @@ class Scope:
     """The group's protobuf definitions by id; None where they are not known."""
     paths: tuple[str, ...] = ()
     """The whole paths of the route: exact, `…*` prefixes, `:name` segments."""
+    upstream: str = ""
+    """The cluster that the route's requests go to."""
     conditional: bool = False
     """Only some requests meet the plugin (`_meta.filter`), so it cannot patch the route."""
     only_where: tuple[str, str] | None = None
@@ -77,7 +79,15 @@ class Script:
     source: str
 
 
-Effect = Filter | RoutePatch | Script
+@dataclass(frozen=True, slots=True)
+class OwnUpstream:
+    """An upstream that only this plugin sends requests to: the name of its cluster, and its body as of `upstreams`."""
+
+    name: str
+    body: Mapping[str, Any]
+
+
+Effect = Filter | RoutePatch | Script | OwnUpstream
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ PLUGINS: tuple[dict[str, Any], ...] = (
     {"key-auth": {}, "proxy-rewrite": {"uri": "/new"}},
     {"ip-restriction": {"blacklist": ["10.0.0.0/8"]}},
     {"cors": {}},
+    {"traffic-split": {"rules": [{"weighted_upstreams": [{"upstream": {"nodes": {"127.0.0.1:7": 1}}}, {}]}]}},
 )
 
 names = st.sampled_from([f"n{n}" for n in range(4)])
@@ -50,6 +51,7 @@ def routes() -> st.SearchStrategy[Document]:
         optional={
             "methods": st.lists(st.sampled_from(METHODS), min_size=1, max_size=2, unique=True),
             "priority": st.integers(-1, 1),
+            "upstream": st.fixed_dictionaries({"nodes": nodes}),
             "hosts": st.lists(st.sampled_from(HOSTS), min_size=1, max_size=2, unique=True),
         },
     )

@@ -9,6 +9,7 @@ from gatefleet.compile.resolve import route as resolve_route
 from gatefleet.protos.envoy.config.cluster import v3 as cluster
 from gatefleet.protos.envoy.config.route import v3 as route
 from gatefleet.protos.envoy.extensions.filters.http.filter_chain import v3 as filter_chain
+from gatefleet.protos.envoy.extensions.router.cluster_specifiers.matcher import v3 as by_header
 from gatefleet.resources import Document
 from gatefleet.snapshot import Snapshot
 from tests.compile import groups, matching
@@ -66,13 +67,26 @@ def test_every_name_a_snapshot_refers_to_exists_in_it(documents: list[Document])
     for host in groups.REQUEST_HOSTS:
         for path in groups.REQUEST_PATHS:
             found = matching.route_for(held, host, "GET", path)
-            assert not found.HasField("route") or found.route.cluster in clusters
+            assert _clusters(found) <= clusters.keys()
     for entry in held.of(snapshot.SCOPED_ROUTES).values():
         scope = route.ScopedRouteConfiguration.FromString(entry.body)
         assert scope.route_configuration_name in held.of(snapshot.ROUTES)
     for name, entry in clusters.items():
         by_endpoints = cluster.Cluster.FromString(entry.body).HasField("eds_cluster_config")
         assert by_endpoints == (name in held.of(snapshot.ENDPOINTS))
+
+
+def _clusters(found: route.Route) -> set[str]:
+    """Where requests of the route may go."""
+    if not found.HasField("route"):
+        return set()
+    if not found.route.HasField("inline_cluster_specifier_plugin"):
+        return {found.route.cluster}
+    specifier = by_header.MatcherClusterSpecifier.FromString(
+        found.route.inline_cluster_specifier_plugin.extension.typed_config.value
+    )
+    arms = specifier.cluster_matcher.matcher_tree.exact_match_map.map.values()
+    return {by_header.ClusterAction.FromString(arm.action.typed_config.value).cluster for arm in arms}
 
 
 @given(groups.groups())

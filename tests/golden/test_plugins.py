@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from gatefleet.envoy import binary
 from gatefleet.errors import Invalid
 from gatefleet.filters import chain_position
-from gatefleet.plugin import Effect, Filter, Plugin, RoutePatch, Scope, Script, Who
+from gatefleet.plugin import Effect, Filter, OwnUpstream, Plugin, RoutePatch, Scope, Script, Who
 from gatefleet.plugins import registry
 from gatefleet.protos.envoy.extensions.filters.http.lua.v3 import Lua
 
@@ -37,6 +37,8 @@ def shown(effect: Effect) -> dict[str, Any]:
             return {"filter": {"@type": config.DESCRIPTOR.full_name, **plain(config)}}
         case RoutePatch(route):
             return {"route": plain(route)}
+        case OwnUpstream(name, body):
+            return {"upstream": {"name": name, **body}}
         case Script(name):
             return {"script": re.sub(r"-[0-9a-f]{12}\.lua$", "-*.lua", name)}
 

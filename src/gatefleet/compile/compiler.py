@@ -29,6 +29,8 @@ from gatefleet.snapshot import Entry, HostLayout, Snapshot, entry
 
 _T = TypeVar("_T")
 ENABLED: Final = 1
+Cluster = tuple[str, bytes, bytes | None]
+"""Name, serialized Cluster, serialized endpoints."""
 TRUST: Final = ("certificates", "ca_certificates", "service_registries")
 TRUSTING: Final = ("snis", "services", "upstreams")
 """Kinds whose documents name those of `TRUST` by id."""
@@ -54,6 +56,7 @@ class Compiler:
         self._children: dict[tuple[str, str], set[str]] = {}
         self._codes: dict[str, RouteCode] = {}
         self._scripts = Counter[tuple[str, str]]()
+        self._clusters = Counter[tuple[str, bytes, bytes | None]]()
         self._hosts = Hosts()
         self._ports = Ports()
         self._trust = Trust()
@@ -291,7 +294,18 @@ class Compiler:
         self._scripts.subtract(before.scripts if before else ())
         self._scripts.update(code.scripts if code else ())
         self._scripts = +self._scripts
+        self._keep_clusters(before.clusters if before else (), code.clusters if code else ())
         self._hosts.put(key, code)
+
+    def _keep_clusters(self, before: Iterable[Cluster], after: Iterable[Cluster]) -> None:
+        """Clusters of routes' and plugins' own upstreams, as long as one route has them."""
+        old, new = set(before), set(after)
+        self._clusters.subtract(old)
+        self._clusters.update(new)
+        self._clusters = +self._clusters
+        gone = {cluster[0] for cluster in old if cluster not in self._clusters}
+        self._write(snapshot.CLUSTER, {**dict.fromkeys(gone), **{name: body for name, body, _ in new}})
+        self._write(snapshot.ENDPOINTS, {**dict.fromkeys(gone), **{name: endpoints for name, _, endpoints in new}})
 
     def _update_scopes(self) -> None:
         built, gone = self._hosts.flush(self._global_rules)

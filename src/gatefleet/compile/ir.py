@@ -47,12 +47,14 @@ class Route:
     read_timeout: float
     """Seconds the upstream may be silent."""
     upstream: str
-    """Name of the default upstream."""
+    """Name of the upstream its requests go to: the service's default one, or its own."""
     host_to_upstream: str
     """Host header for the upstream; empty passes the client's, `*node` sends the node's own name."""
     hash_text: str
     """A template with variables whose value the upstream hashes on; empty where it hashes on something else."""
     plugins: tuple[PluginUse, ...]
+    own_upstream: "Upstream | None" = None
+    """The upstream only this route has."""
 
 
 @dataclass(frozen=True, slots=True)

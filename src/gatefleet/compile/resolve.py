@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, cast
 
+from pydantic import ValidationError
+
 from gatefleet import plugins
 from gatefleet.compile import ir
 from gatefleet.compile import vars as conditions
@@ -14,11 +16,15 @@ from gatefleet.discovery import Lookup
 from gatefleet.errors import Invalid
 from gatefleet.filters import chain_position
 from gatefleet.plugin import Plugin
+from gatefleet.resources.messages import error_at, sentences
 from gatefleet.resources.service_registry import configuration
 from gatefleet.resources.shape import HOST_PATTERN
+from gatefleet.resources.upstream import Upstream as Shaped
 
 Json = Mapping[str, Any]
 DEFAULT_TIMEOUT = 60.0
+NAMING: Final = ("service_name", "client_certificate", "ca_certificates")
+"""Fields of an upstream that name other documents."""
 TLS_SCHEMES = ("https", "grpcs")
 CONSUMER_HEADER: Final = "x-consumer-username"
 HEADER_LINE: Final = re.compile(r"[A-Za-z0-9!#$&'*+.^_`|~-]+ *:[^\x00-\x08\x0a-\x1f\x7f]*")
@@ -51,7 +57,9 @@ def route(
     """
     if body.get("filter_func"):
         raise Invalid('Error at "/filter_func": Lua functions cannot choose routes here; say it with vars')
-    upstream: Json = service.get("upstream") or {}
+    own: Json | None = body.get("upstream")
+    upstream: Json = own or service.get("upstream") or {}
+    name = f"{service_id}/~{document_id}" if own else upstream_name(service_id)
     prefix = (service.get("path_prefix") or "").rstrip("/")
     timeout: Json = body.get("timeout") or upstream.get("timeout") or {}
     return ir.Route(
@@ -68,7 +76,7 @@ def route(
         priority=int(body.get("priority") or 0),
         websocket=bool(body.get("enable_websocket")),
         read_timeout=float(timeout.get("read") or DEFAULT_TIMEOUT),
-        upstream=upstream_name(service_id),
+        upstream=name,
         host_to_upstream=_host_to_upstream(upstream),
         hash_text=_hash_text(upstream),
         plugins=merged(
@@ -76,6 +84,7 @@ def route(
             uses(service.get("plugins") or {}, f"service:{service_id}"),
             uses(body.get("plugins") or {}, f"route:{document_id}"),
         ),
+        own_upstream=own_upstream(name, own, ()) if own else None,
     )
 
 
@@ -106,6 +115,22 @@ def upstream(name: str, body: Json, trust: Trust | None = None) -> ir.Upstream:
         checks=_checks(body),
         lookup=_lookup(body, trust) if trust and body.get("service_name") else None,
     )
+
+
+def own_upstream(name: str, body: Json, at: tuple[str, ...]) -> ir.Upstream:
+    """An upstream that stands within a route or, `at` its plugin, is that one's own; raises Invalid as `upstream` does.
+
+    What names another document belongs to an upstream of the service.
+    """
+    place = (*at, "upstream")
+    try:
+        shaped = Shaped.model_validate(body).model_dump(exclude_unset=True)
+    except ValidationError as error:
+        raise Invalid("; ".join(sentences(error, place))) from None
+    for field in NAMING:
+        if body.get(field):
+            raise Invalid(error_at((*place, field), "only upstreams of services can have it; give the service one"))
+    return upstream(name, {**body, "nodes": shaped.get("nodes") or ()})
 
 
 def _lookup(body: Json, trust: Trust) -> Lookup:

@@ -8,11 +8,12 @@ import base64
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
+import msgspec
 from pydantic import ValidationError
 
 from gatefleet import filling, references
 from gatefleet.errors import Invalid
-from gatefleet.plugin import Conf, Effect, Filter, Plugin, RoutePatch, Scope, Script, Who
+from gatefleet.plugin import Conf, Effect, Filter, OwnUpstream, Plugin, RoutePatch, Scope, Script, Who
 from gatefleet.protos import type_url
 from gatefleet.protos.envoy.extensions.filters.http.lua import v3 as lua
 from gatefleet.resources.messages import error_at
@@ -22,6 +23,7 @@ FIELDS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
     "ssls": (("cert",), ("key",), ("certs",), ("keys",)),
     "certificates": (("cert",), ("key",)),
     "services": (("upstream", "tls", "client_cert"), ("upstream", "tls", "client_key")),
+    "routes": (("upstream", "tls", "client_cert"), ("upstream", "tls", "client_key")),
     "upstreams": (("tls", "client_cert"), ("tls", "client_key")),
 }
 """Where references may stand beside the configurations of plugins."""
@@ -151,6 +153,8 @@ def _effect(effect: Effect) -> tuple[bytes, bytes]:
             return type_url(message).encode(), message.SerializeToString(deterministic=True)
         case Script(name, source):
             return name.encode(), source.encode()
+        case OwnUpstream(name, body):
+            return name.encode(), msgspec.json.encode(body, order="deterministic")
 
 
 def _fill_effect(pair: tuple[bytes, bytes], values: filling.Values) -> tuple[bytes, bytes]:

@@ -9,6 +9,7 @@ from gatefleet.resources.certificate import authorities_problem
 from gatefleet.resources.certificate import pair_problem as known_pair_problem
 from gatefleet.resources.messages import error_at
 from gatefleet.resources.reference_data import Proto, VaultProvider
+from gatefleet.resources.route import Route
 from gatefleet.resources.service import Service, StreamService
 from gatefleet.resources.shape import Shape
 from gatefleet.resources.ssl import Ssl
@@ -37,7 +38,7 @@ def flaws(shaped: Shape) -> Iterator[str]:  # noqa: C901 - one case per shape
             yield error_at(("plugins",), "plugins of an SNI are not supported; put them on services or routes")
         case Upstream() | StreamUpstream():
             yield from _upstream(shaped, ())
-        case Service(upstream=upstream) | StreamService(upstream=upstream) if upstream:
+        case Service(upstream=upstream) | StreamService(upstream=upstream) | Route(upstream=upstream) if upstream:
             yield from _upstream(upstream, ("upstream",))
         case _:
             pass

@@ -13,7 +13,7 @@ from gatefleet.compile import vars as conditions
 from gatefleet.compile.wire import dump
 from gatefleet.errors import Invalid
 from gatefleet.filters import headers
-from gatefleet.plugin import Effect, Filter, RoutePatch, Scope, Script
+from gatefleet.plugin import Effect, Filter, OwnUpstream, RoutePatch, Scope, Script
 from gatefleet.protos import pack
 from gatefleet.protos.envoy.config.core import v3 as core
 from gatefleet.protos.envoy.config.route import v3 as route
@@ -42,6 +42,8 @@ class Effects:
     filters: list[tuple[ir.PluginUse, wkt.Any]] = field(default_factory=list[tuple[ir.PluginUse, wkt.Any]])
     patches: list[tuple[ir.PluginUse, route.Route]] = field(default_factory=list[tuple[ir.PluginUse, route.Route]])
     scripts: dict[str, str] = field(default_factory=dict[str, str])
+    upstreams: dict[str, ir.Upstream] = field(default_factory=dict[str, ir.Upstream])
+    """Upstreams of plugins' own, by the names of their clusters."""
     questions: set[bytes] = field(default_factory=set[bytes])
     """What the native module has to answer for the conditions of plugins."""
 
@@ -77,6 +79,8 @@ def effects(
                     found.patches.append((use, patch))
                 case Script(name, source):
                     found.scripts[name] = source
+                case OwnUpstream(name, body):
+                    found.upstreams[name] = resolve.own_upstream(name, body, ("plugins", use.name))
     return found
 
 
@@ -131,6 +135,7 @@ def behind_consumers(
         mixed = resolve.merged(own, {use.name: use for use in consumer.plugins})
         found = effects(mixed, shared, at, replaced)
         alone.scripts.update(found.scripts)
+        alone.upstreams.update(found.upstreams)
         alone.questions |= found.questions
         arms[consumer.username] = _run(found.filters)
     otherwise = _run(alone.filters) if alone.filters else None
@@ -187,5 +192,6 @@ def _scope(use: ir.PluginUse, shared: Shared, at: ir.Route | None, replaced: Col
         metadata=shared.metadata.get(use.name, {}),
         protos=shared.protos,
         paths=at.paths if at else (),
+        upstream=at.upstream if at else "",
         conditional=use.name in replaced or bool(resolve.condition(use).predicates),
     )

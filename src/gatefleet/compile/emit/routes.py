@@ -1,6 +1,6 @@
 """One IR route as the bytes that stand in the matcher trees of its hosts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -8,10 +8,11 @@ from typing import Final
 from gatefleet import filters, plugins, templates
 from gatefleet.compile import ir, paths, resolve, tree
 from gatefleet.compile import vars as conditions
-from gatefleet.compile.emit import chains
+from gatefleet.compile.emit import chains, upstreams
 from gatefleet.compile.emit.upstreams import HASH_STATE, seconds
 from gatefleet.compile.resolve import DEFAULT_TIMEOUT
 from gatefleet.compile.wire import dump
+from gatefleet.errors import Invalid
 from gatefleet.plugin import Filter, Scope, Script
 from gatefleet.protos import pack
 from gatefleet.protos.envoy.config.core import v3 as core
@@ -35,6 +36,8 @@ class RouteCode:
     hosts: tuple[str, ...]
     candidates: tuple[tree.Candidate, ...]
     scripts: tuple[tuple[str, str], ...]
+    clusters: tuple[tuple[str, bytes, bytes | None], ...] = ()
+    """Of upstreams that only this route or its plugins have: name, serialized Cluster, serialized endpoints."""
 
 
 def compile_route(
@@ -55,7 +58,16 @@ def compile_route(
             _candidate(ir_route, paths.parse(path), checks, action) for path in dict.fromkeys(ir_route.paths)
         ),
         scripts=tuple(sorted(found.scripts.items())),
+        clusters=tuple(_clusters(ir_route, found)),
     )
+
+
+def _clusters(r: ir.Route, found: chains.Effects) -> Iterator[tuple[str, bytes, bytes | None]]:
+    if found.upstreams and r.host_to_upstream:
+        raise Invalid("an upstream of a plugin's own cannot stand beside a default one whose pass_host is not [pass]")
+    own = {r.upstream: r.own_upstream} if r.own_upstream else {}
+    for name, upstream in sorted({**found.upstreams, **own}.items()):
+        yield name, upstreams.compile_cluster(upstream), upstreams.compile_endpoints(upstream)
 
 
 def not_found() -> bytes:
@@ -126,6 +138,7 @@ def _message(
         patches += [patch for _, patch in rest.patches]
         found.scripts.update(rest.scripts)
         found.questions |= rest.questions
+        found.upstreams.update(rest.upstreams)
     for patch in patches:
         _merge(message, patch)
     return message, found

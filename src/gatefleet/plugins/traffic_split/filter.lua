@@ -13,5 +13,8 @@ function on.request(handle, conf)
   end
   if share and share.name ~= "" then
     handle:headers():replace(conf.header, share.name)
+    if share.host ~= "" then
+      handle:headers():replace(":authority", share.host)
+    end
   end
 end
