@@ -91,9 +91,8 @@ class Fleet:
         key = read_master_key(Path(settings["GATEFLEET_ADMIN_ENCRYPTION_KEY_FILE"]))
         store = await Store.open(settings["GATEFLEET_ADMIN_DSN"], key)
         async with store.change("default", Author("bench", "fill")) as group:
-            for resource, body in documents:
-                kind, _, name = resource.partition("/")
-                await group.put(Document(kind, name, body.get("service_id"), body))
+            named = ((*resource.split("/", 1), body) for resource, body in documents)
+            await group.put_all([Document(kind, name, body.get("service_id"), body) for kind, name, body in named])
         await store.close()
 
     def set_plugins(self, shape: Shape, upstream: int, plugins: Json) -> None:
