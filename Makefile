@@ -31,7 +31,7 @@ test: install-dev ## install everything and run every check
 	$(MAKE) check
 
 .PHONY: check
-check: lint types rooms generated dashboard pytest
+check: lint types rooms generated audit dashboard pytest
 
 .PHONY: lint
 lint: ## style and spelling
@@ -61,6 +61,15 @@ dashboard: dashboard/node_modules/.installed ## the Dashboard's types, style and
 	$(NPM) run --silent types
 	$(NPM) run --silent lint
 	$(NPM) run --silent test
+
+.PHONY: audit
+audit: ## known vulnerabilities of what is needed at run time; passes if nobody can be asked
+	$(BIN)/python tools/dependency_audit.py
+
+.PHONY: sbom
+sbom: install-dev ## a bill of materials (CycloneDX) of the control plane and the nodes, in build/
+	@mkdir -p build
+	$(BIN)/cyclonedx-py requirements requirements/runtime.txt --pyproject pyproject.toml --output-reproducible -o build/sbom.cdx.json
 
 .PHONY: pytest
 pytest: ## every test, in parallel

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from bench import changes, fleet, peers, plugins, report, scale, traffic
+from bench import changes, decisions, fleet, peers, plugins, report, scale, traffic
 from bench.fleet import Fleet
 from bench.peers import Peer
 from bench.plugins import CASES, Case
@@ -17,7 +17,7 @@ from bench.shape import ON_EVERY_ROUTE, PLUGINS, Shape
 from bench.skeleton import __main__ as skeleton
 from bench.traffic import BASE, Contender
 
-PARTS: Final = ("traffic", "changes", "plugins", "scale", "skeleton")
+PARTS: Final = ("traffic", "changes", "plugins", "scale", "decisions", "skeleton")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,8 @@ def main() -> None:
             _plugins(Path(home), plan, options.rounds or plan.rounds, results)
         if "scale" in parts:
             _scale(Path(home), plan, results)
+        if "decisions" in parts:
+            results.decisions = decisions.measure()
         if "skeleton" in parts:
             results.skeleton = skeleton.measure(Path(home), int(plan.seconds), min(plan.rounds, 3), plan.skeleton)
     print(*report.tables(results), sep="\n")

@@ -46,6 +46,8 @@ class Results(msgspec.Struct):
     plugins: list[PluginCost] = []
     scale: dict[str, dict[str, float]] = {}
     """By how many of what: MB of each process, p50 and p99 in ms."""
+    decisions: dict[str, float] = {}
+    """Of a user's permission policies, per second of CPU, by how many policies he has."""
     skeleton: dict[str, dict[str, float]] = {}
 
 
@@ -79,6 +81,9 @@ def tables(results: Results) -> Iterator[str]:
         yield _table("What a plugin adds to a request", _PLUGINS, map(_plugin, results.plugins))
     if results.scale:
         yield _table("Many of a kind: memory in MB, times in ms", *_scale(results.scale))
+    if results.decisions:
+        rows = [(policies, f"{rate:,.0f}") for policies, rate in results.decisions.items()]
+        yield _table("Decisions of permission policies", ("a user has", "decisions/s"), rows)
     if results.skeleton:
         yield _table("Parts of the skeleton", _SKELETON, _skeleton(results.skeleton))
 

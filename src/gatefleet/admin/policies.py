@@ -109,18 +109,18 @@ class Policy:
 
 def decide(policies: Sequence[Policy], boundary: Sequence[Policy], asked: Asked) -> Decision:
     """Allowed if a policy allows it, and a policy of the boundary too if there is one, and none of all denies it."""
-    allowing = Decision(allowed=False, reason="no policy allows it")
-    for policy in (*policies, *boundary):
-        said = policy.says(asked)
-        if said and said[0] == "deny":
-            return Decision(allowed=False, policy=policy.name, statement=said[1], reason="a statement denies it")
-    for policy in policies:
-        if said := policy.says(asked):
-            allowing = Decision(allowed=True, policy=policy.name, statement=said[1])
-            break
-    if allowing.allowed and boundary and not any(policy.says(asked) for policy in boundary):
+    found: list[Decision | None] = [None, None]
+    for part, several in enumerate((policies, boundary)):
+        for policy in several:
+            said = policy.says(asked)
+            if said and said[0] == "deny":
+                return Decision(allowed=False, policy=policy.name, statement=said[1], reason="a statement denies it")
+            if said and found[part] is None:
+                found[part] = Decision(allowed=True, policy=policy.name, statement=said[1])
+    allowing, bounding = found
+    if allowing and boundary and not bounding:
         return Decision(allowed=False, reason="the permission boundary does not allow it")
-    return allowing
+    return allowing or Decision(allowed=False, reason="no policy allows it")
 
 
 def read_statements(raw: Any) -> tuple[Statement, ...]:
