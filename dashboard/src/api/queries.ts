@@ -133,6 +133,20 @@ export function routesQuery(groupId: string, serviceId: string) {
   });
 }
 
+export function streamRoutesQuery(groupId: string, serviceId: string) {
+  return queryOptions({
+    queryKey: ["group", groupId, "stream_routes", serviceId],
+    queryFn: async () =>
+      (
+        await many(
+          api.GET("/apisix/admin/stream_routes", {
+            params: { query: { gateway_group_id: groupId, service_id: serviceId } },
+          }),
+        )
+      ).list,
+  });
+}
+
 /** The newest receipts of a group: has every change reached every instance? */
 export function receiptsQuery(groupId: string, size = 10) {
   return queryOptions({

@@ -38,6 +38,8 @@ export interface Instance {
   hostname: string;
   ip: string;
   version: string;
+  /** What the gateway group's image_tag says; the same where it says nothing. */
+  expected_version: string;
   ports: number[];
   cores: number;
   labels: Labels;
@@ -126,14 +128,29 @@ export interface Released {
 }
 
 export interface HistoryEntry {
+  id: string;
   action: string;
   operator: string;
-  note?: string;
+  note: string;
   version?: string;
   service_version_id?: string;
-  revision?: number;
-  created_at?: number;
-  source_gateway_group_id?: string;
+  revision: number;
+  publish_time: number;
+  source_gateway_group?: string;
+}
+
+/** A version that a gateway group ran once, or runs now. */
+export interface VersionHere {
+  id: string;
+  version: string;
+  note: string;
+  rollback_note: string;
+  owner: string;
+  created_by: string;
+  created_at: number;
+  running: boolean;
+  operator: string;
+  publish_time: number;
 }
 
 export interface ServicesMatrix {

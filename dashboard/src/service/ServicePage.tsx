@@ -1,6 +1,82 @@
-/** A service of a gateway group. */
+/** A service of a gateway group: its routes, where it is, what is the group's own, its versions and its history. */
+import { Group, Tabs } from "@mantine/core";
+import { useSuspenseQuery } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import type { ReactNode } from "react";
+
+import { groupQuery, serviceQuery } from "@/api/queries";
+import { t } from "@/texts";
+import { Go } from "@/ui/Go";
+import { Labels } from "@/ui/Labels";
 import { Page } from "@/ui/Page";
 
-export function ServicePage({ serviceId }: { groupId: string; serviceId: string }) {
-  return <Page title={serviceId}>{null}</Page>;
+import { HistoryTable } from "./HistoryTable";
+import { RoutesTab } from "./RoutesTab";
+import { RuntimeTab } from "./RuntimeTab";
+import { isTab, type ServiceSearch, type Tab, TABS } from "./search";
+import { ServiceActions } from "./ServiceActions";
+import { OnOff, Version } from "./ServicesPage";
+import { UpstreamsTab } from "./UpstreamsTab";
+import { VersionsTab } from "./VersionsTab";
+
+interface Props {
+  groupId: string;
+  serviceId: string;
+  search: ServiceSearch;
+}
+
+export function ServicePage({ groupId, serviceId, search }: Props) {
+  const { data: group } = useSuspenseQuery(groupQuery(groupId));
+  const { data: service } = useSuspenseQuery(serviceQuery(groupId, serviceId));
+  const navigate = useNavigate();
+  const show = (next: ServiceSearch) =>
+    void navigate({ to: "/groups/$groupId/services/$serviceId", params: { groupId, serviceId }, search: next });
+  const tabs: Record<Tab, ReactNode> = {
+    routes: <RoutesTab groupId={groupId} service={service} edit={search.edit} onEdit={(edit) => show({ ...search, edit })} />,
+    upstreams: <UpstreamsTab groupId={groupId} service={service} />,
+    runtime: <RuntimeTab groupId={groupId} service={service} />,
+    versions: <VersionsTab groupId={groupId} service={service} />,
+    history: <HistoryTable groupId={groupId} serviceId={serviceId} />,
+  };
+  return (
+    <Page
+      title={service.name}
+      said={service.desc}
+      mark={
+        <Group gap="xs">
+          <Version service={service} />
+          <OnOff service={service} />
+        </Group>
+      }
+      crumbs={[
+        <Go key="group" to="/groups/$groupId" params={{ groupId }}>
+          {group.name}
+        </Go>,
+        <Go key="services" to="/groups/$groupId/services" params={{ groupId }}>
+          {t.service.title}
+        </Go>,
+      ]}
+      actions={<ServiceActions groupId={groupId} service={service} />}
+    >
+      <Labels labels={service.labels} />
+      <Tabs
+        value={search.tab ?? "routes"}
+        onChange={(tab) => show({ tab: isTab(tab) && tab !== "routes" ? tab : undefined })}
+        keepMounted={false}
+      >
+        <Tabs.List>
+          {TABS.map((tab) => (
+            <Tabs.Tab key={tab} value={tab}>
+              {t.service.tabs[tab]}
+            </Tabs.Tab>
+          ))}
+        </Tabs.List>
+        {TABS.map((tab) => (
+          <Tabs.Panel key={tab} value={tab} pt="md">
+            {tabs[tab]}
+          </Tabs.Panel>
+        ))}
+      </Tabs>
+    </Page>
+  );
 }

@@ -14,13 +14,14 @@ interface Props {
   verb: string;
   /** What has to be typed first. */
   word?: string;
+  color?: string;
   pending?: boolean;
   error?: Error | null;
   onConfirm: () => void;
   onClose: () => void;
 }
 
-export function Confirm({ opened, title, children, verb, word, pending, error, onConfirm, onClose }: Props) {
+export function Confirm({ opened, title, children, verb, word, color = "red", pending, error, onConfirm, onClose }: Props) {
   const [typed, setTyped] = useState("");
   const close = () => {
     setTyped("");
@@ -43,7 +44,7 @@ export function Confirm({ opened, title, children, verb, word, pending, error, o
           <Button variant="default" onClick={close}>
             {t.common.cancel}
           </Button>
-          <Button color="red" loading={pending ?? false} disabled={word !== undefined && typed !== word} onClick={onConfirm}>
+          <Button color={color} loading={pending ?? false} disabled={word !== undefined && typed !== word} onClick={onConfirm}>
             {verb}
           </Button>
         </Group>

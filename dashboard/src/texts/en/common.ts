@@ -29,7 +29,8 @@ export const common = {
   yes: "yes",
   no: "no",
   skip: "Skip to the content",
-  rows: (shown: number, total: number) => (shown === total ? `${total} rows` : `${shown} of ${total} rows`),
+  rows: (shown: number, total: number) =>
+    shown === total ? `${total} ${total === 1 ? "row" : "rows"}` : `${shown} of ${total} rows`,
   noMatch: "Nothing matches the filter.",
   noMatchHint: "Change or clear the filter to see the rest.",
   clearFilter: "Clear the filter",

@@ -1,0 +1,193 @@
+/** The routes of a service: thousands scroll; one is edited at the side, under an address of its own. */
+import { ActionIcon, Badge, Group } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Plus, Trash2 } from "lucide-react";
+import { useMemo, useState } from "react";
+
+import { routesQuery, streamRoutesQuery } from "@/api/queries";
+import { at, deleteResource, type Json } from "@/api/resources";
+import type { PublishedService } from "@/api/shapes";
+import { usePermissions } from "@/session/permissions";
+import { t } from "@/texts";
+import { Confirm } from "@/ui/Confirm";
+import { type Column, DataTable } from "@/ui/DataTable";
+import { EditDrawer } from "@/ui/EditDrawer";
+import { Empty } from "@/ui/Empty";
+import { Go } from "@/ui/Go";
+import { Loaded } from "@/ui/Loaded";
+import { MayButton } from "@/ui/MayButton";
+import { tellLive } from "@/ui/told";
+
+import { HttpRouteFields, StreamRouteFields } from "./RouteFields";
+
+interface AnyRoute {
+  id: string;
+  name: string;
+  paths?: string[];
+  methods?: string[];
+  priority?: number;
+  plugins?: Record<string, unknown>;
+  server_port?: number;
+  sni?: string;
+}
+
+interface Props {
+  groupId: string;
+  service: PublishedService;
+  /** The id of the route that is edited, or "new". */
+  edit: string | undefined;
+  onEdit: (edit: string | undefined) => void;
+}
+
+export function RoutesTab({ groupId, service, edit, onEdit }: Props) {
+  const stream = service.type === "stream";
+  const kind = stream ? "stream_routes" : "routes";
+  const http = useQuery({ ...routesQuery(groupId, service.id), enabled: !stream });
+  const streams = useQuery({ ...streamRoutesQuery(groupId, service.id), enabled: stream });
+  const [leaving, setLeaving] = useState<AnyRoute>();
+  const permissions = usePermissions({ groupId, serviceId: service.id });
+  const columns = useMemo(() => columnsOf(stream, groupId, service.id, setLeaving), [stream, groupId, service.id]);
+  const add = (
+    <MayButton
+      allowed={permissions[stream ? "CreateStreamRoute" : "CreateRoute"]}
+      leftSection={<Plus size={16} aria-hidden />}
+      onClick={() => onEdit("new")}
+    >
+      {t.service.addRoute}
+    </MayButton>
+  );
+  const fresh: Json = stream ? { name: "", service_id: service.id } : { name: "", service_id: service.id, paths: [] };
+  const draw = (list: AnyRoute[]) =>
+    list.length === 0 ? (
+      <Empty title={t.service.noRoutesTitle} said={t.service.noRoutes}>
+        {add}
+      </Empty>
+    ) : (
+      <DataTable label={t.service.routes} rows={list} columns={columns} rowId={(route) => route.id} text={textOf} tools={add} />
+    );
+  return (
+    <>
+      {stream ? <Loaded query={streams}>{draw}</Loaded> : <Loaded query={http}>{draw}</Loaded>}
+      <EditDrawer
+        opened={edit !== undefined}
+        title={edit === "new" ? t.service.addRoute : t.service.editRoute(edit ?? "")}
+        place={{ groupId, path: edit === "new" || edit === undefined ? kind : at(kind, edit) }}
+        fresh={edit === "new" ? fresh : undefined}
+        allowed={permissions[stream ? "UpdateStreamRoute" : "UpdateRoute"]}
+        fields={stream ? StreamRouteFields : HttpRouteFields}
+        done={edit === "new" ? t.service.routeAdded : t.service.routeSaved}
+        onClose={() => onEdit(undefined)}
+      />
+      <DeleteRoute groupId={groupId} kind={kind} route={leaving} onClose={() => setLeaving(undefined)} />
+    </>
+  );
+}
+
+function textOf(route: AnyRoute): string {
+  return [route.name, route.id, ...(route.paths ?? []), ...(route.methods ?? []), route.sni, route.server_port].join(" ");
+}
+
+function columnsOf(
+  stream: boolean,
+  groupId: string,
+  serviceId: string,
+  onDelete: (route: AnyRoute) => void,
+): Column<AnyRoute>[] {
+  const name: Column<AnyRoute> = {
+    id: "name",
+    header: t.service.name,
+    accessorKey: "name",
+    cell: ({ row }) => (
+      <Go
+        to="/groups/$groupId/services/$serviceId"
+        params={{ groupId, serviceId }}
+        search={{ edit: row.original.id }}
+        preload={false}
+      >
+        {row.original.name}
+      </Go>
+    ),
+  };
+  const own: Column<AnyRoute>[] = stream
+    ? [
+        { id: "port", header: t.service.port, accessorKey: "server_port" },
+        { id: "sni", header: t.service.sni, accessorKey: "sni" },
+      ]
+    : [
+        { id: "paths", header: t.service.paths, accessorFn: (route) => (route.paths ?? []).join(", ") },
+        {
+          id: "methods",
+          header: t.service.methods,
+          accessorFn: (route) => (route.methods ?? []).join(", ") || t.common.all,
+        },
+        { id: "priority", header: t.service.priority, accessorFn: (route) => route.priority ?? 0 },
+      ];
+  const rest: Column<AnyRoute>[] = [
+    {
+      id: "plugins",
+      header: t.service.plugins,
+      enableSorting: false,
+      cell: ({ row }) => <PluginNames plugins={row.original.plugins} />,
+    },
+    {
+      id: "actions",
+      header: t.common.actions,
+      enableSorting: false,
+      cell: ({ row }) => (
+        <ActionIcon
+          variant="subtle"
+          color="gray"
+          aria-label={t.service.deleteRoute(row.original.name)}
+          onClick={() => onDelete(row.original)}
+        >
+          <Trash2 size={16} aria-hidden />
+        </ActionIcon>
+      ),
+    },
+  ];
+  return [name, ...own, ...rest];
+}
+
+function PluginNames({ plugins }: { plugins: Record<string, unknown> | undefined }) {
+  return (
+    <Group gap={4}>
+      {Object.keys(plugins ?? {}).map((name) => (
+        <Badge key={name} variant="default" tt="none" radius="sm" fw={500}>
+          {name}
+        </Badge>
+      ))}
+    </Group>
+  );
+}
+
+interface DeleteProps {
+  groupId: string;
+  kind: string;
+  route: AnyRoute | undefined;
+  onClose: () => void;
+}
+
+function DeleteRoute({ groupId, kind, route, onClose }: DeleteProps) {
+  const queries = useQueryClient();
+  const remove = useMutation({
+    mutationFn: (id: string) => deleteResource({ groupId, path: at(kind, id) }),
+    onSuccess: async ({ revision }) => {
+      tellLive(t.service.routeDeleted, groupId, revision);
+      onClose();
+      await queries.invalidateQueries({ queryKey: ["group", groupId] });
+    },
+  });
+  return (
+    <Confirm
+      opened={route !== undefined}
+      title={t.service.deleteRoute(route?.name ?? "")}
+      verb={t.common.remove}
+      pending={remove.isPending}
+      error={remove.error}
+      onConfirm={() => route && remove.mutate(route.id)}
+      onClose={onClose}
+    >
+      {t.service.deleteRouteHint}
+    </Confirm>
+  );
+}
