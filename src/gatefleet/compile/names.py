@@ -57,7 +57,7 @@ class ServerNames:
             if shown.apart:
                 written[SECRET].update(server_names.secrets_apart(shown))
         if not self._began or any(shown.apart for shown in (*before, *now)) or self._below_wildcards(touched):
-            written[LISTENER][listeners.HTTPS] = self._listener()
+            written[LISTENER].update(self._listeners())
         self._began, self._changed = True, {}
         return written
 
@@ -78,18 +78,22 @@ class ServerNames:
         wild = {name for shown in self._shown.values() if shown.apart for name in shown.names if name.startswith("*.")}
         return bool(wild) and any(not wild.isdisjoint(server_names.suffixes(name)) for name in names)
 
-    def _listener(self) -> bytes:
+    def _listeners(self) -> dict[str, bytes | None]:
         apart = self._apart()
         wild = {name for name in apart if name.startswith("*.")}
-        held = [name for name, claims in self._claims.items() if claims and name not in apart] if wild else []
-        plain = [name for name in held if not wild.isdisjoint(server_names.suffixes(name))]
+        known = [name for name, claims in self._claims.items() if claims and name not in apart] if wild else []
+        plain = [name for name in known if not wild.isdisjoint(server_names.suffixes(name))]
         places = {**dict.fromkeys(plain, listeners.ON_DEMAND), **{name: shown.id for name, shown in apart.items()}}
         chains = {shown.id: shown for shown in apart.values()}
         guards = {name: _guard(shown) for name, shown in apart.items()}
         self.guards = {**dict.fromkeys(plain), **guards} if any(guards.values()) else NOBODY
-        return listeners.compile_https(
-            [server_names.chain(chains[one]) for one in sorted(chains)], server_names.chooser(places)
-        )
+        chooser = server_names.chooser(places)
+        held = [chains[one] for one in sorted(chains)]
+        by_udp = [server_names.http3_chain(shown) for shown in held if shown.http3]
+        return {
+            listeners.HTTPS: listeners.compile_https([server_names.chain(shown) for shown in held], chooser),
+            listeners.HTTP3: listeners.compile_http3(by_udp, chooser) if by_udp else None,
+        }
 
 
 def _guard(shown: Shown) -> Guard | None:

@@ -74,11 +74,12 @@ class Shown:
     client: ClientCheck | None = None
     versions: tuple[str, str] = USUAL_VERSIONS
     """The lowest and the highest version of TLS."""
+    http3: bool = False
 
     @property
     def apart(self) -> bool:
         """Whether the listener must know these names; else a certificate on demand does."""
-        return self.client is not None or len(self.pairs) > 1 or self.versions != USUAL_VERSIONS
+        return self.http3 or self.client is not None or len(self.pairs) > 1 or self.versions != USUAL_VERSIONS
 
     @property
     def on_demand(self) -> bool:
@@ -96,7 +97,8 @@ def of_ssl(document_id: str, body: Json) -> Shown | None:
     client: Json = body.get("client") or {}
     check = _client_check(client.get("ca") or "", client, ("client", "ca"), ("client",)) if client else None
     versions = _versions(body.get("ssl_protocols"))
-    return Shown(f"ssl:{document_id}", _names(names, ("snis",)), (*first, *further), check, versions)
+    http3 = _http3(body, check, versions)
+    return Shown(f"ssl:{document_id}", _names(names, ("snis",)), (*first, *further), check, versions, http3)
 
 
 def of_sni(document_id: str, body: Json, trust: Trust | None) -> Shown:
@@ -116,7 +118,8 @@ def of_sni(document_id: str, body: Json, trust: Trust | None) -> Shown:
         check = _client_check(authorities, mtls, at, ("mtls",))
     pairs = tuple(held.pairs[one] for one in ids) if trust else ()
     names = _names([body["domain"]], ("domain",))
-    return Shown(f"sni:{document_id}", names, pairs, check, _versions(body.get("ssl_protocols")))
+    versions = _versions(body.get("ssl_protocols"))
+    return Shown(f"sni:{document_id}", names, pairs, check, versions, _http3(body, check, versions))
 
 
 def _is_on(body: Json) -> bool:
@@ -150,6 +153,18 @@ def _check_pattern(pattern: str, at: At) -> None:
         raise Invalid(error_at(at, str(error))) from None
     if len(pattern) > MOST_PATTERN:
         raise Invalid(error_at(at, f"longer than {MOST_PATTERN} characters"))
+
+
+def _http3(body: Json, check: ClientCheck | None, versions: tuple[str, str]) -> bool:
+    if not body.get("enable_http3"):
+        return False
+    if check:
+        raise Invalid(
+            'Error at "/enable_http3": Envoy asks no clients of HTTP/3 for certificates; leave one of the two'
+        )
+    if versions[1] != VERSIONS[-1]:
+        raise Invalid('Error at "/enable_http3": HTTP/3 needs TLSv1.3 in ssl_protocols')
+    return True
 
 
 def _versions(given: Sequence[str] | None) -> tuple[str, str]:

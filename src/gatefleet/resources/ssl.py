@@ -34,6 +34,7 @@ class Ssl(Shape):
     certs: Annotated[list[Pem], Field(max_length=16)] = Field(default_factory=list[str])
     keys: Annotated[list[SecretPem], Field(max_length=16)] = Field(default_factory=list[SecretStr])
     client: ClientCa | None = Field(None, json_schema_extra=OPAQUE)
+    enable_http3: bool | None = Field(default=None, description="Serve these names by HTTP/3 too, on UDP 9443.")
 
     def pairs(self) -> tuple[tuple[str, SecretStr], ...]:
         """Certificate and key of each pair, in the order given."""

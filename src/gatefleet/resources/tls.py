@@ -56,4 +56,5 @@ class Sni(Shape):
     certificates: Annotated[list[Id], Field(min_length=1, max_length=16)]
     ssl_protocols: Annotated[list[Protocol], Field(min_length=1)] | None = None
     mtls: Mtls | None = None
+    enable_http3: bool | None = Field(default=None, description="Serve this name by HTTP/3 too, on UDP 9443.")
     plugins: PluginConfs = Field(default_factory=dict)

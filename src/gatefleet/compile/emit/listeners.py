@@ -21,6 +21,7 @@ from gatefleet.protos.envoy.extensions.access_loggers.stats import v3 as stats
 from gatefleet.protos.envoy.extensions.dynamic_modules import v3 as modules
 from gatefleet.protos.envoy.extensions.filters.http.composite import v3 as composite
 from gatefleet.protos.envoy.extensions.filters.http.filter_chain import v3 as filter_chain
+from gatefleet.protos.envoy.extensions.filters.http.header_mutation import v3 as header_mutation
 from gatefleet.protos.envoy.extensions.filters.http.router import v3 as router
 from gatefleet.protos.envoy.extensions.filters.listener.tls_inspector import v3 as tls_inspector
 from gatefleet.protos.envoy.extensions.filters.network.http_connection_manager import v3 as hcm
@@ -34,8 +35,9 @@ from gatefleet.protos.xds.type.matcher import v3 as matcher
 
 HTTP: Final = "http"
 HTTPS: Final = "https"
+HTTP3: Final = "http3"
 PROBE: Final = "probe"
-PORTS: Final = {HTTP: 9080, HTTPS: 9443}
+PORTS: Final = {HTTP: 9080, HTTPS: 9443, HTTP3: 9443}
 PROBE_SOCKET: Final = "probe.sock"
 """Relative to the node's run directory; the node makes it absolute."""
 ON_DEMAND: Final = "on-demand"
@@ -68,6 +70,20 @@ def compile_https(apart: Sequence[listener.FilterChain], chooser: matcher.Matche
     return dump(message)
 
 
+def compile_http3(chains: Sequence[listener.FilterChain], chooser: matcher.Matcher) -> bytes:
+    """Serialized Listener for HTTP/3 over UDP; a name for which `chooser` says a chain that is not here is refused."""
+    return dump(
+        listener.Listener(
+            name=HTTP3,
+            address={"socket_address": {"protocol": "UDP", "address": "0.0.0.0", "port_value": PORTS[HTTP3]}},  # noqa: S104
+            udp_listener_config={"quic_options": {}, "downstream_socket_config": {"prefer_gro": YES}},
+            filter_chains=chains,
+            filter_chain_matcher=chooser,
+            enable_reuse_port=YES,
+        )
+    )
+
+
 def _public(name: str, chains: Sequence[listener.FilterChain]) -> listener.Listener:
     return listener.Listener(
         name=name,
@@ -78,12 +94,46 @@ def _public(name: str, chains: Sequence[listener.FilterChain]) -> listener.Liste
     )
 
 
-def http_filter(more: Sequence[core.TypedExtensionConfig] = ()) -> listener.Filter:
-    """Requests of a public listener; `more` changes their headers after the native module, before the route."""
+def http_filter(more: Sequence[core.TypedExtensionConfig] = (), *, http3: bool = False) -> listener.Filter:
+    """Requests of a public listener; `more` changes their headers after the native module, before the route.
+
+    `http3`: answers say that the same port speaks HTTP/3 too.
+    """
     message = hcm.HttpConnectionManager()
     message.CopyFrom(_public_manager())
     message.early_header_mutation_extensions.extend(more)
+    if http3:
+        message.http_filters.insert(0, _ALT_SVC)
     return listener.Filter(name="http", typed_config=pack(message))
+
+
+def http3_filter() -> listener.Filter:
+    """Requests that come by HTTP/3."""
+    message = hcm.HttpConnectionManager()
+    message.CopyFrom(_public_manager())
+    message.codec_type = hcm.HttpConnectionManager.HTTP3
+    message.http3_protocol_options.SetInParent()
+    return listener.Filter(name="http", typed_config=pack(message))
+
+
+_ALT_SVC: Final = hcm.HttpFilter(
+    name="alt-svc",
+    typed_config=pack(
+        header_mutation.HeaderMutation(
+            mutations={
+                "response_mutations": [
+                    {
+                        "append": {
+                            "header": {"key": "alt-svc", "value": 'h3=":%DOWNSTREAM_LOCAL_PORT%"; ma=86400'},
+                            "append_action": "ADD_IF_ABSENT",
+                        }
+                    }
+                ]
+            }
+        )
+    ),
+)
+"""The port is the one the connection came to: whatever this node adds to it."""
 
 
 def _probe() -> listener.Listener:

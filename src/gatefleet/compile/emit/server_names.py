@@ -19,6 +19,7 @@ from gatefleet.protos.envoy.config.core import v3 as core
 from gatefleet.protos.envoy.config.listener import v3 as listener
 from gatefleet.protos.envoy.extensions.http.early_header_mutation.header_mutation import v3 as early
 from gatefleet.protos.envoy.extensions.matching.common_inputs.network import v3 as inputs
+from gatefleet.protos.envoy.extensions.transport_sockets.quic import v3 as quic
 from gatefleet.protos.envoy.extensions.transport_sockets.tls import v3 as tls
 from gatefleet.protos.google import protobuf as wkt
 from gatefleet.protos.xds.core import v3 as xds
@@ -66,8 +67,19 @@ def chain(shown: Shown) -> listener.FilterChain:
     """The filter chain of names that stand apart."""
     more = [_told_client(shown)] if shown.client else []
     return listener.FilterChain(
-        name=shown.id, filters=[listeners.http_filter(more)], transport_socket=_transport_socket(shown)
+        name=shown.id,
+        filters=[listeners.http_filter(more, http3=shown.http3)],
+        transport_socket=core.TransportSocket(name="envoy.transport_sockets.tls", typed_config=pack(_context(shown))),
     )
+
+
+def http3_chain(shown: Shown) -> listener.FilterChain:
+    """The filter chain of names that speak HTTP/3, on its own listener."""
+    transport = quic.QuicDownstreamTransport(
+        downstream_tls_context=_context(shown, alpn=("h3",)), enable_early_data=wkt.BoolValue(value=False)
+    )
+    socket = core.TransportSocket(name="envoy.transport_sockets.quic", typed_config=pack(transport))
+    return listener.FilterChain(name=shown.id, filters=[listeners.http3_filter()], transport_socket=socket)
 
 
 def chooser(names: Mapping[str, str]) -> matcher.Matcher:
@@ -99,10 +111,10 @@ def _by_name(name: str) -> tls.SdsSecretConfig:
     return tls.SdsSecretConfig(name=name, sds_config=ADS)
 
 
-def _transport_socket(shown: Shown) -> core.TransportSocket:
+def _context(shown: Shown, alpn: tuple[str, ...] = listeners.HTTP_PROTOCOLS) -> tls.DownstreamTlsContext:
     low, high = shown.versions
     required = shown.client is not None and not shown.client.skip
-    context = tls.DownstreamTlsContext(
+    return tls.DownstreamTlsContext(
         require_client_certificate=wkt.BoolValue(value=True) if required else None,
         common_tls_context=tls.CommonTlsContext(
             tls_params=tls.TlsParameters(
@@ -114,10 +126,9 @@ def _transport_socket(shown: Shown) -> core.TransportSocket:
                 _by_name(_certificate_name(shown, number)) for number in range(len(shown.pairs))
             ],
             validation_context_sds_secret_config=_by_name(_authority_name(shown)) if shown.client else None,
-            alpn_protocols=listeners.HTTP_PROTOCOLS,
+            alpn_protocols=alpn,
         ),
     )
-    return core.TransportSocket(name="envoy.transport_sockets.tls", typed_config=pack(context))
 
 
 def _told_client(shown: Shown) -> core.TypedExtensionConfig:
