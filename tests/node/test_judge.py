@@ -8,6 +8,7 @@ LIVE = Copy("dp-manager", 7, 100)
 OLDER_LIVE = Copy("dp-manager", 5, 90)
 DISK = Copy("disk", 6, 95)
 NEWER_DISK = Copy("disk", 9, 120)
+BUCKET, PEER = Copy("bucket", 8, 110), Copy("peer", 8, 110)
 SERVING = Seen(live=LIVE, connected=True, applied=7, envoy=True)
 
 CHOICES = {
@@ -19,6 +20,14 @@ CHOICES = {
     "a live revision below one already held is not taken": (Seen(live=OLDER_LIVE, disk=DISK, floor=6), DISK),
     "a copy below one already held is not taken": (Seen(disk=DISK, floor=8), None),
     "a newer copy does not beat the DP Manager": (Seen(live=LIVE, connected=True, disk=NEWER_DISK), LIVE),
+    "nor does one from elsewhere": (Seen(live=LIVE, connected=True, elsewhere=(BUCKET, PEER)), LIVE),
+    "cut off, a newer copy from elsewhere counts": (Seen(live=LIVE, disk=DISK, elsewhere=(BUCKET, PEER)), BUCKET),
+    "of equals the one trusted most": (
+        Seen(live=Copy("dp-manager", 8, 1), elsewhere=(BUCKET, PEER)),
+        Copy("dp-manager", 8, 1),
+    ),
+    "a peer when there is nothing else": (Seen(elsewhere=(PEER,)), PEER),
+    "connected again to one that is behind": (Seen(live=LIVE, connected=True, elsewhere=(BUCKET,), floor=8), BUCKET),
 }
 
 

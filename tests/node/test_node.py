@@ -280,6 +280,25 @@ async def test_a_certificate_is_renewed_before_it_runs_out(twin: Twin, directory
         await again.until_status("/status/ready", 200)
 
 
+async def test_with_an_expired_certificate_it_serves_from_its_disk_and_joins_again_with_a_new_bundle(
+    twin: Twin, directory: Path, slow: int
+) -> None:
+    twin.publish(content(slow, "/a"), 1)
+    bundle, store = directory.parent / "bundle.json", IdentityStore(directory)
+    async with running(directory, "--bundle", f"{bundle}") as node:
+        await node.until("/a", 200)
+    store.save(twin.bundle(age=timedelta(days=31)))
+    bundle.write_bytes(twin.bundle(age=timedelta(days=40)).to_json())
+    async with running(directory, "--bundle", f"{bundle}") as node:
+        await node.until("/a", 200)
+        assert await node.until_status("/status/ready", 503)
+        assert "this node's certificate has expired: give it a new --bundle" in node.log()
+    bundle.write_bytes(twin.bundle().to_json())
+    async with running(directory, "--bundle", f"{bundle}") as node:
+        twin.publish(content(slow, "/b"), 2)
+        await node.until("/b", 200)
+
+
 async def test_a_client_that_keeps_its_connection_loses_nothing_when_it_stops(
     twin: Twin, directory: Path, slow: int
 ) -> None:

@@ -100,7 +100,7 @@ def test_which_identity_a_node_starts_with() -> None:
         (identity.Invitation((), None, None), now, stored),
         (identity.Invitation((), of_ours, None), now, stored),
         (identity.Invitation((), of_theirs, None), now, None),
-        (identity.Invitation((), of_ours, None), expired, None),
+        (identity.Invitation((), of_ours, None), expired, stored),
         (identity.Invitation((), None, theirs.bundle()), now, "given"),
     ):
         chosen = identity.choose(stored, offered, when)
@@ -121,6 +121,15 @@ def test_a_bundle_issued_later_replaces_the_identity_and_no_key_is_lost() -> Non
     assert chosen.certificate == later.certificate
     assert chosen.verification_keys == later.verification_keys
     assert chosen.keys_of_copies() == later.keys_of_copies()
+
+
+def test_every_address_is_tried_those_of_the_options_first_and_no_mistake_of_others() -> None:
+    told = replace(Twin().bundle(), dp_manager_addresses=("https://b", "[https://c]", "https://a"))
+    assert identity.addresses_of(identity.Invitation(("https://a",), None, None), told) == ("https://a", "https://b")
+    with pytest.raises(Invalid, match="must look like https://host:7943"):
+        identity.addresses_of(identity.Invitation(("nowhere",), None, None), told)
+    with pytest.raises(Invalid, match="--dp-manager"):
+        identity.addresses_of(identity.Invitation((), "token", None), None)
 
 
 @pytest.mark.parametrize("address", ["http://h:7943", "h:7943", "https://", ""])

@@ -205,7 +205,7 @@ def _check_instance(instance: str) -> None:
 
 def _check_version(version: str) -> None:
     if version and _numbers(version) > _numbers(VERSION):
-        raise Invalid(
+        raise Forbidden(
             f"this node is of version {version}, newer than the control plane's {VERSION}: upgrade that first"
         )
 

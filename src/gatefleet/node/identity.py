@@ -101,14 +101,14 @@ def _read(file: Path, option: str) -> str:
 def choose(stored: Bundle | None, offered: Invitation, now: datetime) -> Bundle | None:
     """The identity to start with; None when the node has to enrol with its token.
 
-    A stored one counts while its CA is the one the options name; a given one replaces it when that was issued later,
-    and a token replaces it when it has expired. Keys that either knows stay known: copies may be sealed with them.
-    Invalid when there is no way to join.
+    A stored one counts while its CA is one that the options name, also when it has expired: what is on disk can be
+    served meanwhile. A given one replaces it when that was issued later or is still valid. Keys that either knows stay
+    known: copies may be sealed with them. Invalid when there is no way to join.
     """
     given = offered.given
-    if stored and offered.token and (_foreign(stored, offered.token) or pki.expiry(stored.certificate) <= now):
+    if stored and offered.token and _foreign(stored, offered.token):
         stored = None
-    if stored and given and _supersedes(given, stored):
+    if stored and given and _supersedes(given, stored, now):
         given, stored = _with_keys_of(given, stored), None
     found = stored or given
     if found is None and offered.token is None:
@@ -122,8 +122,22 @@ def _foreign(stored: Bundle, token: str) -> bool:
     return pki.parse_token(token).ca not in pki.fingerprints(stored.ca_certificate)
 
 
-def _supersedes(given: Bundle, stored: Bundle) -> bool:
-    return _of_another_fleet(given, stored) or pki.issued_at(given.certificate) > pki.issued_at(stored.certificate)
+def again(known: Bundle, offered: Invitation, now: datetime) -> Bundle:
+    """What replaces an identity that has expired, when there is no token; Invalid when nothing can."""
+    given = offered.given
+    if given and pki.expiry(given.certificate) > now:
+        return _with_keys_of(given, known)
+    raise Invalid(
+        "this node's certificate has expired: give it a new --bundle, --token-file, or --cert, --key and --ca"
+    )
+
+
+def _supersedes(given: Bundle, stored: Bundle, now: datetime) -> bool:
+    return (
+        _of_another_fleet(given, stored)
+        or pki.issued_at(given.certificate) > pki.issued_at(stored.certificate)
+        or pki.expiry(stored.certificate) <= now < pki.expiry(given.certificate)
+    )
 
 
 def _of_another_fleet(given: Bundle, stored: Bundle) -> bool:
@@ -175,6 +189,27 @@ def target(address: str) -> str:
         raise Invalid(f"[{address}] is not the address of a DP Manager: it must look like https://host:{DEFAULT_PORT}")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{host}:{parts.port or DEFAULT_PORT}"
+
+
+def addresses_of(offered: Invitation, known: Bundle | None) -> tuple[str, ...]:
+    """Where DP Managers may be: what the options say, then what the node was told. Invalid when there is nothing.
+
+    What the node was told and is no address is left out: somebody's mistake must not keep it from the others.
+    """
+    told = [address for address in (known.dp_manager_addresses if known else ()) if _is_address(address)]
+    found = tuple(dict.fromkeys((*offered.addresses, *told)))
+    if not found:
+        raise Invalid("give the address of the DP Manager with --dp-manager https://host:7943")
+    for address in found:
+        target(address)
+    return found
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return bool(target(text))
+    except Invalid:
+        return False
 
 
 async def _ca_of(address: str) -> str:

@@ -84,17 +84,23 @@ async def _join(settings: NodeSettings, status: Status) -> Manager:
     stored = store.load()
     offered = identity.invitation(settings, joined=stored is not None)
     known = identity.choose(stored, offered, datetime.now(UTC))
-    addresses = tuple(dict.fromkeys((*offered.addresses, *(known.dp_manager_addresses if known else ()))))
-    if not addresses:
-        raise Invalid("give the address of the DP Manager with --dp-manager https://host:7943")
+    addresses = identity.addresses_of(offered, known)
     if known is None:
         turns = itertools.cycle(addresses)
         known = await _patiently(status, lambda: _enroll(settings, store, next(turns), offered.token or ""))
         log.info("joined", group=known.gateway_group_id, instance=store.instance())
-    manager = Manager(addresses, store, known)
+    manager = Manager(addresses, store, known, lambda address, expired: _rejoin(settings, store, address, expired))
     await _patiently(status, manager.complete)
     store.save(manager.identity)
     return manager
+
+
+async def _rejoin(settings: NodeSettings, store: identity.IdentityStore, address: str, expired: Bundle) -> Bundle:
+    """Another identity by what the options say now; files that they name may have been replaced."""
+    offered = identity.invitation(settings, joined=True)
+    if offered.token is None:
+        return identity.again(expired, offered, datetime.now(UTC))
+    return await _enroll(settings, store, address, offered.token)
 
 
 async def _enroll(settings: NodeSettings, store: identity.IdentityStore, address: str, token: str) -> Bundle:

@@ -30,13 +30,19 @@ BEAT_GAP: Final = 0.2
 PATIENCE: Final = 3.0
 """Seconds without a stream after which the next address is tried."""
 Beat = Callable[[], Awaitable[Heartbeat]]
+Rejoin = Callable[[str, Bundle], Awaitable[Bundle]]
+"""Given the address of a DP Manager, and what has expired."""
 
 
 class Manager:
     """What comes from the DP Manager and what is told to it, for as long as the node lives."""
 
-    def __init__(self, addresses: Sequence[str], store: IdentityStore, identity: Bundle) -> None:
+    def __init__(
+        self, addresses: Sequence[str], store: IdentityStore, identity: Bundle, rejoin: Rejoin | None = None
+    ) -> None:
+        """`rejoin` gets another identity, by whatever the node is told to join with, once this one has expired."""
         self.identity = identity
+        self._rejoin = rejoin
         stated = pki.identity_of(identity.certificate)
         self.instance = store.instance() if stated.shared else stated.instance
         self.newest: Revision | None = None
@@ -248,9 +254,12 @@ class Manager:
 
     async def _renew(self) -> None:
         """Take the next certificate and go on with it; the old stream ends."""
-        key = pki.new_key()
-        enrolled = await self._link.renew(pki.create_csr(key, self.instance), self.instance)
-        fresh = bundle_of(enrolled, key, tuple(self._addresses))
+        if self._rejoin and datetime.now(UTC) >= pki.expiry(self.identity.certificate):
+            fresh = await self._rejoin(self.address, self.identity)
+        else:
+            key = pki.new_key()
+            enrolled = await self._link.renew(pki.create_csr(key, self.instance), self.instance)
+            fresh = bundle_of(enrolled, key, tuple(self._addresses))
         self._keep(msgspec.structs.replace(fresh, revoked=self.identity.revoked, peers=self.identity.peers))
         log.info("the certificate is renewed", expires=pki.expiry(self.identity.certificate).isoformat())
         await self._relink()

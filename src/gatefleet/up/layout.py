@@ -100,7 +100,7 @@ def environments(settings: UpSettings, layout: Layout, dsn: str) -> dict[str, di
     }  # fmt: skip
     dpm = {
         "dsn": dsn, "encryption_key_file": layout.encryption_key, "data_dir": d / "dpm", "http_port": at.dpm_http,
-        "tls_port": at.dpm_tls, "addresses": f'["{manager}"]', "shutdown_seconds": 1,
+        "tls_port": at.dpm_tls, "addresses": manager, "shutdown_seconds": 1,
     }  # fmt: skip
     node = {
         "dp_manager": manager, "data_dir": layout.node, "port_offset": settings.port_offset,
