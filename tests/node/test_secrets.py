@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from vaults import TOKEN, Standin, standin
 
-from gatefleet import pki
+from gatefleet import pki, references
 from gatefleet.compile.compiler import Compiler
+from gatefleet.node.secrets import Secrets
 from gatefleet.pki import Pair
 from gatefleet.resources import Document
-from gatefleet.snapshot import Snapshot
+from gatefleet.snapshot import REFERENCE, Snapshot, snapshot_of
 from tests.e2e import kit
 from tests.node.conftest import HOST, Node, holds, running
 from tests.node.manager_twin import Twin
@@ -59,6 +60,24 @@ async def shows(node: Node, pair: Pair) -> bool:
     shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
     writer.close()
     return ssl.DER_cert_to_PEM_cert(shown).strip() in pair.certificate
+
+
+async def test_what_is_kept_on_disk_goes_with_the_groups_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_KEPT", "kept")
+    token = references.token("$env://A_KEPT")
+    named = snapshot_of([(REFERENCE, token, references.Wanted("$env://A_KEPT", {}).to_bytes())])
+    for keys in ((b"a" * 32, b"b" * 32), (b"b" * 32,)):
+        secrets = Secrets(tmp_path / "secrets.bin", 300, lambda: None)
+        for key in keys:
+            await secrets.follow(named, key)
+        assert secrets.values == {token: "kept"}
+        await secrets.stop()
+        assert b"kept" not in (tmp_path / "secrets.bin").read_bytes()
+        monkeypatch.delenv("A_KEPT", raising=False)
+    stranger = Secrets(tmp_path / "secrets.bin", 300, lambda: None)
+    await stranger.follow(named, b"a" * 32)
+    assert stranger.values == {}
+    await stranger.stop()
 
 
 async def test_secrets_are_had_renewed_missed_and_kept(

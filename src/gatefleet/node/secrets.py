@@ -107,10 +107,9 @@ class Secrets:
 
         `key` encrypts what is kept on disk.
         """
-        wanted = snapshot.of(REFERENCE)
+        wanted, kept = snapshot.of(REFERENCE), self._disk.read(key)
         if wanted == self._held:
             return
-        kept = self._disk.read(key)
         same = {token for token, found in wanted.items() if self._held.get(token) == found}
         before, self._held = self._followed, wanted
         self._followed = {token: before[token] if token in same else _followed(one) for token, one in wanted.items()}
@@ -215,8 +214,11 @@ class _Disk:
         self._written: Mapping[str, str] = {}
 
     def read(self, key: bytes) -> Mapping[str, str]:
-        """What was kept; nothing if that was under another key."""
-        if key == self._key:
+        """What was kept; nothing if that was under another key. A new key encrypts it anew."""
+        if self._key:
+            if key != self._key:
+                self._key, written, self._written = key, self._written, {}
+                self.write(written)
             return self._written
         self._key = key
         try:
