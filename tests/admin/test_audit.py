@@ -63,12 +63,15 @@ async def test_a_refused_change_is_recorded_and_a_refused_read_of_a_stranger_is_
     await api.refused("PUT", "/apisix/admin/services/s", {})
     await api.raw.get("/apisix/admin/services")
     await api.raw.post("/api/login", json={"username": "admin", "password": "hush"})
+    wrong = {"Authorization": "Basic " + base64.b64encode(b"admin:wrong").decode()}
+    await api.raw.get("/api/gateway_groups", headers=wrong)
     key = (await api.call("PUT", "/api/gateway_groups/default/admin_key"))["value"]["key"]
     await api.acting_as(key).refused("GET", "/api/users", status=403)
     found = [(row.event_type, row.status, row.operator, row.request) for row in await rows(api)]
     assert found == [
         ("UpdateService", 400, "admin", None),
         ("Login", 400, "", None),
+        ("ListGatewayGroup", 401, "", None),
         ("UpdateGatewayGroup", 200, "admin", None),
         ("ListUsers", 403, "admin key of default", None),
     ]

@@ -71,8 +71,13 @@ async def transact(request: Request, group_id: str | None = None) -> AsyncGenera
 
 
 async def refused(request: Request, status: int, message: str) -> None:
-    """Record a change that was not made; a database that does not answer is only logged."""
-    if not (request.method in CHANGING or (status == 403 and hasattr(request.state, "caller"))):
+    """Record a change that was not made, a read that was not allowed and a password that was wrong.
+
+    A database that does not answer is only logged.
+    """
+    forbidden = status == 403 and hasattr(request.state, "caller")
+    guessed = status == 401 and "authorization" in request.headers
+    if not (request.method in CHANGING or forbidden or guessed):
         return
     event = replace(_event(request), group_id=request.query_params.get("gateway_group_id"), request=None)
     try:

@@ -15,6 +15,7 @@ import httpx
 
 from gatefleet import references
 from gatefleet.errors import GatefleetError, NotFound, Unreachable
+from gatefleet.outbound import Outbound, Transport
 
 Json = Mapping[str, Any]
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -247,7 +248,7 @@ def _client(config: Json, authorities: Path | None = None) -> httpx.AsyncClient:
         context.load_verify_locations(cadata=str(ca))
     elif authorities:
         context.load_verify_locations(cafile=str(authorities))
-    return httpx.AsyncClient(timeout=PATIENCE, trust_env=False, verify=context)
+    return httpx.AsyncClient(timeout=PATIENCE, trust_env=False, transport=Transport(Outbound(), context))
 
 
 async def _request(

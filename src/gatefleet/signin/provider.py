@@ -16,6 +16,7 @@ import msgspec
 import structlog
 
 from gatefleet.errors import Invalid, Unreachable
+from gatefleet.outbound import Outbound, Transport
 from gatefleet.signin import tokens
 from gatefleet.signin.questions import Client, Key
 
@@ -192,4 +193,5 @@ def _http(*, verify: bool) -> httpx.AsyncClient:
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    return httpx.AsyncClient(verify=context, timeout=None, trust_env=False)  # noqa: S113  (asyncio.timeout bounds it)
+    transport = Transport(Outbound(), context)
+    return httpx.AsyncClient(transport=transport, timeout=None, trust_env=False)  # noqa: S113  (asyncio.timeout bounds it)
