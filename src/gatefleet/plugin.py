@@ -49,6 +49,8 @@ class Scope:
     """The whole paths of the route: exact, `…*` prefixes, `:name` segments."""
     upstream: str = ""
     """The cluster that the route's requests go to."""
+    documents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    """The `route` and its `service` with stars for secrets, for plugins that tell of them."""
     conditional: bool = False
     """Only some requests meet the plugin (`_meta.filter`), so it cannot patch the route."""
     only_where: tuple[str, str] | None = None
@@ -133,6 +135,8 @@ class Plugin:
     """True when what it does names the route: a global rule of it stands in each route too."""
     identifies: bool = False
     """True when it says who the consumer is without having credentials of its own."""
+    tells_documents: bool = False
+    """True when it may tell somebody of the route and the service it works on."""
     protects: bool = False
     """True when letting a request past on an internal error would be a hole: such a plugin answers 500 instead."""
 

@@ -4,7 +4,7 @@ It says nothing of Envoy and never changes for a plugin: a plugin stays a name a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gatefleet.discovery import Lookup
@@ -55,6 +55,8 @@ class Route:
     plugins: tuple[PluginUse, ...]
     own_upstream: "Upstream | None" = None
     """The upstream only this route has."""
+    documents: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    """The bodies it is made of, `route` and `service`, with their ids."""
 
 
 @dataclass(frozen=True, slots=True)

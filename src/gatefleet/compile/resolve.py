@@ -85,6 +85,7 @@ def route(
             uses(body.get("plugins") or {}, f"route:{document_id}"),
         ),
         own_upstream=own_upstream(name, own, ()) if own else None,
+        documents={"route": {"id": document_id, **body}, "service": {"id": service_id, **service}},
     )
 
 

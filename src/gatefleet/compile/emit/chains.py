@@ -23,6 +23,7 @@ from gatefleet.protos.google import protobuf as wkt
 from gatefleet.protos.xds.core import v3 as xds
 from gatefleet.protos.xds.type.matcher import v3 as matcher
 from gatefleet.resources.messages import sentences
+from gatefleet.resources.secrets import masked
 
 GLOBAL: Final = "gf.global"
 GLOBAL_WHERE: Final = "gf.global.where"
@@ -182,6 +183,12 @@ def _execute(filters: Filters) -> matcher.Matcher.OnMatch:
     return matcher.Matcher.OnMatch(action=xds.TypedExtensionConfig(name="plugins", typed_config=pack(execute)))
 
 
+def _documents(at: ir.Route) -> Mapping[str, Mapping[str, Any]]:
+    """What the route is made of, fit for others' eyes; a service that is not known yet has no name."""
+    told = {"route": {**at.documents["route"], "service_id": at.service_id}, "service": at.documents["service"]}
+    return {name: masked(f"{name}s", str(body["id"]), body) for name, body in told.items() if "name" in body}
+
+
 def _scope(use: ir.PluginUse, shared: Shared, at: ir.Route | None, replaced: Collection[str]) -> Scope:
     return Scope(
         owner=use.owner,
@@ -193,5 +200,6 @@ def _scope(use: ir.PluginUse, shared: Shared, at: ir.Route | None, replaced: Col
         protos=shared.protos,
         paths=at.paths if at else (),
         upstream=at.upstream if at else "",
+        documents=_documents(at) if at and plugins.registry()[use.name].tells_documents else {},
         conditional=use.name in replaced or bool(resolve.condition(use).predicates),
     )

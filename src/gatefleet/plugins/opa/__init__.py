@@ -4,16 +4,17 @@ The policy's input holds the request and nginx's variables of the connection, as
 be reached, or that says nothing of `allow`, refuses.
 """
 
+import json
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
+from gatefleet.errors import Invalid
 from gatefleet.filters import HeaderName, lua, lua_source, place_of
 from gatefleet.plugin import Conf, Effect, Phase, Plugin, Scope
 
 SOURCE = lua_source(__name__)
-NOT_SENT = "Not supported: the policy cannot be sent that document; `true` is refused."
 
 
 class Opa(Conf):
@@ -28,31 +29,32 @@ class Opa(Conf):
     keepalive: bool = Field(default=True, description="Accepted: connections are always kept for the next request.")
     keepalive_timeout: int = Field(default=60000, ge=1000, description="Accepted, without effect.")
     keepalive_pool: int = Field(default=5, ge=1, description="Accepted, without effect.")
-    with_route: bool = Field(default=False, description=NOT_SENT)
-    with_service: bool = Field(default=False, description=NOT_SENT)
-    with_consumer: bool = Field(default=False, description=NOT_SENT)
+    with_route: bool = Field(default=False, description="Send the route as it is stored, secrets as stars.")
+    with_service: bool = Field(default=False, description="Send the service as it is stored, secrets as stars.")
+    with_consumer: bool = Field(
+        default=False, description="Send the consumer: its name, labels and the credential's id, nothing else."
+    )
     with_body: bool = Field(default=False, description="Send the request's body too, as text.")
     send_headers_upstream: Annotated[tuple[HeaderName, ...], Field(strict=False, min_length=1)] | None = Field(
         default=None, description="Headers of the policy's answer that the upstream is sent when the request may pass."
     )
 
-    @field_validator("with_route", "with_service", "with_consumer")
-    @classmethod
-    def not_sent(cls, value: bool) -> bool:  # noqa: FBT001 - the field's value
-        if value:
-            raise ValueError("is not supported: the policy cannot be sent that document yet")
-        return value
 
-
-def translate(conf: Opa, _: Scope) -> Iterator[Effect]:
+def translate(conf: Opa, scope: Scope) -> Iterator[Effect]:
+    if (conf.with_route or conf.with_service) and not scope.owner.startswith(("route:", "service:", "check")):
+        raise Invalid("[opa] with_route and with_service work on routes and services only")
+    wanted = {"route": conf.with_route, "service": conf.with_service}
+    told = {name: body for name, body in scope.documents.items() if wanted[name]}
     context: dict[str, Any] = {
         **place_of(conf.host, "host", verify=conf.ssl_verify),
         "path": "/v1/data/" + conf.policy,
         "timeout": conf.timeout,
         "with_body": conf.with_body,
+        "with_consumer": conf.with_consumer,
+        "documents": json.dumps(told, sort_keys=True) if told else "",
         "upstream": {name: name.lower() for name in conf.send_headers_upstream or ()},
     }
-    yield from lua("opa", SOURCE, context, ("json", "ask"))
+    yield from lua("opa", SOURCE, context, ("json", "native", "labels", "ask"))
 
 
 PLUGIN = Plugin(
@@ -64,4 +66,5 @@ PLUGIN = Plugin(
     summary="Asks Open Policy Agent whether a request may pass.",
     category="authentication",
     protects=True,
+    tells_documents=True,
 )

@@ -14,6 +14,12 @@ local function arguments(query)
   return fields
 end
 
+local function consumer_of(handle)
+  local name = header(handle, "x-consumer-username")
+  local labels = labels_of(name)
+  return labels and { username = name, labels = labels, credential_id = header(handle, "x-credential-identifier") }
+end
+
 local function input(handle, conf)
   local headers, path, query = {}, target(handle)
   for name, value in pairs(handle:headers()) do
@@ -35,11 +41,14 @@ local function input(handle, conf)
     local body = handle:body()
     request.body = body and body:getBytes(0, body:length()) or nil
   end
+  local told = conf.documents ~= "" and (json_read(conf.documents) or error("unreadable documents")) or {}
   local var = { timestamp = os.time() }
   for _, name in ipairs({ "server_addr", "server_port", "remote_addr", "remote_port" }) do
     var[name] = variable(handle, name)
   end
-  return json_text({ input = { type = "http", request = request, var = var } })
+  told.type, told.request, told.var = "http", request, var
+  told.consumer = conf.with_consumer and consumer_of(handle) or nil
+  return json_text({ input = told })
 end
 
 local function text_of(value)

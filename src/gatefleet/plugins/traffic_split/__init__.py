@@ -29,7 +29,7 @@ class Match(Conf):
 def _nodes(upstream: Mapping[str, Any]) -> list[str]:
     """The hosts of its nodes, whichever way they are written."""
     nodes: Any = upstream.get("nodes") or []
-    listed: list[Any] = list(cast("Any", nodes))
+    listed: list[Any] = list(nodes)
     if isinstance(nodes, Mapping):
         return [str(name) for name in listed]
     return [
