@@ -102,6 +102,13 @@ SERVER_NAMES: Final[Mapping[str, str]] = {
     "type": "`client` is **refused**: use `certificates`",
     "plugins": "**refused** on SNIs",
 }
+SECRETS: Final[Mapping[str, str]] = {
+    "$secret://vault, aws, kubernetes": "asked for by the node, again after `--secret-ttl`; both versions of Vault",
+    "$env://": "**differs**: a variable that is not there is not the secret itself; `GATEFLEET_*` are not given away",
+    "where": "credentials, `cert` and `key` of SSL objects, certificates and `upstream.tls`, fields of plugins that are"
+    " used as they are; elsewhere **refused**",
+    "a secret that is not there": "**differs**: blocks what needs it (503, or nobody gets in) and is said by the node",
+}
 META: Final[Mapping[str, str]] = {
     "disable": "also switches off what the service, or for a consumer the route, brings",
     "priority": "moves the plugin within its phase",
@@ -138,6 +145,7 @@ def page() -> Iterator[str]:
     yield from table("Stream routes", STREAM_ROUTES, None)
     yield from table("Plugins on stream routes", STREAM_PLUGINS, None)
     yield from table("SSL objects and SNIs", SERVER_NAMES, None)
+    yield from table("References to secrets", SECRETS, None)
     yield from table("Every plugin: `_meta`", {name: META[name] for name in Meta.model_fields}, counted["meta"])
     yield from plugins(counted)
 
