@@ -64,7 +64,9 @@ export function deleteResource({ groupId, path }: Place): Promise<Written<string
 export async function listResources<T>({ groupId, path }: Place, filters: Json = {}): Promise<T[]> {
   const query = { ...scope(groupId).query, ...filters };
   const { data } = await loose.GET(`/apisix/admin/${path}`, { params: { query, path: {} } });
-  return (data as { list?: T[] } | undefined)?.list ?? [];
+  const { list, value = {} } = data as { list?: T[]; value?: Record<string, Json> };
+  // plugin metadata come as one object by plugin, as API7's clients want them
+  return list ?? Object.entries(value).map(([id, body]) => ({ ...body, id }) as T);
 }
 
 function scope(groupId: string): Options["params"] {

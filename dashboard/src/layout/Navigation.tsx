@@ -36,12 +36,12 @@ function Section({ title, places, params = {}, onNavigate }: SectionProps) {
           {title}
         </Text>
       )}
-      {places.map(({ title, Icon, to, exact = false }) => (
+      {places.map(({ title, Icon, to, exact = false, params: own }) => (
         <NavLink
-          key={to}
+          key={title}
           component={Link}
           to={to}
-          params={params as never}
+          params={{ ...params, ...own } as never}
           activeOptions={{ exact, includeSearch: false }}
           activeProps={{ "data-active": true, "aria-current": "page" }}
           label={title}

@@ -18,10 +18,10 @@ export function Search() {
   const matrix = useQuery({ ...matrixQuery, enabled: opened, refetchInterval: false, staleTime: 10_000 }).data;
   const names = new Map(groups.map((group) => [group.id, group.name]));
   const page = (place: Place, params: object = {}): SpotlightActionData => ({
-    id: place.to,
+    id: place.title,
     label: place.title,
     leftSection: <place.Icon size={18} aria-hidden />,
-    onClick: () => void navigate({ to: place.to, params: params as never }),
+    onClick: () => void navigate({ to: place.to, params: { ...params, ...place.params } as never }),
   });
   const here = groupId === undefined ? [] : groupPlaces.map((place) => page(place, { groupId }));
   const services = (matrix?.services ?? []).flatMap((service) =>

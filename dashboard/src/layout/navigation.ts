@@ -1,7 +1,8 @@
 /** What the navigation and the search list: a new page is a line here and its words in texts/en/common.ts. */
 import type { LinkProps } from "@tanstack/react-router";
-import { Boxes, LayoutDashboard, type LucideIcon, Server } from "lucide-react";
+import { Boxes, Cpu, LayoutDashboard, type LucideIcon, Server } from "lucide-react";
 
+import { type KindName, KINDS } from "@/kind/kinds";
 import { t } from "@/texts";
 
 export interface Place {
@@ -10,6 +11,7 @@ export interface Place {
   to: NonNullable<LinkProps["to"]>;
   /** Only the page itself marks it as the current one, not what is below it. */
   exact?: boolean;
+  params?: Record<string, string>;
 }
 
 /** Pages of the whole installation. */
@@ -19,6 +21,15 @@ export const fleetPlaces: Place[] = [{ title: t.common.nav.fleet, Icon: Server, 
 export const groupPlaces: Place[] = [
   { title: t.common.nav.overview, Icon: LayoutDashboard, to: "/groups/$groupId", exact: true },
   { title: t.common.nav.services, Icon: Boxes, to: "/groups/$groupId/services" },
+  { title: t.instance.title, Icon: Cpu, to: "/groups/$groupId/instances" },
+  ...Object.entries(KINDS).map(
+    ([kind, { Icon }]): Place => ({
+      title: t.kind.parts[kind as KindName].title,
+      Icon,
+      to: "/groups/$groupId/$kind",
+      params: { kind },
+    }),
+  ),
 ];
 
 /** Pages about users, roles and settings. */

@@ -33,6 +33,8 @@ interface Props {
   place: Place;
   /** What a new resource begins with; without it the one at `place` is read and changed. */
   fresh?: Json | undefined;
+  /** The new one has its own place already, its id being chosen by the user. */
+  own?: boolean;
   allowed: Allowed | undefined;
   /** The form. Without it there is only the text. */
   fields?: (props: FieldsProps) => ReactNode;
@@ -94,12 +96,12 @@ function Existing(props: InnerProps) {
 }
 
 function Editing(props: InnerProps & { read: Read; onFresh?: () => void }) {
-  const { place, read, fresh, fields, allowed, done, changed, onChanged, onCancel, onClose, onFresh } = props;
+  const { place, read, fresh, own, fields, allowed, done, changed, onChanged, onCancel, onClose, onFresh } = props;
   const [body, setBody] = useState(read.body);
   const [readable, setReadable] = useState(true);
   const queries = useQueryClient();
   const save = useMutation({
-    mutationFn: () => (fresh ? postResource(place, body) : putResource(place, body, read.etag)),
+    mutationFn: () => (fresh && !own ? postResource(place, body) : putResource(place, body, read.etag)),
     onSuccess: async ({ revision }) => {
       tellLive(done, place.groupId, revision);
       onClose();

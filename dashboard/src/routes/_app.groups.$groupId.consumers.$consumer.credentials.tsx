@@ -1,0 +1,27 @@
+import { createFileRoute } from "@tanstack/react-router";
+
+import { at } from "@/api/resources";
+import { KindPage } from "@/kind/KindPage";
+import { CREDENTIALS } from "@/kind/kinds";
+import { t } from "@/texts";
+import { Go } from "@/ui/Go";
+
+export const Route = createFileRoute("/_app/groups/$groupId/consumers/$consumer/credentials")({ component: Page });
+
+function Page() {
+  const { groupId, consumer } = Route.useParams();
+  return (
+    <KindPage
+      groupId={groupId}
+      path={`consumers/${at(consumer)}/credentials`}
+      kind={CREDENTIALS}
+      words={t.kind.parts.credentials}
+      title={t.kind.credentialsOf(consumer)}
+      crumbs={
+        <Go to="/groups/$groupId/$kind" params={{ groupId, kind: "consumers" }}>
+          {t.kind.parts.consumers.title}
+        </Go>
+      }
+    />
+  );
+}

@@ -1,0 +1,21 @@
+/** Instances of a gateway group, and how new ones join. */
+export const instance = {
+  title: "Instances",
+  add: "Add instance",
+  addHint: "Choose where the instance is to run. The script holds a join token that is shown this once.",
+  kinds: { process: "Process", systemd: "systemd", docker: "Docker", compose: "Compose", helm: "Helm" },
+  make: "Make the script",
+  another: "Make another",
+  script: "Join script",
+  addresses: "Addresses of the DP Managers",
+  addressesHint: "As this new instance reaches them; empty: as the system settings say.",
+  wants: (version: string) => `the group wants ${version}`,
+  remove: "Delete the instance",
+  removeHint: (host: string) => `${host} is taken off the list and its certificates are revoked. It goes on serving what it has.`,
+  revoke: "Revoke its certificates",
+  revokeHint: (host: string) => `${host} is cut off from the control plane within seconds. It goes on serving what it has.`,
+  revoked: (host: string) => `${host} is cut off`,
+  removed: (host: string) => `${host} was deleted`,
+  token: "A join token lets it in again: withdraw the token too if it may be in wrong hands.",
+  actions: (host: string) => `Actions for ${host}`,
+} as const;
