@@ -1,5 +1,5 @@
 /* What [proxy-cache] keeps and gives up, one sentence per check, under the sanitizers; many threads read while others write.
- * Argument: a run directory, for the files of the disk zone. */
+ * Argument: a directory for the files of the disk zone. */
 #include "cache_store.c" /* whole, to count what is kept */
 
 #include <stdio.h>
@@ -128,7 +128,7 @@ static void all_of_it_can_be_given_up(enum zone zone) {
 
 int main(int count, char **arguments) {
   if (count != 2) return 2;
-  setenv("GATEFLEET_RUN_DIR", arguments[1], 1);
+  setenv("GATEFLEET_CACHE_DIR", arguments[1], 1);
   envoy_dynamic_module_on_program_init();
   memset(page, 'x', sizeof page);
   void *memory = configured("memory"), *disk = configured("disk");

@@ -23,6 +23,11 @@ static struct store {
   size_t memory, files;
 } zones[ZONES] = {{.lock = PTHREAD_MUTEX_INITIALIZER}, {.lock = PTHREAD_MUTEX_INITIALIZER}};
 static _Atomic size_t under_way;
+static char files_dir[4096]; /* empty: there are no files */
+
+void cache_files_in(const char *dir) {
+  if (dir && strlen(dir) < sizeof files_dir) strcpy(files_dir, dir);
+}
 
 /* ---- bodies ---- */
 
@@ -69,8 +74,7 @@ bool body_add(struct body *body, struct text more) {
 
 /* A mapping of a file that is gone once nobody maps it; its space is taken now, so that a full disk cannot kill Envoy later. */
 static char *file_of(size_t size) {
-  const char *dir = tables_dir();
-  int file = dir ? open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600) : -1;
+  int file = files_dir[0] ? open(files_dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600) : -1;
   if (file < 0) return NULL;
   void *at = posix_fallocate(file, 0, (off_t)size) == 0 ? mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) : MAP_FAILED;
   close(file);

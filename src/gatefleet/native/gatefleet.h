@@ -45,6 +45,9 @@ const char *tables_dir(void);
 enum lookup table_get(enum table table, struct text key, struct text *value);
 enum lookup table_search(struct text file, struct text key, struct text *value); /* of one file's bytes */
 
+/* cache_store.c */
+void cache_files_in(const char *dir); /* once, before any worker runs */
+
 /* uri.c: the request line as nginx understands it */
 size_t host_of(struct text authority, char out[HOST_MAX]); /* 0: none or too long */
 struct text path_of(struct text target);                   /* without the query */

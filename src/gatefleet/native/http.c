@@ -103,6 +103,7 @@ const struct kind traffic_split = {{"traffic-split", 13}, split_configure, split
 EXPORT const char *envoy_dynamic_module_on_program_init(void) {
   tables_use(getenv("GATEFLEET_RUN_DIR"));
   pages_use(getenv("GATEFLEET_HUGE_PAGES"));
+  cache_files_in(getenv("GATEFLEET_CACHE_DIR"));
   return ABI_VERSION;
 }
 

@@ -355,6 +355,7 @@ def _options(settings: NodeSettings, files: RunFiles) -> Options:
         environment={
             "ENVOY_DYNAMIC_MODULES_SEARCH_PATH": str(MODULE.parent),
             "GATEFLEET_RUN_DIR": str(files.directory),
+            "GATEFLEET_CACHE_DIR": str(settings.data_dir.absolute()),
             "GATEFLEET_BUILD": _build(),
             "GATEFLEET_HUGE_PAGES": str(int(settings.huge_pages)),
         },
