@@ -135,6 +135,8 @@ class Plugin:
     """True when what it does names the route: a global rule of it stands in each route too."""
     identifies: bool = False
     """True when it says who the consumer is without having credentials of its own."""
+    splits: bool = False
+    """True when it may send requests to other upstreams of the service."""
     tells_documents: bool = False
     """True when it may tell somebody of the route and the service it works on."""
     protects: bool = False

@@ -55,6 +55,8 @@ class Compiler:
         self._problems: dict[str, str] = {}
         self._children: dict[tuple[str, str], set[str]] = {}
         self._codes: dict[str, RouteCode] = {}
+        self._hash_texts: dict[str, tuple[str, ...]] = {}
+        """What a service's upstreams beside its default one hash on, where that is made of variables."""
         self._scripts = Counter[tuple[str, str]]()
         self._clusters = Counter[tuple[str, bytes, bytes | None]]()
         self._hosts = Hosts()
@@ -228,7 +230,7 @@ class Compiler:
 
     def _update_routes(self, touched: Touched, *, everything: bool) -> None:
         dirty = set(touched.get("routes", ()))
-        for service_id in touched.get("services", ()):
+        for service_id in touched.get("services", set()) | self._hashed_anew(touched):
             dirty |= self._owned("routes", service_id)
         if everything:
             dirty |= self._all("routes").keys()
@@ -246,12 +248,27 @@ class Compiler:
 
         def make() -> RouteCode:
             inherited = self._in_each_route()
-            route = resolve.route(document.id, document.body, service.id, service.body, inherited)
+            others = self._others(service.id)
+            route = resolve.route(document.id, document.body, service.id, service.body, inherited, others)
             consumers = [consumer for _, consumer in sorted(self._consumers.items())]
             return compile_route(route, consumers, self._shared(), authenticated=self._authenticated())
 
         if code := self._attempt("routes", key, make):
             self._place(key, code)
+
+    def _others(self, service_id: str) -> list[Mapping[str, Any]]:
+        """The bodies of a service's upstreams beside its default one."""
+        return [self._all("upstreams")[key].body for key in sorted(self._owned("upstreams", service_id))]
+
+    def _hashed_anew(self, touched: Touched) -> set[str]:
+        """Services whose upstreams hash on other texts than before."""
+        changed: set[str] = set()
+        for service_id in {key.partition("/")[0] for key in touched.get("upstreams", ())}:
+            texts = resolve.hash_texts(self._others(service_id))
+            if texts != self._hash_texts.get(service_id, ()):
+                self._hash_texts[service_id] = texts
+                changed.add(service_id)
+        return changed
 
     def _served(self, document: Document | None) -> Document | None:
         """The service a route belongs to; None when there is none, or it is switched off."""

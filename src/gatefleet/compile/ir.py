@@ -50,8 +50,8 @@ class Route:
     """Name of the upstream its requests go to: the service's default one, or its own."""
     host_to_upstream: str
     """Host header for the upstream; empty passes the client's, `*node` sends the node's own name."""
-    hash_text: str
-    """A template with variables whose value the upstream hashes on; empty where it hashes on something else."""
+    hash_texts: tuple[str, ...]
+    """Templates with variables whose values upstreams that it sends requests to hash on."""
     plugins: tuple[PluginUse, ...]
     own_upstream: "Upstream | None" = None
     """The upstream only this route has."""

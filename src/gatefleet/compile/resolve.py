@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, cast
 
@@ -49,9 +50,16 @@ def merged(*levels: Mapping[str, ir.PluginUse]) -> tuple[ir.PluginUse, ...]:
 
 
 def route(
-    document_id: str, body: Json, service_id: str, service: Json, inherited: Mapping[str, ir.PluginUse] | None = None
+    document_id: str,
+    body: Json,
+    service_id: str,
+    service: Json,
+    inherited: Mapping[str, ir.PluginUse] | None = None,
+    others: Sequence[Json] = (),
 ) -> ir.Route:
     """One route of `service`; `inherited` are plugins of the whole group that stand in each route.
+
+    `others` are the service's upstreams beside its default one.
 
     Raises Invalid naming the field that cannot be carried.
     """
@@ -62,6 +70,12 @@ def route(
     name = f"{service_id}/~{document_id}" if own else upstream_name(service_id)
     prefix = (service.get("path_prefix") or "").rstrip("/")
     timeout: Json = body.get("timeout") or upstream.get("timeout") or {}
+    at_work = merged(
+        inherited or {},
+        uses(service.get("plugins") or {}, f"service:{service_id}"),
+        uses(body.get("plugins") or {}, f"route:{document_id}"),
+    )
+    splits = any(plugin(use.name).splits for use in at_work)
     return ir.Route(
         id=document_id,
         name=body.get("name") or document_id,
@@ -78,12 +92,8 @@ def route(
         read_timeout=float(timeout.get("read") or DEFAULT_TIMEOUT),
         upstream=name,
         host_to_upstream=_host_to_upstream(upstream),
-        hash_text=_hash_text(upstream),
-        plugins=merged(
-            inherited or {},
-            uses(service.get("plugins") or {}, f"service:{service_id}"),
-            uses(body.get("plugins") or {}, f"route:{document_id}"),
-        ),
+        hash_texts=hash_texts([upstream, *others] if splits else [upstream]),
+        plugins=at_work,
         own_upstream=own_upstream(name, own, ()) if own else None,
         documents={"route": {"id": document_id, **body}, "service": {"id": service_id, **service}},
     )
@@ -299,9 +309,14 @@ def _hash_variable(name: str) -> tuple[ir.HashOn, str]:
     return ("text", f"${{{name}}}")
 
 
-def _hash_text(upstream: Json) -> str:
-    found = _hash_on(upstream)
-    return found[1] if found and found[0] == "text" else ""
+def hash_texts(upstreams: Iterable[Json]) -> tuple[str, ...]:
+    """Templates with variables that any of these upstreams hashes on; one that cannot be carried hashes on nothing."""
+    texts: set[str] = set()
+    for one in upstreams:
+        with suppress(Invalid):
+            on = _hash_on(one)
+            texts.update([on[1]] if on and on[0] == "text" else [])
+    return tuple(sorted(texts))
 
 
 def _node(node: Json, upstream: Json) -> ir.Node:

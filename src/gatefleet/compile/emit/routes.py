@@ -9,7 +9,7 @@ from gatefleet import filters, plugins, templates
 from gatefleet.compile import ir, paths, resolve, tree
 from gatefleet.compile import vars as conditions
 from gatefleet.compile.emit import chains, upstreams
-from gatefleet.compile.emit.upstreams import HASH_STATE, seconds
+from gatefleet.compile.emit.upstreams import hash_state, seconds
 from gatefleet.compile.resolve import DEFAULT_TIMEOUT
 from gatefleet.compile.wire import dump
 from gatefleet.errors import Invalid
@@ -169,20 +169,22 @@ def _action(r: ir.Route) -> route.RouteAction:
 
 
 def _hash_filters(r: ir.Route) -> tuple[list[tuple[ir.PluginUse, wkt.Any]], dict[str, str]]:
-    """What keeps the text that the upstream hashes on, behind all plugins; and the scripts it needs."""
-    if not r.hash_text:
+    """What keeps the texts that upstreams hash on, behind all plugins; and the scripts it needs."""
+    if not r.hash_texts:
         return [], {}
     use = ir.PluginUse("gf.hash", f"route:{r.id}", {}, (0, 0, ""))
     scope = Scope(f"route:{r.id}", r.id, r.service_id, r.service_name, r.name)
-    text = templates.format_of(templates.parse(r.hash_text, "/upstream/key", scope))
-    state = common.FilterStateValue(
-        object_key=HASH_STATE,
-        factory_key="envoy.hashable_string",
-        format_string={"text_format_source": {"inline_string": text.text}, "omit_empty_values": True},
-        skip_if_empty=True,
-    )
-    keeping = Filter(set_filter_state.Config(on_request_headers=[state]))
-    made = [*filters.captures(use.name, [text]), keeping]
+    texts = {t: templates.format_of(templates.parse(t, "/upstream/key", scope)) for t in r.hash_texts}
+    states = [
+        common.FilterStateValue(
+            object_key=hash_state(template),
+            factory_key="envoy.hashable_string",
+            format_string={"text_format_source": {"inline_string": text.text}, "omit_empty_values": True},
+            skip_if_empty=True,
+        )
+        for template, text in texts.items()
+    ]
+    made = [*filters.captures(use.name, texts.values()), Filter(set_filter_state.Config(on_request_headers=states))]
     scripts = {effect.name: effect.source for effect in made if isinstance(effect, Script)}
     return [(use, pack(effect.config)) for effect in made if isinstance(effect, Filter)], scripts
 

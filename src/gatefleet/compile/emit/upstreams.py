@@ -1,5 +1,6 @@
 """Clusters and their endpoints: one cluster per upstream, endpoints apart so that a node swap rebuilds nothing."""
 
+import hashlib
 import ipaddress
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,8 +30,6 @@ POLICIES: Final = {
     "least_conn": "LEAST_REQUEST",
     "ewma": "LEAST_REQUEST",
 }
-HASH_STATE: Final = "gf.hash"
-"""The filter state that holds the text to hash on where that is made of variables."""
 RETRY_ON: Final = "connect-failure,refused-stream,reset-before-request"
 ALL_DOWN: Final = percent.Percent(value=1)
 """Where no node is healthy (less than one of a hundred), all of them are tried, as APISIX does."""
@@ -91,6 +90,11 @@ _FEWEST_REQUESTS: Final = cluster.LoadBalancingPolicy(
 def compile_endpoints(upstream: ir.Upstream) -> bytes | None:
     """Serialized ClusterLoadAssignment, or None when the cluster or the node finds the endpoints by itself."""
     return dump(_endpoints(upstream)) if not upstream.lookup and _all_addresses(upstream.nodes) else None
+
+
+def hash_state(template: str) -> str:
+    """The filter state that holds what a template with variables says of a request, to be hashed on."""
+    return f"gf.hash.{hashlib.sha256(template.encode()).hexdigest()[:12]}"
 
 
 def seconds(value: float) -> wkt.Duration:
@@ -172,7 +176,7 @@ def _hash_policies(on: ir.HashOn, key: str) -> Iterator[route.RouteAction.HashPo
         case "argument":
             yield policy(query_parameter={"name": key}, terminal=True)
         case "text":
-            yield policy(filter_state={"key": HASH_STATE}, terminal=True)
+            yield policy(filter_state={"key": hash_state(key)}, terminal=True)
         case "client":
             pass
     yield policy(connection_properties={"source_ip": True})

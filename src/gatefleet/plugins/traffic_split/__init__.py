@@ -141,4 +141,5 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Sends shares of the requests to other upstreams.",
     category="traffic",
+    splits=True,
 )
