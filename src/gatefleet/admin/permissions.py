@@ -66,6 +66,7 @@ _ONE_BY_ONE: Final = {
     **dict.fromkeys(("ConvertOpenApi", "ImportService"), Permission("gateway:CreateServiceTemplate", TEMPLATE)),
     "ExportService": Permission("gateway:GetServiceTemplate", TEMPLATE),
     "ListPermittedUsers": Permission("iam:GetUser", USER),
+    "RevealSecrets": Permission("gateway:RevealSecrets", SERVICE),
     "UpdateServiceRuntime": Permission("gateway:UpdatePublishedService", SERVICE),
     "ValidateConfiguration": Permission("gateway:GetGatewayGroup", GROUP),
     "ListInstances": Permission("gateway:GetGatewayInstance", GROUP),

@@ -16,7 +16,7 @@ from gatefleet.store import Documents, Query, Stored
 T = TypeVar("T")
 FILTERED: Final = frozenset({"services", "routes", "stream_routes", "consumers"})
 """Kinds of whose lists callers see what they may read; of others it is all or nothing."""
-REVEAL: Final = "gateway:RevealSecrets"
+REVEAL: Final = PERMISSIONS["RevealSecrets"].action
 """What lets somebody read secrets in clear where he may read what they belong to."""
 
 
