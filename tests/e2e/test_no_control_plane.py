@@ -1,0 +1,94 @@
+"""The control plane is gone, and so is the node's disk: the bucket has what both need to come back."""
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from gatefleet.buckets import config_bucket
+from gatefleet.up.postgres import locate
+from tests import buckets
+from tests.buckets import fallback, variables
+from tests.dpm.dp_manager import free_ports
+from tests.e2e import kit
+from tests.e2e.kit import Fleet, eventually
+
+
+@contextmanager
+def backup(fleet: Fleet, given: buckets.Settings) -> Iterator[None]:
+    """`gatefleet backup` over the database of `up`."""
+    (port,) = free_ports(1)
+    common = {
+        "dsn": locate(fleet.directory).dsn(),
+        "encryption_key_file": str(fleet.directory / "encryption.key"),
+        "bind": "127.0.0.1",
+        "status_port": str(port),
+        "fallback_interval": "1",
+    }
+    environment = {**os.environ, **variables("backup", {**given, **common})}
+    with (fleet.directory.parent / "backup.log").open("ab") as log:
+        process = subprocess.Popen([kit.GATEFLEET, "backup"], env=environment, stdout=log, stderr=log)
+    try:
+        yield
+    finally:
+        process.terminate()
+        assert process.wait(10) == 0
+
+
+def test_a_new_node_starts_from_the_bucket_and_a_group_comes_back_from_it(
+    upstream: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with buckets.s3() as s3, kit.workspace() as place:
+        given = buckets.s3_buckets(s3)
+        for name, value in {**variables("node", given), "GATEFLEET_NODE_FALLBACK_INTERVAL": "1"}.items():
+            monkeypatch.setenv(name, value)
+        with kit.running(place / "data") as fleet:
+            fleet.service("s", upstream)
+            fleet.route("a", "s", "/a", plugins={"key-auth": {}})
+            fleet.put("consumers/jack", {"username": "jack"})
+            fleet.put("consumers/jack/credentials/c", {"name": "c", "plugins": {"key-auth": {"key": "jacks-key"}}})
+            revision = int(fleet.call("GET", "/api/gateway_groups/default/config").headers["x-gateway-group-revision"])
+            bundle = fleet.call("POST", "/api/gateway_groups/default/dp_client_certificates", {}).json()["value"][
+                "bundle"
+            ]
+            (place / "bundle.json").write_text(bundle)
+            with backup(fleet, given):
+                eventually(lambda: newest(given) == revision, 60, every=0.2)
+        options = ("--bundle", f"{place}/bundle.json", "--dp-manager", f"https://127.0.0.1:{fleet.port('dpm_tls')}")
+        with kit.node(place / "fresh", *options) as node:
+            eventually(lambda: node.get("/a", apikey="jacks-key").status == 200, 60)
+            assert node.get("/a").status == 401
+            assert node.status("/status/ready").status == 503
+            with kit.running(place / "data", offset=fleet.offset) as fleet:
+                fleet.route("b", "s", "/b")
+                eventually(lambda: node.get("/b").status == 200, 60)
+                assert node.status("/status/ready").status == 200
+                comes_back(fleet, given, place)
+
+
+def newest(given: buckets.Settings) -> int:
+    """The revision of the newest copy of the group in the bucket."""
+    bucket = config_bucket(fallback(given))
+    assert bucket
+    names = asyncio.run(bucket.copies("snapshot", "default"))
+    return names[0].revision if names else -1
+
+
+def comes_back(fleet: Fleet, given: buckets.Settings, place: Path) -> None:
+    """The group's resources are put into a fresh group, by the commands of the guide."""
+    fresh = fleet.call("POST", "/api/gateway_groups", {"name": "fresh"}, group=None).json()["value"]["id"]
+    key = ("--encryption-key-file", str(fleet.directory / "encryption.key"))
+    environment = {**os.environ, **variables("backup", given), "GATEFLEET_SERVER": fleet.url("admin")}
+    token = fleet.call("POST", "/api/tokens", {"name": "restore", "expires_at": 0}).json()["value"]["token"]
+    environment["GATEFLEET_TOKEN"] = token
+    file = place / "default.yaml"
+    with file.open("wb") as out:
+        subprocess.run([kit.GATEFLEET, "backups", "--group", "default", *key], env=environment, stdout=out, check=True)
+    subprocess.run([kit.GATEFLEET, "apply", "-g", fresh, "-f", file], env=environment, check=True, timeout=30)
+    config = fleet.call("GET", f"/api/gateway_groups/{fresh}/config?secrets=true").json()["value"]
+    assert config["services"][0]["routes"][0]["paths"] == ["/a"]
+    assert config["consumers"][0]["credentials"][0]["plugins"]["key-auth"]["key"] == "jacks-key"
