@@ -35,6 +35,7 @@ ROUTES: Final[Mapping[str, str]] = {
     "vars": "see below",
     "priority": "among routes of one path, as in APISIX; a nearer host goes first",
     "status": "0 switches the route off",
+    "upstream": "in place of the service's; what names other documents is **refused**, as is `service_name`",
     "timeout.connect": "**differs**: the upstream's own `connect` counts; a route's is not looked at",
     "timeout.send": "**differs**: `read` bounds every silence between gateway and upstream, in either direction",
     "timeout.read": "504 when the upstream is silent for so long; before the first byte and between two",
@@ -53,6 +54,7 @@ VARS: Final[Mapping[str, str]] = {
 }
 UPSTREAMS: Final[Mapping[str, str]] = {
     "type": "`roundrobin`, `chash`, `least_conn`; `ewma` **differs**: the less busy of two nodes",
+    "pass_host": "**differs** for upstreams that traffic-split names by id: the default upstream's counts",
     "hash_on": "every one; without a value the client's address counts",
     "key": "variables that plugins' templates know; others are refused",
     "nodes[].weight": "0 takes a node out",
