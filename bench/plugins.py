@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bench import load
 from bench.fleet import Fleet
@@ -38,6 +40,15 @@ def _bearer() -> str:
     parts = [_base64url(json.dumps(part).encode()) for part in ({"alg": "HS256"}, {"key": KEY, "exp": 4102444800})]
     signature = hmac.digest(SECRET.encode(), ".".join(parts).encode(), hashlib.sha256)
     return ".".join((*parts, _base64url(signature)))
+
+
+def _open_id() -> Json:
+    """A provider's key, and a token it signed: nobody has to be asked."""
+    key = Ed25519PrivateKey.generate()
+    claims = {"iss": "https://idp.test", "sub": "bench", "exp": 4102444800}
+    parts = ".".join(_base64url(json.dumps(part).encode()) for part in ({"alg": "EdDSA"}, claims))
+    pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    return {"pem": pem, "token": f"{parts}.{_base64url(key.sign(parts.encode()))}"}
 
 
 def _base64url(part: bytes) -> str:
@@ -77,11 +88,26 @@ class Case:
 
 
 _BASIC: Final = {"Authorization": "Basic " + base64.b64encode(f"bench:{SECRET}".encode()).decode()}
+_OPEN_ID: Final = _open_id()
+_PROVIDER: Final = {
+    "client_id": "bench",
+    "client_secret": SECRET,
+    "discovery": "https://idp.test/",
+    "bearer_only": True,
+    "public_key": _OPEN_ID["pem"],
+    "claim_validator": {"issuer": {"valid_issuers": ["https://idp.test"]}},
+}
 _TWO: Final = [{"weight": 1}, {"weight": 1}]
 CASES: Final = (
     Case("key-auth", {}),
     Case("basic-auth", {}, headers=_BASIC),
     Case("jwt-auth", {}, headers={"Authorization": _bearer()}, more="a token seen before"),
+    Case(
+        "openid-connect",
+        _PROVIDER,
+        headers={"Authorization": f"Bearer {_OPEN_ID['token']}"},
+        more="a token seen before",
+    ),
     Case("hmac-auth", {"clock_skew": 4_000_000_000}, headers={"Date": DATE, "Authorization": _signature()}),
     Case("multi-auth", {"auth_plugins": [{"basic-auth": {}}, {"key-auth": {}}]}),
     Case("consumer-restriction", {"whitelist": ["bench"]}, beside=KEY_AUTH),

@@ -3,6 +3,11 @@ local learnt = setmetatable({}, { __mode = "k" })
 local MOST = 1000
 local AGAIN = 10 -- seconds until the keys are asked for again because a token names an unknown one
 
+-- Milliseconds that the sign-in process gets: a sign-in asks the provider four times, each within its timeout.
+local function patience(conf)
+  return conf.client.timeout * 4000 + 2000
+end
+
 local function state_of(conf)
   local state = learnt[conf]
   if not state then
@@ -48,7 +53,8 @@ end
 -- Who issues tokens, and with which keys: as configured, and the rest from the provider.
 local function issuer_of(handle, conf, state, kid)
   if not conf.jwks and conf.issuers then
-    return { keys = { conf.key }, issuers = conf.issuers }
+    state.issuer = state.issuer or { keys = { conf.key }, issuers = conf.issuers }
+    return state.issuer
   end
   local now, known = os.time(), state.issuer
   local unknown = known and conf.jwks and kid ~= nil and not known.kids[kid]
@@ -56,7 +62,7 @@ local function issuer_of(handle, conf, state, kid)
     return known
   end
   local question = { client = conf.client, jwks = conf.jwks, unknown = unknown or false }
-  local said = ask_signin(handle, "/openid-connect/keys", question, 30000)
+  local said = ask_signin(handle, "/openid-connect/keys", question, patience(conf))
   known = { keys = conf.jwks and said.keys or { conf.key }, kids = {}, at = now }
   known.issuers = conf.issuers or said.issuer ~= "" and { [said.issuer] = true } or nil
   for _, key in ipairs(known.keys) do
@@ -81,14 +87,13 @@ local function may_sign(key, conf, token)
 end
 
 local function well_signed(conf, issuer, token)
+  if token.issuer == issuer and not conf.again then
+    return true -- it was, under the very same keys
+  end
   for _, key in ipairs(issuer.keys) do
-    if may_sign(key, conf, token) then
-      if token.key == key.pem and not conf.again then
-        return true
-      elseif verified(token.alg, key.pem, token.signed, token.signature) then
-        token.key = key.pem
-        return true
-      end
+    if may_sign(key, conf, token) and verified(token.alg, key.pem, token.signed, token.signature) then
+      token.issuer = issuer
+      return true
     end
   end
   return false
@@ -149,7 +154,7 @@ local function introspected_claims(handle, conf, text)
   for _, name in ipairs(conf.addon) do
     question.headers[name] = header(handle, lower(name))
   end
-  local claims = ask_signin(handle, "/openid-connect/token", question, 30000).claims
+  local claims = ask_signin(handle, "/openid-connect/token", question, patience(conf)).claims
   if type(claims) ~= "table" or claims.active ~= true then
     return nil, "invalid token"
   end
@@ -199,6 +204,14 @@ local function set_access_token(handle, conf, token)
   end
 end
 
+-- Claims as they are sent on, by the claims: they are kept with their tokens.
+local written = setmetatable({}, { __mode = "k" })
+
+local function userinfo(handle, claims)
+  written[claims] = written[claims] or handle:base64Escape(json_text(claims))
+  return written[claims]
+end
+
 local function with_token(handle, conf, text)
   local claims, why = nil, "invalid token"
   if match(text, "^[%w%-._~+/]+=*$") then
@@ -218,7 +231,7 @@ local function with_token(handle, conf, text)
   end
   set_access_token(handle, conf, text)
   if conf.set_userinfo then
-    handle:headers():replace("x-userinfo", handle:base64Escape(json_text(claims)))
+    handle:headers():replace("x-userinfo", userinfo(handle, claims))
   end
 end
 
@@ -235,7 +248,8 @@ end
 local function decision(handle, conf, cookies, host)
   local request = { host = host, scheme = header(handle, ":scheme"), cookie = cookies }
   request.target = gsub(header(handle, ":path"), "[^\33-\126]", escape)
-  return ask_signin(handle, "/openid-connect/session", { client = conf.client, request = request }, 60000)
+  local question = { client = conf.client, request = request }
+  return ask_signin(handle, "/openid-connect/session", question, patience(conf))
 end
 
 -- Whether the request is for the plugin itself: the provider's answer, or a sign-out.
