@@ -12,7 +12,7 @@ TEXTS: Final = (
     "", "a", "/new", "/a/$1", "$uri", "${arg_x}-$http_y", "$remote_addr", "$cookie_c ?? z", "$nope", "^/(.*)/x$",
     "(?i)a|b",    "(?!x)y", "[a-", "\\d+", "x-header", "X_Y", "text/plain", "10.0.0.0/8", "::1", "*", "*.a.test", "https://a.test",
     "GET", "jack", "route-1", "%PATH%", "%", "ä€", "a b", "line\nbreak", "\x00", '"quoted"', "{{", "100%", "-1", "60s",
-    "$secret://vault/a/b/c", "$env://A",
+    "x|" * 90 + "y", "$secret://vault/a/b/c", "$env://A",
 )  # fmt: skip
 VARIABLES: Final = (
     "uri", "arg_a", "arg_", "http_x_y", "http_host", "cookie_c", "remote_addr", "request_method", "scheme", "args",

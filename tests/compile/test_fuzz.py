@@ -18,6 +18,7 @@ from gatefleet.compile.check import check
 from gatefleet.compile.compiler import Compiler
 from gatefleet.envoy import binary
 from gatefleet.errors import Invalid
+from gatefleet.node.bootstrap import RUNTIME
 from gatefleet.protos import pack, unpack
 from gatefleet.protos.envoy.config.bootstrap import v3 as bootstrap
 from gatefleet.protos.envoy.config.cluster import v3 as cluster
@@ -107,7 +108,8 @@ def bootstrap_of(held: Snapshot) -> bootstrap.Bootstrap:
         scope.route_configuration.CopyFrom(route.RouteConfiguration.FromString(entry.body))
     http.filter_chains[0].filters[0].typed_config.CopyFrom(pack(manager))
     http.address.socket_address.address = "127.0.0.1"
-    whole = bootstrap.Bootstrap(node={"id": "n", "cluster": "c"})
+    layers = [{"name": "static", "static_layer": RUNTIME}]
+    whole = bootstrap.Bootstrap(node={"id": "n", "cluster": "c"}, layered_runtime={"layers": layers})
     whole.static_resources.listeners.append(http)
     whole.static_resources.clusters.extend(static_clusters(held))
     return whole

@@ -45,6 +45,7 @@ def test_every_credential_can_be_kept_outside(plugins: dict[str, Any]) -> None:
             {"plugins": {"limit-count": {"count": 1, "time_window": 1, "key": REF}}},
             r"limit-count.*\$secret://vault/team",
         ),
+        ("routes", {"plugins": {"proxy-rewrite": {"regex_uri": [REF, "/x"]}}}, "/proxy-rewrite/regex_uri/0"),
         ("routes", {"plugins": {"ip-restriction": {"whitelist": [REF]}}}, "/ip-restriction/whitelist/0"),
         ("plugin_metadata", {"log_format": {"a": REF}}, "/log_format/a"),
         ("credentials", {"plugins": {"key-auth": {"key": "$secret://vault/team"}}}, "is incomplete"),

@@ -70,6 +70,12 @@ class RunFiles:
         return self.directory / "running"
 
 
+RUNTIME: Final = wkt.Struct(
+    fields={f"re2.max_program_size.{level}_level": wkt.Value(number_value=1_000_000) for level in ("error", "warn")}
+)
+"""Patterns may be longer than the hundred steps that Envoy takes by itself: RE2 is bounded by its memory, too."""
+
+
 def envoy_bootstrap(files: RunFiles, instance_id: str) -> bootstrap.Bootstrap:
     """What Envoy starts with: where our ADS is, where its admin interface is, and which statistics it keeps."""
     source = core.ConfigSource(ads={}, resource_api_version="V3", initial_fetch_timeout=wkt.Duration())
@@ -79,9 +85,7 @@ def envoy_bootstrap(files: RunFiles, instance_id: str) -> bootstrap.Bootstrap:
         static_resources={"clusters": [_ads_cluster(files.ads), _signin_cluster(files.signin)]},
         dynamic_resources={"ads_config": _ads(), "cds_config": source, "lds_config": source},
         stats_config=_stats(STATS),
-        layered_runtime={
-            "layers": [{"name": "static", "static_layer": wkt.Struct()}, {"name": "admin", "admin_layer": {}}]
-        },
+        layered_runtime={"layers": [{"name": "static", "static_layer": RUNTIME}, {"name": "admin", "admin_layer": {}}]},
     )
 
 

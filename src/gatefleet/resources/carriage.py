@@ -30,7 +30,7 @@ FIELDS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
 WITHOUT: Final = frozenset({"plugin_metadata", "stream_routes"})
 """Kinds whose plugins cannot refer to secrets."""
 Pairs = list[tuple[bytes, bytes]]
-SAMPLE: Final = "a\"b'c\\d%e$f{g}h<i>&j k;l,m=n/o:p@q+r#s?t|u~ä -----BEGIN PUBLIC KEY-----" + "x" * 64
+SAMPLE: Final = "*([a\"b'c\\d%e$f{g}h<i>&j k;l,m=n/o:p@q+r#s?t|u~ä -----BEGIN PUBLIC KEY-----" + "x" * 64
 BASE64_SAMPLE: Final = base64.b64encode(SAMPLE.encode()).decode()
 
 
