@@ -109,10 +109,12 @@ def _note(request: Request) -> str:
 
 def _unservable(declared: Declared, held: Published) -> Iterator[Problem]:
     """What no node could serve, among what is new."""
+    given = {key: document for (kind, key), document in declared.documents.items() if kind == "protos"}
+    protos = {key: str(document.body["content"]) for key, document in {**held.all("protos"), **given}.items()}
     for (kind, key), document in declared.documents.items():
         if same(held.get(kind, key), document):
             continue
         try:
-            check_servable(document)
+            check_servable(document, protos=protos)
         except Invalid as error:
             yield moved(str(error), declared.places[kind, key])
