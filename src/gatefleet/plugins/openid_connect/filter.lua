@@ -114,7 +114,7 @@ local function signed_claims(handle, conf, text)
   local state = state_of(conf)
   local token = state.tokens[text]
   if not token then
-    token = #text <= 16384 and parsed(text) or nil
+    token = #text <= 16384 and parsed(text) or nil -- what has its form is printable, too
     if not token then
       return nil, "invalid jwt"
     end
@@ -149,6 +149,9 @@ local function introspected_claims(handle, conf, text)
   local known = state.tokens[text]
   if known and os.time() < known.ends then
     return known.claims
+  end
+  if not match(text, "^[%w%-._~+/]+=*$") then
+    return nil, "invalid token" -- RFC 6750 2.1
   end
   local question = { client = conf.client, token = text, headers = {} }
   for _, name in ipairs(conf.addon) do
@@ -200,7 +203,7 @@ end
 local function set_access_token(handle, conf, token)
   if conf.set_access_token and token and token ~= "" then
     local name = conf.in_authorization and "authorization" or "x-access-token"
-    handle:headers():replace(name, printable(conf.in_authorization and "Bearer " .. token or token))
+    handle:headers():replace(name, conf.in_authorization and "Bearer " .. token or token)
   end
 end
 
@@ -213,10 +216,7 @@ local function userinfo(handle, claims)
 end
 
 local function with_token(handle, conf, text)
-  local claims, why = nil, "invalid token"
-  if match(text, "^[%w%-._~+/]+=*$") then
-    claims, why = (conf.introspect and introspected_claims or signed_claims)(handle, conf, text)
-  end
+  local claims, why = (conf.introspect and introspected_claims or signed_claims)(handle, conf, text)
   if not claims then
     return rejected(handle, conf, why)
   elseif conf.scopes and not has_scopes(conf, claims.scope) then
@@ -249,7 +249,11 @@ local function decision(handle, conf, cookies, host)
   local request = { host = host, scheme = header(handle, ":scheme"), cookie = cookies }
   request.target = gsub(header(handle, ":path"), "[^\33-\126]", escape)
   local question = { client = conf.client, request = request }
-  return ask_signin(handle, "/openid-connect/session", question, patience(conf))
+  local said = ask_signin(handle, "/openid-connect/session", question, patience(conf))
+  for _, name in ipairs({ "access_token", "refresh_token", "id_token", "user", "location" }) do
+    said[name] = said[name] and printable(said[name])
+  end
+  return said
 end
 
 -- Whether the request is for the plugin itself: the provider's answer, or a sign-out.
@@ -262,7 +266,7 @@ end
 local function answer(handle, conf, said)
   local status = format("%d", said.status)
   local headers = { ["set-cookie"] = said.cookies, ["content-type"] = said.content_type }
-  headers.location = said.location and printable(said.location)
+  headers.location = said.location
   headers["www-authenticate"] = said.challenge
   headers["cache-control"] = "no-cache, no-store, max-age=0"
   refuse(handle, status, said.body or status == "401" and conf.body or "", headers)
@@ -276,7 +280,7 @@ local function pass(handle, conf, said)
     ["x-refresh-token"] = conf.set_refresh_token and said.refresh_token or nil,
   }
   for name, value in pairs(told) do
-    handle:headers():replace(name, printable(value))
+    handle:headers():replace(name, value)
   end
   if said.cookies then
     handle:streamInfo():dynamicMetadata():set("gf.openid-connect", "cookies", table.concat(said.cookies, "\n"))
@@ -309,9 +313,10 @@ local function with_session(handle, conf)
 end
 
 function on.request(handle, conf)
-  for _, name in ipairs({ "x-userinfo", "x-id-token", "x-refresh-token" }) do
-    handle:headers():remove(name)
-  end
+  local headers = handle:headers()
+  headers:remove("x-userinfo")
+  headers:remove("x-id-token")
+  headers:remove("x-refresh-token")
   if conf.bearer then
     local token, senseless = brought(handle)
     if senseless then
