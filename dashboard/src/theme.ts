@@ -9,6 +9,7 @@ export const theme = createTheme({
   fontFamily: "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif",
   fontFamilyMonospace: "ui-monospace, 'Cascadia Mono', 'DejaVu Sans Mono', monospace",
   components: {
+    Notification: { styles: { description: { color: "var(--mantine-color-text)" } } },
     Drawer: { defaultProps: { position: "right", size: "xl" } },
     Tooltip: { defaultProps: { withArrow: true, multiline: true, maw: 380 } },
   },

@@ -76,6 +76,16 @@ async def test_a_user_learns_what_he_may_do_before_he_tries(api: Api) -> None:
     assert other["UpdateService"] is not True
 
 
+async def test_a_matrix_of_services_holds_the_groups_one_may_read(api: Api) -> None:
+    other = (await api.call("POST", "/api/gateway_groups", {"name": "o"}))["value"]["id"]
+    jane, _, _ = await somebody(api, statement(["gateway:GetConfiguration"], [f"{GROUP}/{other}"]))
+    matrix = (await jane.call("GET", "/api/compare/services"))["value"]
+    assert [group["id"] for group in matrix["gateway_groups"]] == [other]
+    await jane.refused("GET", f"/api/compare/services?gateway_group_ids={other},default", status=403)
+    nobody, _, _ = await somebody(api, statement(["gateway:GetConsumer"], ["*"]), name="joe")
+    await nobody.refused("GET", "/api/compare/services", status=403)
+
+
 async def test_a_write_over_somebody_elses_change_is_refused(api: Api) -> None:
     path = "/apisix/admin/routes/r?gateway_group_id=default"
     await api.call("PUT", "/apisix/admin/services/s", {"name": "s"})

@@ -17,7 +17,7 @@ AXE = (ROOT / "dashboard" / "node_modules" / "axe-core" / "axe.min.js").read_tex
 SCREENSHOTS = Path(os.environ.get("GATEFLEET_SCREENSHOTS", ROOT / "build" / "screenshots"))
 STILL = "document.getAnimations().every((each) => each.playState !== 'running')"
 PASSWORD = "correct horse battery"
-SECONDS = 15
+SECONDS = 30
 WIDTHS: dict[str, ViewportSize] = {
     "phone": {"width": 390, "height": 844},
     "1280": {"width": 1280, "height": 900},

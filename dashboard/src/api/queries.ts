@@ -62,27 +62,12 @@ export function instancesQuery(groupId: string) {
   });
 }
 
-/** The instances of all groups the user may read; by group where he may not ask for all at once. */
-export function allInstancesQuery(groupIds: readonly string[]) {
-  return queryOptions({
-    queryKey: ["instances", ...groupIds],
-    refetchInterval: LIVE,
-    queryFn: async () => {
-      try {
-        return (await shaped<Listed<Instance>>(api.GET("/api/instances"))).list;
-      } catch (error) {
-        if (!(error instanceof ApiError) || error.status !== 403) throw error;
-      }
-      const found = await Promise.allSettled(groupIds.map((id) => instancesOf(id)));
-      return found.flatMap((each) => (each.status === "fulfilled" ? each.value : []));
-    },
-  });
-}
-
-async function instancesOf(groupId: string): Promise<Instance[]> {
-  const params = { path: { gateway_group_id: groupId } };
-  return (await shaped<Listed<Instance>>(api.GET("/api/gateway_groups/{gateway_group_id}/instances", { params }))).list;
-}
+/** The instances of all groups the user may read. */
+export const allInstancesQuery = queryOptions({
+  queryKey: ["instances"],
+  refetchInterval: LIVE,
+  queryFn: async () => (await shaped<Listed<Instance>>(api.GET("/api/instances"))).list,
+});
 
 /** Which service runs in which version where. */
 export const matrixQuery = queryOptions({

@@ -55,7 +55,7 @@ export function FleetPage({ search }: { search: FleetSearch }) {
 function Fleet({ groups, search }: { groups: GatewayGroup[]; search: FleetSearch }) {
   const navigate = useNavigate();
   const shown = groups.filter((group) => fits(group, search));
-  const instances = useQuery(allInstancesQuery(groups.map((group) => group.id)));
+  const instances = useQuery(allInstancesQuery);
   const matrix = useQuery(matrixQuery);
   const change = (more: FleetSearch) => void navigate({ to: "/", search: { ...search, ...more }, replace: true });
   const known = [...new Set(groups.flatMap((group) => Object.entries(group.labels).map((pair) => pair.join(":"))))];

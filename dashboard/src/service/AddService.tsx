@@ -88,8 +88,12 @@ function Fields({ groupId, onClose }: Omit<Props, "opened">) {
       tellLive(t.service.added, groupId, revision);
       await queries.invalidateQueries({ queryKey: ["group", groupId] });
       await queries.invalidateQueries({ queryKey: ["matrix"] });
-      onClose();
-      await navigate({ to: "/groups/$groupId/services/$serviceId", params: { groupId, serviceId } });
+      // what was typed is saved: nobody has to be asked
+      await navigate({
+        to: "/groups/$groupId/services/$serviceId",
+        params: { groupId, serviceId },
+        ignoreBlocker: true,
+      });
     },
   });
   const submit = (event: SubmitEvent) => {

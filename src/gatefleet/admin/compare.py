@@ -35,7 +35,8 @@ def router() -> APIRouter:
     other = openapi.parameter("with", description="Another gateway group, or a revision of this one")
     groups = openapi.parameter("gateway_group_ids", description="Ids with commas between; without it all groups")
     add(api, "GET", path, _compare, group("CompareGatewayGroup"), answers=openapi.one(), query=(other,))
-    add(api, "GET", "/api/compare/services", _matrix, system("CompareServices"), answers=openapi.one(), query=(groups,))
+    every = system("CompareServices", filtered=True)
+    add(api, "GET", "/api/compare/services", _matrix, every, answers=openapi.one(), query=(groups,))
     return api
 
 
@@ -116,11 +117,15 @@ def _version(version: Running | None) -> dict[str, Any]:
 
 
 async def _matrix(request: Request) -> Response:
-    """Services by gateway groups: which version each runs where."""
+    """Services by gateway groups: which version each runs where. Without a choice, of the groups one may read."""
     wanted = [part for part in request.query_params.get("gateway_group_ids", "").split(",") if part]
     visible = await visible_groups(request, "CompareServices")
+    for hidden in set(wanted) - set(wanted if visible is None else visible):
+        raise Forbidden(f"[{caller_of(request).name}] cannot read gateway group [{hidden}]")
     async with control(request).store.moment() as connection:
         groups = [row for row in await _groups(connection, wanted) if visible is None or row["id"] in visible]
+        if groups:
+            request.state.refusal = None  # what is left is the caller's to read
         versions = await running(connection, [row["id"] for row in groups])
         columns = select(R.group_id, R.id, R.body["name"].astext.label("name"), R.body["status"].label("status"))
         here = R.group_id.in_([row["id"] for row in groups])
