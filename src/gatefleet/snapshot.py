@@ -40,7 +40,8 @@ SEAL: Final = OWN + "Seal"
 """The signed statement of what one revision holds: the one resource named "seal", body as `Seal.to_bytes`."""
 
 PUSH_ORDER: Final = (
-    SCRIPT, DISCOVERY, REFERENCE, CLUSTER, ENDPOINTS, SECRET, EXTENSION, LISTENER, SCOPED_ROUTES, ROUTES, HOST, CONSUMER, SEAL,
+    SCRIPT, DISCOVERY, REFERENCE, CLUSTER, ENDPOINTS, SECRET, EXTENSION,
+    LISTENER, SCOPED_ROUTES, ROUTES, HOST, CONSUMER, SEAL,
 )  # fmt: skip
 """What others refer to goes first; the seal closes a revision."""
 

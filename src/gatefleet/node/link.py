@@ -8,7 +8,7 @@ import msgspec
 
 from gatefleet import fleet, pki
 from gatefleet.errors import Forbidden, GatefleetError, Invalid, Unauthorized, Unreachable
-from gatefleet.fleet import Enroll, Enrolled, Heard, HealthReport, Heartbeat, Noted, Renew
+from gatefleet.fleet import Enroll, Enrolled, HealthReport, Heard, Heartbeat, Noted, Renew
 from gatefleet.pki import Bundle
 from gatefleet.xds.wire import UNLIMITED
 
