@@ -6,19 +6,19 @@ from gatefleet.fleet import Counted
 from gatefleet.node.traffic import counted, path
 
 STATISTICS = r"""# TYPE envoy_gf_http_status counter
-envoy_gf_http_status{code="200",consumer="",route="r1",service="s1"} 7
-envoy_gf_http_status{code="503",consumer="jack",route="r1",service="s1"} 2
-envoy_gf_http_status{code="500",consumer="",route="r2",service="the \"shop\"\\"} 1
-envoy_gf_http_status{code="200",consumer=",service=\"s1\"",route="r",service="s2"} 100
-envoy_gf_http_status{code="200",consumer="",route="r",service=""} 100
+envoy_gf_http_status{code="200",consumer="",of="2:s1r1"} 7
+envoy_gf_http_status{code="503",consumer="jack",of="2:s1r1"} 2
+envoy_gf_http_status{code="500",consumer="",of="11:the \"shop\"\\r2"} 1
+envoy_gf_http_status{code="200",consumer=",of=\"2:s1r1\"",of="2:s2r"} 100
+envoy_gf_http_status{code="200",consumer="",of="0:r"} 100
 # TYPE envoy_gf_latency_request histogram
-envoy_gf_latency_request_bucket{consumer="",route="r1",service="s1",le="1"} 3
-envoy_gf_latency_request_bucket{consumer="",route="r1",service="s1",le="+Inf"} 7
-envoy_gf_latency_request_bucket{consumer="jack",route="r1",service="s1",le="1"} 1
-envoy_gf_latency_request_bucket{consumer="jack",route="r1",service="s1",le="+Inf"} 2
-envoy_gf_latency_request_sum{consumer="",route="r1",service="s1"} 2.0476190476190474
-envoy_gf_latency_request_count{consumer="",route="r1",service="s1"} 7
-envoy_gf_latency_request_bucket{consumer="",route="r",service="s2",le="1"} 100
+envoy_gf_latency_request_bucket{consumer="",of="2:s1r1",le="1"} 3
+envoy_gf_latency_request_bucket{consumer="",of="2:s1r1",le="+Inf"} 7
+envoy_gf_latency_request_bucket{consumer="jack",of="2:s1r1",le="1"} 1
+envoy_gf_latency_request_bucket{consumer="jack",of="2:s1r1",le="+Inf"} 2
+envoy_gf_latency_request_sum{consumer="",of="2:s1r1"} 2.0476190476190474
+envoy_gf_latency_request_count{consumer="",of="2:s1r1"} 7
+envoy_gf_latency_request_bucket{consumer="",of="2:s2r",le="1"} 100
 """
 
 

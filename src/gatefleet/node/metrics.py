@@ -1,7 +1,8 @@
 """Envoy's statistics under the names and labels of APISIX's prometheus plugin.
 
 Names: APISIX documentation, plugins/prometheus, "Metrics". Envoy counts what the constant access log of our
-listeners tells it: `gf.http_status`, `gf.bandwidth_*`, `gf.latency_*` and `gf.stream_*`, with the labels as tags.
+listeners tells it: `gf.http_status`, `gf.bandwidth_*`, `gf.latency_*` and `gf.stream_*`, with the labels as tags, of
+which `of` stands for the labels `service` and `route` of requests: the service's length, a colon, both.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -78,7 +79,14 @@ def _named(samples: Iterable[Sample], name: str, suffix: str = "_total") -> Iter
 
 
 def _labels(sample: Sample, **more: str) -> Labels:
-    own = {k: "" if v == _NONE else v for k, v in sample.labels.items() if not k.startswith("envoy_")}
+    own: dict[str, str] = {}
+    for name, value in sample.labels.items():
+        if name == "of":
+            length, _, both = value.partition(":")
+            size = int(length) if length.isdigit() else 0
+            own |= {"route": both[size:], "service": both[:size]}
+        elif not name.startswith("envoy_"):
+            own[name] = "" if value == _NONE else value
     return {**own, **more}
 
 

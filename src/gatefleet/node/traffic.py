@@ -14,7 +14,8 @@ from gatefleet.fleet import Counted, Tally, Watch
 
 SHARE: Final = 20
 """How much longer than reading the counters the pause after it is: a service of many routes has many of them."""
-_NAME: Final = r'[,{]service="((?:[^"\\]|\\.)*)"'
+_NAME: Final = r'[,{]of="((?:[^"\\]|\\.)*)"'
+"""Service and route as one, as the prometheus plugin marks requests."""
 _STATUS: Final = re.compile(r'^envoy_gf_http_status\{(?:.*,)?code="(\d*)".*' + _NAME + r".*\} (\d+)", re.MULTILINE)
 _LATENCY: Final = re.compile(r"^envoy_gf_latency_request_bucket\{.*" + _NAME + r'.*,le="([^"]+)"\} (\d+)', re.MULTILINE)
 _ESCAPED: Final = re.compile(r"\\(.)")
@@ -44,8 +45,8 @@ class Traffic:
 
 def path(services: Mapping[str, Sequence[str]]) -> str:
     """What to ask Envoy's admin interface for: only these services' counters, whatever else it counts."""
-    names = "|".join(sorted(re.escape(name) for labels in services.values() for name in labels))
-    wanted = rf"^gf\.(http_status|latency_request)\..*service\.({names})(\.|$)"
+    names = "|".join(sorted(f"{len(name)}:{re.escape(name)}" for labels in services.values() for name in labels))
+    wanted = rf"^gf\.(http_status|latency_request)\..*of\.({names})"
     return f"/stats/prometheus?filter={quote(wanted, safe='')}"
 
 
@@ -72,12 +73,17 @@ def counted(statistics: str, services: Mapping[str, Sequence[str]]) -> Mapping[s
 
 def _statuses(statistics: str) -> Iterator[tuple[str, str, int]]:
     for code, label, count in _STATUS.findall(statistics):
-        yield _plain(label), code, int(count)
+        yield _service(label), code, int(count)
 
 
 def _latencies(statistics: str) -> Iterator[tuple[str, float, int]]:
     for label, bound, count in _LATENCY.findall(statistics):
-        yield _plain(label), float(bound), int(count)
+        yield _service(label), float(bound), int(count)
+
+
+def _service(label: str) -> str:
+    length, _, both = _plain(label).partition(":")
+    return both[: int(length)] if length.isdigit() else ""
 
 
 def _plain(label: str) -> str:

@@ -25,8 +25,10 @@ async def take(connection: AsyncConnection, cipher: Cipher, group_id: str, docum
     claiming = [document for document in documents if document.kind in CLAIMING]
     if not claiming:
         return
-    owners = tuple_(claim.c.kind, claim.c.key).in_([(document.kind, document.key) for document in claiming])
-    await connection.execute(delete(claim).where(and_(claim.c.group_id == group_id, owners)))
+    for start in range(0, len(claiming), BATCH):
+        batch = [(document.kind, document.key) for document in claiming[start : start + BATCH]]
+        owners = tuple_(claim.c.kind, claim.c.key).in_(batch)
+        await connection.execute(delete(claim).where(and_(claim.c.group_id == group_id, owners)))
     wanted = _wanted(cipher, claiming)
     spots = list(wanted)
     for start in range(0, len(spots), BATCH):

@@ -44,7 +44,7 @@ ON_DEMAND: Final = "on-demand"
 """The chain of all names but those with a chain of their own."""
 NO_SNI: Final = "gf-no-sni"
 METRICS: Final = "gf.metrics"
-"""Dynamic metadata of the prometheus plugin: `on`, and with `route` and `service` what to count under."""
+"""Dynamic metadata of the prometheus plugin: `on`, and `of`, service and route as one: each tag costs a look-up."""
 SERVER: Final = "gatefleet"
 HTTP_PROTOCOLS: Final = ("h2", "http/1.1")
 YES: Final = wkt.BoolValue(value=True)
@@ -281,8 +281,7 @@ METRICS_SCOPE: Final = scope.Scope(
 
 def _stat(name: str, **more: str) -> stats.Config.Stat:
     tags = {
-        "route": f"%DYNAMIC_METADATA({METRICS}:route)%",
-        "service": f"%DYNAMIC_METADATA({METRICS}:service)%",
+        "of": f"%DYNAMIC_METADATA({METRICS}:of)%",
         "consumer": "%REQ(x-consumer-username)%",
         **more,
     }
