@@ -37,7 +37,7 @@ check: lint types rooms generated audit dashboard pytest
 lint: ## style and spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/codespell src docs tests tools README.md CONTRIBUTING.md
+	$(BIN)/codespell src docs tests tools deploy dashboard/src README.md CONTRIBUTING.md
 
 .PHONY: types
 types: ## strict types

@@ -1,7 +1,7 @@
 /* Filter [proxy-cache]: answers from what is kept, and keeps what passes by; nothing waits for an answer to be whole.
  *
  * An answer is found by its key, where the key leads to a list of headers by their values too, and HEAD by a name of its own unless a
- * GET's answer is there. */
+ * GET answer is there. */
 #include "cache.h"
 #include "cache_rules.h"
 
@@ -151,7 +151,7 @@ static struct kept *find_one(void *filter, const struct stream *stream, bool hea
   return cache_find(stream->cache->zone, name);
 }
 
-/* A GET's answer serves HEAD too, while it lives. */
+/* An answer to GET serves HEAD too, while it lives. */
 static struct kept *find(void *filter, const struct stream *stream) {
   struct kept *found = find_one(filter, stream, false);
   if (!stream->head || (found && found->dies > now_us())) return found;
