@@ -1,7 +1,7 @@
 /* Filter [proxy-cache]: answers from what is kept, and keeps what passes by; nothing waits for an answer to be whole.
  *
- * An answer is found by its key, where the key leads to a list of headers by their values too, and HEAD by a name of its own unless a
- * GET answer is there. */
+ * An answer is found by its key, where the key leads to a list of headers by their values too, and HEAD by a name of its own unless an answer
+ * to GET is there. */
 #include "cache.h"
 #include "cache_rules.h"
 
