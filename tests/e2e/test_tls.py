@@ -366,7 +366,7 @@ async def _greet(gateway: Served, name: str) -> bytes:
 
 def _memory(gateway: Served) -> dict[str, int]:
     """Bytes of each process of the node."""
-    family = psutil.Process(gateway.node.process.pid).children(recursive=True)
-    found = {process.name(): process.memory_info().rss for process in family}
+    agent = psutil.Process(gateway.node.process.pid)
+    found = {process.name(): process.memory_info().rss for process in (agent, *agent.children(recursive=True))}
     assert "envoy" in found
     return found
