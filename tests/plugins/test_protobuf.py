@@ -55,7 +55,7 @@ def words(depth: int) -> st.SearchStrategy[dict[str, Any]]:
         "on": st.booleans(),
         "color": st.sampled_from(["RED", "BLUE", "FAR"]),
         "maybe": whole(32, signed=True),
-        "wide": st.floats(allow_nan=False, allow_infinity=False),
+        "wide": st.floats(allow_nan=False, allow_infinity=False).map(lambda value: value + 0.0),  # JSON has one zero
         "many": st.lists(whole(64, signed=True), max_size=3),
         "words": st.lists(st.text(max_size=3), max_size=3),
         "colors": st.lists(st.sampled_from(["RED", "FAR"]), max_size=3),
@@ -71,8 +71,8 @@ def words(depth: int) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries({}, optional=plain)
 
 
-@settings(max_examples=150, deadline=None)
-@given(words(2))
+@settings(max_examples=60, deadline=None)
+@given(words(1))
 def test_what_one_writes_the_other_reads(told: dict[str, Any]) -> None:
     ours = CLASS.FromString(CODEC(TABLES, json.dumps(told).encode(), b"{}", None))
     theirs = json_format.ParseDict(told, CLASS())
@@ -82,7 +82,7 @@ def test_what_one_writes_the_other_reads(told: dict[str, Any]) -> None:
     assert json_format.ParseDict(again, CLASS()) == theirs
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=40))
 def test_bytes_of_anybody_are_read_or_refused_with_a_reason(noise: bytes) -> None:
     read, why = CODEC(TABLES, None, b'{"int64": "string", "defaults": "auto"}', noise)
