@@ -1,9 +1,12 @@
 """Signing in, the first password, the end of a session, and what stays around every page."""
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.dashboard.kit import PASSWORD, Visitor
 from tests.e2e.kit import Fleet
+
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_a_deep_link_leads_through_signing_in_and_the_first_password_to_where_it_points(
@@ -48,9 +51,11 @@ def test_a_session_that_ended_leads_to_signing_in_and_back(boss: Visitor) -> Non
 
 
 def test_everything_is_found_by_its_name(boss: Visitor) -> None:
+    boss.examined("fleet")
     boss.page.keyboard.press("Control+k")
     boss.page.get_by_placeholder("Find groups, services and pages").fill("default")
     boss.page.keyboard.press("ArrowDown")
     boss.page.keyboard.press("Enter")
     boss.page.wait_for_url("**/groups/default")
     boss.heading("default")
+    boss.examined("group")
