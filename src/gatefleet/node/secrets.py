@@ -217,7 +217,8 @@ class _Disk:
         """What was kept; nothing if that was under another key. A new key encrypts it anew."""
         if self._key:
             if key != self._key:
-                self._key, written, self._written = key, self._written, {}
+                written, self._written = self._written, dict[str, str]()
+                self._key = key
                 self.write(written)
             return self._written
         self._key = key
