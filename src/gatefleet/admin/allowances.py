@@ -1,7 +1,7 @@
 """What the caller may do, told before it is tried: every action with true, or with why not."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import select
@@ -60,4 +60,4 @@ async def _labels(connection: AsyncConnection, group: str, service: str) -> Mapp
         "gateway_group_label": (await connection.execute(own)).scalar_one_or_none(),
         "service_label": (await connection.execute(below)).scalar_one_or_none(),
     }
-    return {name: labels for name, labels in found.items() if isinstance(labels, dict)}
+    return {name: cast("Labels", labels) for name, labels in found.items() if isinstance(labels, dict)}
