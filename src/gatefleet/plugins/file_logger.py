@@ -24,8 +24,10 @@ class FileLogger(Entries):
     """Which file, and which requests."""
 
     path: str | None = Field(
-        default=None, min_length=1, max_length=1024,
-        description="The file; unset: the path in the plugin's metadata, and without that nothing is written."
+        default=None,
+        min_length=1,
+        max_length=1024,
+        description="The file; unset: the path in the plugin's metadata, and without that nothing is written.",
     )
     match: Annotated[list[Any], Field(min_length=1)] | None = Field(
         default=None,
