@@ -16,6 +16,7 @@ from gatefleet.dpm.service import Service
 from gatefleet.dpm.status import status_app
 from gatefleet.errors import Unreachable
 from gatefleet.outbound import Outbound
+from gatefleet.plugins import registry
 from gatefleet.rundir import private_dir, remove
 from gatefleet.settings import DpmSettings
 from gatefleet.status_port import status_port
@@ -65,6 +66,8 @@ async def run(settings: DpmSettings) -> None:
             tasks.create_task(keeper.run())
             tasks.create_task(reports.run())
             tasks.create_task(leader.run())
+            # the first change with a plugin would wait a second for all of them to be loaded
+            tasks.create_task(asyncio.to_thread(registry))
 
 
 async def _open(settings: DpmSettings) -> Store:
