@@ -1,11 +1,13 @@
 """The audit log's seals: whatever is done to a row behind our back is found."""
 
 import asyncio
+import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from gatefleet.store import Store, audit
@@ -54,6 +56,24 @@ async def sealed(store: Store) -> audit.Report:
     report = await verify(store)
     assert (report.segments, report.rows, report.unsealed, report.problems) == (3, 9, 0, [])
     return report
+
+
+async def test_what_an_older_version_sealed_without_the_answers_is_verified_as_it_was_sealed(store: Store) -> None:
+    answered = {**ROW, "response": {"id": "s"}}
+    async with store.transaction() as connection:
+        await connection.execute(insert(audit_log).values(answered))
+    assert await seal(store) == 1
+    assert (await verify(store)).problems == []
+    await behind_our_back(store, "update audit_log set response = null")
+    assert len((await verify(store)).problems) == 1
+    async with store.transaction() as connection:
+        (row,) = (await connection.execute(select(audit_log))).all()
+    known = audit.SEALED[:18]
+    line = msgspec.json.encode([getattr(row, name) for name in known], order="sorted") + b"\n"
+    older = hashlib.sha256(b"gatefleet-audit-1:" + line).hexdigest()
+    await behind_our_back(store, f"update audit_seal set columns = default, hash = decode('{older}', 'hex')")  # noqa: S608
+    await behind_our_back(store, """update audit_log set response = '{"id": "s"}'""")
+    assert (await verify(store)).problems == []
 
 
 async def test_rows_are_sealed_once_and_those_that_wait_are_no_problem(store: Store) -> None:

@@ -112,8 +112,9 @@ async def ask(
         requested_by_id=caller.user_id or f"group:{caller.group_id}",
     )
     made = await approvals.ask(connection, state.store.cipher, rule, wanted, state.now())
-    audit.note(request, "approvals", made.id, _shown(made))
-    return answer({"value": {"approval": {**_shown(made), "rule": rule.name}}}, 202)
+    told = {"approval": {**_shown(made), "rule": rule.name}}
+    audit.note(request, "approvals", made.id, _shown(made), answer=told)
+    return answer({"value": told}, 202)
 
 
 async def _rules(request: Request) -> Response:
@@ -141,7 +142,7 @@ async def _write_rule(request: Request, rule_id: str, values: Mapping[str, Any],
         if not new:
             await _existing_rule(connection, request)
         rule = await approvals.put_rule(connection, rule_id, values)
-        audit.note(request, "approval_rules", rule_id, values)
+        audit.note(request, "approval_rules", rule_id, values, answer=_shown_rule(rule))
     return value(_shown_rule(rule))
 
 
@@ -201,9 +202,11 @@ async def _approve(executors: Mapping[str, Executor], request: Request) -> Respo
         await _still_pending(request, connection)
         done = await executors[found.operation].run(connection, state.store.cipher, found.order, author)
         await approvals.decide(connection, found.id, "approved", who, note, state.now())
-        audit.note(request, "approvals", found.id, {**_shown(found), "state": "approved", "decision_note": note})
         decided = await approvals.find(connection, state.store.cipher, found.id, state.now())
-    return value({"approval": _shown(decided or found), **done})
+        told = {"approval": _shown(decided or found), **done}
+        noted = {**_shown(found), "state": "approved", "decision_note": note}
+        audit.note(request, "approvals", found.id, noted, answer=told)
+    return value(told)
 
 
 async def _reject(request: Request) -> Response:
@@ -213,9 +216,11 @@ async def _reject(request: Request) -> Response:
     async with audit.transact(request) as connection:
         await _still_pending(request, connection)
         await approvals.decide(connection, found.id, "rejected", who, note, state.now())
-        audit.note(request, "approvals", found.id, {**_shown(found), "state": "rejected", "decision_note": note})
         decided = await approvals.find(connection, state.store.cipher, found.id, state.now())
-    return value({"approval": _shown(decided or found)})
+        told = {"approval": _shown(decided or found)}
+        noted = {**_shown(found), "state": "rejected", "decision_note": note}
+        audit.note(request, "approvals", found.id, noted, answer=told)
+    return value(told)
 
 
 async def _decidable(request: Request) -> Approval:

@@ -20,23 +20,36 @@ from gatefleet.store.tables import audit_log
 
 log = structlog.get_logger(__name__)
 LONGEST = 64 << 10
-"""Bytes of a body that a row holds."""
+"""Bytes of a request's body that a row holds."""
+LONGEST_ANSWER = 16 << 10
+"""Bytes of an answer that a row holds: most of it was in the request or is in the history."""
 CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What a request was about. `request` must hold no secret: mask it before."""
+    """What a request was about. Neither `request` nor `answer` may hold a secret: mask it before."""
 
     kind: str | None = None
     id: str | None = None
     group_id: str | None = None
     request: Mapping[str, Any] | None = None
+    answer: Mapping[str, Any] | None = None
 
 
-def note(request: Request, kind: str, id: str, body: Mapping[str, Any] | None = None) -> None:  # noqa: A002
-    """Say what the running change is about; the row is written when it is complete. `body`: masked."""
-    request.state.event = replace(_event(request), kind=kind, id=id, request=body)
+def note(
+    request: Request,
+    kind: str,
+    id: str,  # noqa: A002 - the contract's word
+    body: Mapping[str, Any] | None = None,
+    *,
+    answer: Mapping[str, Any] | None = None,
+) -> None:
+    """Say what the running change is about and what it answers; the row is written when it is complete.
+
+    Both `body` and `answer` (the answer's `value`) are masked: what is shown only once has stars in its place.
+    """
+    request.state.event = replace(_event(request), kind=kind, id=id, request=body, answer=answer)
 
 
 @asynccontextmanager
@@ -79,7 +92,8 @@ async def refused(request: Request, status: int, message: str) -> None:
     guessed = status == 401 and "authorization" in request.headers
     if not (request.method in CHANGING or forbidden or guessed):
         return
-    event = replace(_event(request), group_id=request.query_params.get("gateway_group_id"), request=None)
+    told = replace(_event(request), request=None, answer=None)
+    event = replace(told, group_id=request.query_params.get("gateway_group_id"))
     try:
         async with control(request).store.transaction() as connection:
             await connection.execute(insert(audit_log).values(_row(request, event, status, message)))
@@ -98,12 +112,12 @@ def _event(request: Request) -> Event:
     return getattr(request.state, "event", Event())
 
 
-def _bounded(body: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+def _bounded(body: Mapping[str, Any] | None, most: int) -> Mapping[str, Any] | None:
     """The body, or of a very long one its beginning: whole configurations are in the history anyway."""
     text = msgspec.json.encode(body)
-    if len(text) <= LONGEST:
-        return body
-    return {"bytes": len(text), "beginning": text[:LONGEST].decode(errors="ignore")}
+    if len(text) <= most:
+        return cast("Mapping[str, Any] | None", msgspec.json.decode(text))
+    return {"bytes": len(text), "beginning": text[:most].decode(errors="ignore")}
 
 
 async def reveal(request: Request, kind: str, id: str, body: Mapping[str, Any], group_id: str | None = None) -> None:  # noqa: A002
@@ -128,7 +142,8 @@ def _row(request: Request, event: Event, status: int, message: str | None) -> di
         "path": request.url.path,
         "status": status,
         "error_message": message,
-        "request": _bounded(event.request),
+        "request": _bounded(event.request, LONGEST),
+        "response": _bounded(event.answer, LONGEST_ANSWER),
         "token_name": caller.token_name if caller else None,
         "user_agent": request.headers.get("user-agent", "")[:500] or None,
     }

@@ -40,6 +40,7 @@ ENTRY: Final = {
 COLUMNS: Final = (
     "id", "event_time", "event_type", "operator_id", "operator", "source", "token_name", "gateway_group_id",
     "resource_kind", "resource_id", "ip_address", "user_agent", "method", "uri", "status_code", "error_message", "body",
+    "response",
 )  # fmt: skip
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """What makes a spreadsheet take a cell for a formula (OWASP, CSV Injection)."""
@@ -98,12 +99,14 @@ async def _as_csv(request: Request, wanted: audit.Wanted) -> AsyncGenerator[byte
     yield _line(COLUMNS)
     async with control(request).store.transaction() as connection:
         async for row in audit.stream(connection, wanted):
-            body = msgspec.json.encode(row.request).decode() if row.request is not None else ""
+            body, said = (
+                "" if part is None else msgspec.json.encode(part).decode() for part in (row.request, row.response)
+            )
             yield _line(
                 (
                     row.id, row.at.isoformat(), row.event_type, row.operator_id, row.operator, row.source,
                     row.token_name, row.gateway_group_id, row.resource_kind, row.resource_id, row.ip_address,
-                    row.user_agent, row.method, row.path, row.status, row.error_message, body,
+                    row.user_agent, row.method, row.path, row.status, row.error_message, body, said,
                 )
             )  # fmt: skip
 

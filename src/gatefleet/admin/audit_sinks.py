@@ -92,9 +92,10 @@ async def _create(request: Request) -> Response:
     values, id_, cipher = await _read(request, {}), str(uuid4()), control(request).store.cipher
     async with audit.transact(request) as connection, _name_free(values["name"]):
         await audit_sinks.add(connection, cipher, id_, values)
-        audit.note(request, "audit_sinks", id_, _masked(values))
         made = await audit_sinks.find(connection, cipher, id_)
-    return value(_shown(made)) if made else answer({})
+        told = _shown(made) if made else {}
+        audit.note(request, "audit_sinks", id_, _masked(values), answer=told)
+    return value(told) if made else answer({})
 
 
 async def _put(request: Request) -> Response:
@@ -104,8 +105,9 @@ async def _put(request: Request) -> Response:
         values = await _read(request, found.config.get("headers") or {})
         async with _name_free(values["name"]):
             await audit_sinks.change(connection, cipher, found.id, values)
-        audit.note(request, "audit_sinks", found.id, _masked(values))
-        return value(_shown(await _existing(request, connection)))
+        told = _shown(await _existing(request, connection))
+        audit.note(request, "audit_sinks", found.id, _masked(values), answer=told)
+        return value(told)
 
 
 async def _delete(request: Request) -> Response:

@@ -55,9 +55,10 @@ async def respond(request: Request, way: Way, order: Kept, *, dry: bool) -> Resp
             )
         await _write(way, documents, store.cipher, kept, planned, caller_of(request).name)
         shown = planned.plain()
-        audit.note(request, way.operation, group_id, {"note": order["note"], "text": shown["text"][:AUDITED_LINES]})
-        revision = revision_of(documents)
-    return value({"dry_run": False, "revision": revision, **shown})
+        told = {"dry_run": False, "revision": revision_of(documents), **shown}
+        noted = {"note": order["note"], "text": shown["text"][:AUDITED_LINES]}
+        audit.note(request, way.operation, group_id, noted, answer=told)
+    return value(told)
 
 
 def executor(way: Way) -> Executor:

@@ -240,7 +240,8 @@ async def _store(request: Request, documents: Documents, document: Document, *, 
     await edited(documents, document, request)
     if before and before.parent not in {None, document.parent}:
         await edited(documents, replace(document, parent=before.parent), request)
-    audit.note(request, kind.path, document.id, masked(kind.path, document.id, document.body))
+    said = masked(kind.path, document.id, document.body)
+    audit.note(request, kind.path, document.id, said, answer=shown(stored))
     return stored
 
 

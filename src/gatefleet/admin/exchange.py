@@ -98,8 +98,10 @@ async def _import(request: Request) -> Response:
     async with audit.transact(request) as connection:
         releases = Releases(connection, control(request).store.cipher)
         stored = [await releases.put_template(document) for document in (service, *routes)]
-        audit.note(request, "services/template", service.id, masked("services", service.id, service.body))
-    return _answered({**shown(stored[0]), "routes": list(map(shown, stored[1:]))}, found)
+        told = {**shown(stored[0]), "routes": list(map(shown, stored[1:]))}
+        said = masked("services", service.id, service.body)
+        audit.note(request, "services/template", service.id, said, answer=told)
+    return _answered(told, found)
 
 
 async def _export(request: Request) -> Response:

@@ -22,6 +22,7 @@ from gatefleet.admin.system import dp_manager_addresses
 from gatefleet.admin.visible import limited, permitted
 from gatefleet.admin.web import answer, control, listing, read_object, read_shape, unix, value
 from gatefleet.errors import Conflict, Invalid, NotFound
+from gatefleet.resources.diff import MASK
 from gatefleet.store import Query, fleet
 from gatefleet.store.listen import CHANNEL
 from gatefleet.store.tables import gateway_group, group_key, resource, write_order
@@ -29,6 +30,8 @@ from gatefleet.store.tables import gateway_group, group_key, resource, write_ord
 G: Final = gateway_group.c
 PATH: Final = "/api/gateway_groups"
 MAX_NAME: Final = 100
+CLEAR_OF_BUNDLE: Final = frozenset({"id", "gateway_group_id", "certificate", "ca_certificate", "expiry"})
+"""What the audit log may tell of a node's certificate as it is handed out."""
 TYPES: Final = ("api7_gateway", "api7_ingress_controller")
 
 
@@ -108,7 +111,7 @@ async def _create(request: Request) -> Response:
     async with audit.transact(request, new_id) as connection, _name_free(values["name"]):
         made = (await connection.execute(insert(gateway_group).values(row).returning(gateway_group))).one()
         await connection.execute(select(func.pg_notify(CHANNEL, new_id)))
-        audit.note(request, "gateway_groups", new_id, values)
+        audit.note(request, "gateway_groups", new_id, values, answer=_shown(made))
     return value(_shown(made))
 
 
@@ -122,7 +125,7 @@ async def _put(request: Request) -> Response:
         await _existing(connection, group_id)
         statement = update(gateway_group).where(G.id == group_id).values(values | fresh).returning(gateway_group)
         row = (await connection.execute(statement)).one()
-        audit.note(request, "gateway_groups", group_id, values)
+        audit.note(request, "gateway_groups", group_id, values, answer=_shown(row))
     return value(_shown(row))
 
 
@@ -147,7 +150,7 @@ async def _admin_key(request: Request) -> Response:
         await _existing(connection, group_id)
         statement = upsert(group_key).values(group_id=group_id, **values)
         await connection.execute(statement.on_conflict_do_update(index_elements=[group_key.c.group_id], set_=values))
-        audit.note(request, "gateway_groups/admin_key", group_id)
+        audit.note(request, "gateway_groups/admin_key", group_id, answer={"key": MASK})
     return value({"key": key})
 
 
@@ -155,7 +158,8 @@ async def _instance_token(request: Request) -> Response:
     group_id = request.path_params["gateway_group_id"]
     async with audit.transact(request) as connection:
         token_id, plain = await fleet.mint_join_token(connection, control(request).store.cipher, group_id)
-        audit.note(request, "gateway_groups/instance_token", token_id)
+        told = {"id": token_id, "token_plain_text": MASK}
+        audit.note(request, "gateway_groups/instance_token", token_id, answer=told)
     if request.query_params.get("only_token") == "true":
         return Response(plain, media_type="text/plain")
     return value({"id": token_id, "token_plain_text": plain})
@@ -171,7 +175,8 @@ async def _client_certificate(request: Request) -> Response:
             group_id,
             dp_manager_addresses=await dp_manager_addresses(connection),
         )
-        audit.note(request, "gateway_groups/dp_client_certificates", bundle["id"])
+        told = {name: part if name in CLEAR_OF_BUNDLE else MASK for name, part in bundle.items()}
+        audit.note(request, "gateway_groups/dp_client_certificates", bundle["id"], answer=told)
     return value(bundle)
 
 

@@ -30,6 +30,7 @@ from gatefleet.admin.query import flag
 from gatefleet.admin.users import existing_user, shown_user
 from gatefleet.admin.web import answer, control, listing, read_shape, unix, value
 from gatefleet.errors import Invalid, NotFound
+from gatefleet.resources.diff import MASK
 from gatefleet.store.tables import session, token, user
 
 PREFIX: Final = 12
@@ -94,7 +95,7 @@ async def _login(request: Request) -> Response:
             "user_agent": request.headers.get("user-agent", "")[:500],
         }
         await connection.execute(insert(session).values(values))
-        audit.note(request, "users", row.id)
+        audit.note(request, "users", row.id, answer=shown_user(row))
     response = value(shown_user(row))
     secure = {"always": True, "never": False}.get(state.settings.cookie_secure, request.url.scheme == "https")
     same_site = state.settings.cookie_same_site
@@ -172,7 +173,8 @@ async def _new_token(request: Request) -> Response:
     }
     async with audit.transact(request) as connection:
         row = (await connection.execute(insert(token).values(values).returning(token))).one()
-        audit.note(request, "tokens", row.id, {"name": wanted.name, "expires_at": wanted.expires_at})
+        asked = {"name": wanted.name, "expires_at": wanted.expires_at}
+        audit.note(request, "tokens", row.id, asked, answer={**_token(row), "token": MASK})
     return value({**_token(row), "token": secret})
 
 
@@ -186,7 +188,7 @@ async def _regenerate(request: Request) -> Response:
         row = (await connection.execute(update(token).where(mine).values(values).returning(token))).one_or_none()
         if row is None:
             raise NotFound(f"token [{token_id}] not found")
-        audit.note(request, "tokens", token_id)
+        audit.note(request, "tokens", token_id, answer={**_token(row), "token": MASK})
     return value({**_token(row), "token": secret})
 
 

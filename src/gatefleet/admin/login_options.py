@@ -81,7 +81,7 @@ async def _put(request: Request) -> Response:
     try:
         async with audit.transact(request) as connection:
             row = (await connection.execute(statement)).one()
-            audit.note(request, "login_options", found.id, {"name": wanted.name})
+            audit.note(request, "login_options", found.id, {"name": wanted.name}, answer=_shown(row))
     except IntegrityError as error:
         raise Conflict(f"a login option named [{wanted.name}] already exists") from error
     return value(_shown(row))

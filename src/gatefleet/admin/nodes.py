@@ -63,8 +63,9 @@ async def _revoke_instance(request: Request) -> Response:
     group_id, node_id = _where(request)
     async with audit.transact(request) as connection:
         done = await admittance.shut_out(connection, group_id, node_id)
-        audit.note(request, "instances/revoke", node_id, {"revoked": list(done.revoked)})
-    return value({"revoked": done.revoked, "still_open": done.open})
+        told = {"revoked": done.revoked, "still_open": done.open}
+        audit.note(request, "instances/revoke", node_id, {"revoked": list(done.revoked)}, answer=told)
+    return value(told)
 
 
 async def _delete_instance(request: Request) -> Response:
@@ -72,8 +73,9 @@ async def _delete_instance(request: Request) -> Response:
     group_id, node_id = _where(request)
     async with audit.transact(request) as connection:
         done = await admittance.remove(connection, group_id, node_id)
-        audit.note(request, "instances", node_id, {"revoked": list(done.revoked)})
-    return value({"revoked": done.revoked, "still_open": done.open})
+        told = {"revoked": done.revoked, "still_open": done.open}
+        audit.note(request, "instances", node_id, {"revoked": list(done.revoked)}, answer=told)
+    return value(told)
 
 
 async def _certificates(request: Request) -> Response:
@@ -126,8 +128,9 @@ async def _rotate(request: Request) -> Response:
     async with audit.transact(request) as connection:
         made = await fleet_keys.rotate(connection, control(request).store.cipher, group_id, announced, overlap)
         found = await fleet_keys.states(connection, group_id)
-        audit.note(request, "gateway_groups/snapshot_keys", made, msgspec.to_builtins(wanted))
-    return value({"key_id": made, "keys": [_key(each) for each in found]})
+        told = {"key_id": made, "keys": [_key(each) for each in found]}
+        audit.note(request, "gateway_groups/snapshot_keys", made, msgspec.to_builtins(wanted), answer=told)
+    return value(told)
 
 
 def _where(request: Request) -> tuple[str, str]:

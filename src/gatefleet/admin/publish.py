@@ -100,7 +100,7 @@ async def _release(request: Request, order: Order, *, dry: bool) -> Response:
             return await _ask(request, releases, rule, order, planned)
         done = await carry_out(releases, planned, groups, operator)
         services = ",".join(item.service_id for item in order.items)
-        audit.note(request, f"services/{order.operation}", services, _noted(order))
+        audit.note(request, f"services/{order.operation}", services, _noted(order), answer=done.plain())
     return value(done.plain())
 
 
@@ -211,7 +211,9 @@ async def _patch_runtime(request: Request) -> Response:
         releases = Releases(connection, store.cipher)
         await carry_out(releases, planned, {documents.group_id: documents}, caller_of(request).name)
         service = planned.groups[0].steps[0].service
-        audit.note(request, "services/runtime_configuration", service.id, masked("services", service.id, service.body))
+        said = masked("services", service.id, service.body)
+        told = {"service_id": service.id, **runtime_of(said)}
+        audit.note(request, "services/runtime_configuration", service.id, said, answer=told)
     warnings = {"warning_msg": "; ".join(planned.warnings())} if planned.warnings() else {}
     return answer({"value": _runtime_value(service), **warnings})
 

@@ -78,7 +78,7 @@ async def _start(request: Request) -> Response:
         if rule := await needed(connection, "ring", order.publication.groups):
             return await _ask(request, releases, rule, order, planned)
         made = await start(releases, documents, order, planned, store.cipher, caller_of(request).name)
-        audit.note(request, "rings", made.id, _noted(made))
+        audit.note(request, "rings", made.id, _noted(made), answer=_shown(made))
     return value(_shown(made))
 
 
@@ -175,7 +175,7 @@ async def _end(change: Change, request: Request) -> Response:
     async with audit.change_group(request) as documents:
         ring = await rings.find(documents.connection, request.path_params["id"], documents.group_id)
         ended = await change(documents, store.cipher, ring, caller_of(request).name, note)
-        audit.note(request, "rings", ring.id, {**_noted(ended), "reason": note})
+        audit.note(request, "rings", ring.id, {**_noted(ended), "reason": note}, answer=_shown(ended))
     return value(_shown(ended))
 
 

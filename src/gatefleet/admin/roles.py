@@ -117,7 +117,7 @@ class _Handlers:
             await _known_policies(connection, values.get("policies", ()))
             statement = insert(self._table).values(id=str(uuid4()), **values).returning(self._table)
             row = (await connection.execute(statement)).one()
-            audit.note(request, self._table.name, row.id, values)
+            audit.note(request, self._table.name, row.id, values, answer=_shown(row))
         return value(_shown(row))
 
     async def put(self, request: Request) -> Response:
@@ -126,7 +126,7 @@ class _Handlers:
             await _changeable(connection, self._table, id_)
             await _known_policies(connection, values.get("policies", ()))
             row = await _update(connection, self._table, id_, values)
-            audit.note(request, self._table.name, id_, values)
+            audit.note(request, self._table.name, id_, values, answer=_shown(row))
         return value(_shown(row))
 
     async def delete(self, request: Request) -> Response:
@@ -196,7 +196,7 @@ async def _change_policies(request: Request, change: Callable[[Sequence[str], Se
         row = await _changeable(connection, role, id_)
         await _known_policies(connection, ids)
         changed = await _update(connection, role, id_, {"policies": change(row.policies, ids)})
-        audit.note(request, role.name, id_, {"policies": changed.policies})
+        audit.note(request, role.name, id_, {"policies": changed.policies}, answer=_shown(changed))
     return value(_shown(changed))
 
 

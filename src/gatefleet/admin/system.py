@@ -114,5 +114,5 @@ async def _put_settings(request: Request) -> Response:
         await connection.execute(
             statement.on_conflict_do_update(index_elements=[system_setting.c.name], set_={"value": addresses})
         )
-        audit.note(request, "system_settings", ADDRESSES, {ADDRESSES: addresses})
+        audit.note(request, "system_settings", ADDRESSES, {ADDRESSES: addresses}, answer={ADDRESSES: addresses})
     return value({ADDRESSES: addresses})

@@ -127,8 +127,9 @@ async def _write(
         releases = Releases(connection, control(request).store.cipher)
         await _fits(releases, document)
         stored = await releases.put_template(document)
-        audit.note(request, f"{kind}/template", id_, masked(kind, id_, accepted))
-        return value(await _shown(releases, stored))
+        told = await _shown(releases, stored)
+        audit.note(request, f"{kind}/template", id_, masked(kind, id_, accepted), answer=told)
+        return value(told)
 
 
 async def _fits(releases: Releases, document: Document) -> None:
@@ -160,8 +161,9 @@ async def _clone(request: Request) -> Response:
         for document in below:
             body = {**document.body, "service_id": copy.id}
             await releases.put_template(replace(document, id=str(uuid4()), parent=copy.id, body=body))
-        audit.note(request, "services/template", copy.id, {"name": name, "cloned_from": original})
-        return value(await _shown(releases, stored))
+        told = await _shown(releases, stored)
+        audit.note(request, "services/template", copy.id, {"name": name, "cloned_from": original}, answer=told)
+        return value(told)
 
 
 async def _delete(kind: str, request: Request) -> Response:

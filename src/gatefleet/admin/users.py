@@ -85,7 +85,7 @@ async def _invite(request: Request) -> Response:
     try:
         async with audit.transact(request) as connection:
             row = (await connection.execute(insert(user).values(values).returning(user))).one()
-            audit.note(request, "users", row.id, {"username": wanted.username})
+            audit.note(request, "users", row.id, {"username": wanted.username}, answer=shown_user(row))
     except IntegrityError as error:
         raise Conflict(f"user [{wanted.username}] already exists") from error
     return value(shown_user(row))
@@ -131,7 +131,7 @@ async def _assign(request: Request) -> Response:
         if SUPER_ADMIN not in roles:
             await _still_administered(connection, row)
         changed = await _update(connection, user_id, {"roles": roles})
-        audit.note(request, "users", user_id, {"roles": roles})
+        audit.note(request, "users", user_id, {"roles": roles}, answer=shown_user(changed))
     return value(shown_user(changed))
 
 
@@ -147,7 +147,7 @@ async def _bound(request: Request) -> Response:
         if ids:
             await _still_administered(connection, row)
         changed = await _update(connection, user_id, {"boundary": ids})
-        audit.note(request, "users", user_id, {"boundary": ids})
+        audit.note(request, "users", user_id, {"boundary": ids}, answer=shown_user(changed))
     return value(shown_user(changed))
 
 
@@ -161,7 +161,7 @@ async def _reset(request: Request) -> Response:
         await _locked(connection, request, user_id)
         changed = await _update(connection, user_id, {"password_hash": hashed, "must_change_password": True})
         await connection.execute(delete(session).where(session.c.user_id == user_id))
-        audit.note(request, "users", user_id)
+        audit.note(request, "users", user_id, answer=shown_user(changed))
     return value(shown_user(changed))
 
 

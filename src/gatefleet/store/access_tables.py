@@ -62,8 +62,12 @@ audit_seal: Final = Table(
     Column("hash", LargeBinary, nullable=False),
     _when("sealed_at"),
     Column("forgotten_at", DateTime(timezone=True)),
+    Column("columns", Integer, nullable=False, server_default=text("18")),
 )
-"""One hash per segment of the audit log: of its rows and of the hash before. The seals of forgotten rows stay."""
+"""One hash per segment of the audit log: of its rows and of the hash before. The seals of forgotten rows stay.
+
+`columns`: how many of a row's columns it is about, for versions that know fewer of them seal, too.
+"""
 
 audit_sealed: Final = Table(
     "audit_sealed",

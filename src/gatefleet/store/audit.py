@@ -21,8 +21,9 @@ A: Final = audit_log.c
 SEALED: Final = (
     "id", "at", "request_id", "event_type", "operator_id", "operator", "source", "gateway_group_id", "resource_kind",
     "resource_id", "ip_address", "method", "path", "status", "error_message", "request", "token_name", "user_agent",
+    "response",
 )  # fmt: skip
-"""The columns that a seal is about, in the order it reads them."""
+"""The columns that a seal is about, in the order it reads them; an older seal is about the first of them only."""
 MOST: Final = 5000
 """Rows of one segment."""
 LATEST: Final = timedelta(hours=1)
@@ -103,7 +104,8 @@ def entry(row: Row[Any]) -> dict[str, Any]:
         "error_message": row.error_message,
     }
     request = {"method": row.method, "uri": row.path, "user_agent": row.user_agent, "body": row.request}
-    refused = {"body": {"error_msg": row.error_message}} if row.error_message is not None else {}
+    answered = {"error_msg": row.error_message} if row.error_message is not None else row.response
+    said = {"body": answered} if answered is not None else {}
     return {
         "id": str(row.id),
         "event_time": int(row.at.timestamp()),
@@ -113,7 +115,7 @@ def entry(row: Row[Any]) -> dict[str, Any]:
         **{name: part for name, part in optional.items() if part is not None},
         "request_id": row.request_id,
         "http_request": {name: part for name, part in request.items() if part is not None},
-        "http_response": {"status_code": row.status, **refused},
+        "http_response": {"status_code": row.status, **said},
     }
 
 
@@ -127,7 +129,8 @@ async def seal(connection: AsyncConnection) -> int:
         return 0
     number = before.segment + 1 if before else 1
     await connection.execute(insert(audit_sealed), [{"audit_id": row.id, "segment": number} for row in rows])
-    closed = {"segment": number, "rows": len(rows), "hash": _hash(before.hash if before else b"", rows)}
+    hashed = _hash(before.hash if before else b"", rows, SEALED)
+    closed = {"segment": number, "rows": len(rows), "hash": hashed, "columns": len(SEALED)}
     await connection.execute(insert(audit_seal).values(closed))
     return len(rows)
 
@@ -185,7 +188,7 @@ async def _check(connection: AsyncConnection, found: Row[Any], before: bytes, re
     report.rows += len(rows)
     if len(rows) != found.rows:
         report.problems.append(f"segment {found.segment} has {len(rows)} rows and was sealed with {found.rows}")
-    elif _hash(before, rows) != found.hash:
+    elif _hash(before, rows, SEALED[: found.columns]) != found.hash:
         report.problems.append(f"segment {found.segment}: a row, or the seal before it, is not what was sealed")
 
 
@@ -198,8 +201,8 @@ async def _check_open(connection: AsyncConnection, last: datetime | None, report
         report.problems.append(f"{every - fresh} rows belong to no segment although they are old")
 
 
-def _hash(before: bytes, rows: Iterable[Row[Any]]) -> bytes:
+def _hash(before: bytes, rows: Iterable[Row[Any]], columns: Sequence[str]) -> bytes:
     whole = hashlib.sha256(b"gatefleet-audit-1:" + before)
     for row in rows:
-        whole.update(msgspec.json.encode([getattr(row, name) for name in SEALED], order="sorted") + b"\n")
+        whole.update(msgspec.json.encode([getattr(row, name) for name in columns], order="sorted") + b"\n")
     return whole.digest()

@@ -286,10 +286,11 @@ audit_log: Final = Table(
     Column("request", JSONB),
     Column("token_name", Text),
     Column("user_agent", Text),
+    Column("response", JSONB),
     Index(None, "at"),
     Index(None, "gateway_group_id", "at"),
 )
-"""Append-only (a trigger refuses updates and deletes); secrets in `request` are masked."""
+"""Append-only (a trigger refuses updates and deletes); secrets in `request` and `response` are masked."""
 
 data_key: Final = Table(
     "data_key",

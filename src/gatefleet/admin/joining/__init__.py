@@ -16,6 +16,7 @@ from gatefleet.admin.openapi import TEXT, exactly
 from gatefleet.admin.system import dp_manager_addresses
 from gatefleet.admin.web import control, read_shape, value
 from gatefleet.errors import Invalid
+from gatefleet.resources.diff import MASK
 from gatefleet.store import fleet
 from gatefleet.store.tables import gateway_group
 
@@ -53,7 +54,8 @@ async def _script(request: Request) -> Response:
         token_id, token = await fleet.mint_join_token(connection, control(request).store.cipher, group_id)
         found = await connection.execute(gateway_group.select().where(gateway_group.c.id == group_id))
         tag = found.one().image_tag or VERSION
-        audit.note(request, "gateway_groups/instance_token", token_id)
+        told = {"id": token_id, "type": wanted.type, "script": MASK}
+        audit.note(request, "gateway_groups/instance_token", token_id, answer=told)
     script = render(wanted.type, addresses, token, group_id, tag)
     return value({"id": token_id, "type": wanted.type, "script": script})
 
