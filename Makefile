@@ -65,11 +65,13 @@ dashboard: dashboard/node_modules/.installed ## the Dashboard's types, style and
 .PHONY: audit
 audit: ## known vulnerabilities of what is needed at run time; passes if nobody can be asked
 	$(BIN)/python tools/dependency_audit.py
+	$(BIN)/python tools/dashboard_dependencies.py audit
 
 .PHONY: sbom
-sbom: install-dev ## a bill of materials (CycloneDX) of the control plane and the nodes, in build/
+sbom: install-dev ## bills of materials (CycloneDX): control plane and nodes, and the Dashboard; in build/
 	@mkdir -p build
 	$(BIN)/cyclonedx-py requirements requirements/runtime.txt --pyproject pyproject.toml --output-reproducible -o build/sbom.cdx.json
+	$(BIN)/python tools/dashboard_dependencies.py sbom build/sbom-dashboard.cdx.json
 
 .PHONY: pytest
 pytest: ## every test, in parallel
