@@ -94,9 +94,11 @@ class Visitor:
 
 
 @contextmanager
-def visitor(browser: Browser, fleet: Fleet) -> Generator[Visitor]:
-    """A browser of its own: no cookie, no storage."""
-    context = browser.new_context(viewport=WIDTHS["1280"], color_scheme="light", reduced_motion="reduce")
+def visitor(browser: Browser, fleet: Fleet, *, bypass_csp: bool = False) -> Generator[Visitor]:
+    """A browser of its own: no cookie, no storage; the page's policy counts unless it is told otherwise."""
+    context = browser.new_context(
+        viewport=WIDTHS["1280"], color_scheme="light", reduced_motion="reduce", bypass_csp=bypass_csp
+    )
     context.set_default_timeout(SECONDS * 1000)
     page = context.new_page()
     someone = Visitor(page, fleet.url("admin"))
