@@ -12,6 +12,7 @@ from registries import PASSWORD, TOKEN, USER, Instance, Standin, standin
 from gatefleet.discovery import Lookup
 from gatefleet.errors import Unreachable
 from gatefleet.node.registries import Found, Registry
+from gatefleet.outbound import Outbound
 
 pytestmark = pytest.mark.anyio
 V2 = {"metadata": {"version": "v2"}}
@@ -55,8 +56,8 @@ KINDS = ("nacos v1", "nacos v2", "nacos token", "consul", "kubernetes", "eureka"
 
 
 @asynccontextmanager
-async def registry(lookup: Lookup) -> AsyncIterator[Registry]:
-    made = Registry(lookup.type, lookup.config, lookup.patience)
+async def registry(lookup: Lookup, outbound: Outbound | None = None) -> AsyncIterator[Registry]:
+    made = Registry(lookup.type, lookup.config, lookup.patience, outbound)
     try:
         yield made
     finally:
@@ -104,6 +105,13 @@ async def test_a_registry_that_is_gone_or_refuses_us_says_why(known: Standin, ki
     async with registry(spoilt) as asked:
         with pytest.raises(Unreachable):
             await asked.find(spoilt)
+
+
+async def test_a_name_server_is_not_asked_where_the_node_must_not_connect_to(known: Standin) -> None:
+    lookup = lookups(known)["dns"]
+    async with registry(lookup, Outbound(["127.0.0.0/8"])) as asked:
+        with pytest.raises(Unreachable, match="must not be connected to"):
+            await asked.find(lookup)
 
 
 async def test_neither_a_file_of_the_node_nor_its_own_token_goes_to_an_api_server_somebody_named(

@@ -1,5 +1,6 @@
 """Every place where secrets are kept is asked in its own words; what it says is taken to the letter."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -11,14 +12,21 @@ from vaults import ROLE_ID, SECRET_ID, TOKEN, Standin, standin
 
 from gatefleet.errors import NotFound, Unreachable
 from gatefleet.node.secret_stores import picked, store_of
+from gatefleet.outbound import Outbound
 
 pytestmark = pytest.mark.anyio
 SIGNED = {"aws_access_key_id": "a", "aws_secret_access_key": "s"}
 FIELDS = {"auth-key": 'a"b%c', "other": "d"}
 
 
-async def asked(manager: str, config: Mapping[str, Any], secret: str, key: str) -> str:
-    store = store_of(manager, config)
+HERE = Outbound(["127.0.0.0/8"])
+"""Lets nobody connect to this machine."""
+
+
+async def asked(
+    manager: str, config: Mapping[str, Any], secret: str, key: str, outbound: Outbound | None = None
+) -> str:
+    store = store_of(manager, config, outbound or Outbound())
     try:
         return picked(await store.read(secret), key)
     finally:
@@ -55,7 +63,7 @@ async def test_vault_is_read_in_both_versions_and_with_every_login(monkeypatch: 
 
 async def test_a_login_that_was_revoked_is_made_anew() -> None:
     with standin(gate__jack=FIELDS) as known:
-        store = store_of("vault", vaults(known)["approle"])
+        store = store_of("vault", vaults(known)["approle"], Outbound())
         await store.read("jack")
         known.tokens.clear()
         assert await store.read("jack") == FIELDS
@@ -100,6 +108,31 @@ async def test_aws_tells_texts_and_what_stands_in_them() -> None:
                 await asked("aws", config, secret, key)
     finally:
         server.stop()
+
+
+async def test_no_store_is_asked_where_the_node_must_not_connect_to() -> None:
+    """By a name, too, and by whatever library speaks to it."""
+    came: list[None] = []
+
+    async def take(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.append(None)
+        writer.close()
+
+    async with await asyncio.start_server(take, "127.0.0.1", 0) as server:
+        address = f"http://localhost:{server.sockets[0].getsockname()[1]}"
+        keys = {"access_key_id": "a", "secret_access_key": "s", "region": "eu-west-1"}
+        for manager, config in (
+            ("vault", {"uri": address, "prefix": "one", "token": TOKEN}),
+            ("kubernetes", {"api_server": address, "token": "t"}),
+            ("aws", {"endpoint_url": address, **keys}),
+        ):
+            with pytest.raises(Unreachable, match="must not be connected to"):
+                await asked(manager, config, "jack", "key", HERE)
+            assert not came, manager
+            with pytest.raises(Unreachable):
+                await asked(manager, config, "jack", "key")
+            assert came.pop() is None, manager
+            came.clear()
 
 
 async def test_the_environment_tells_its_variables(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,16 @@ def process_of(node: Node) -> psutil.Process | None:
     return None
 
 
+async def test_it_connects_to_nothing_that_the_node_must_not(twin: Twin, directory: Path, slow: int) -> None:
+    denied = ("--outbound-deny", "127.0.0.0/8,169.254.0.0/16")
+    with slapd.running() as found:
+        twin.publish(guarded(slow, found.port), 1)
+        async with running(directory, "--bundle", f"{directory.parent}/bundle.json", *denied) as node:
+            await node.until("/a", 401)
+            assert (await node.get("/a", **USER)).status_code == 401
+    assert "must not be connected to" in directory.with_suffix(".log").read_text()
+
+
 async def test_it_is_started_when_asked_for_and_nobody_passes_without_it(
     twin: Twin, directory: Path, slow: int
 ) -> None:

@@ -9,6 +9,7 @@ from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gatefleet.outbound import Outbound
 from gatefleet.signin import ldap
 from tests import directory
 from tests.directory import BASE, Directory
@@ -35,7 +36,7 @@ def test_a_name_stays_one_value_of_a_distinguished_name(name: str) -> None:
 
 async def test_a_directory_knows_its_users_by_their_passwords(slapd: Directory) -> None:
     async def said(user: str, password: str) -> str:
-        return (await ldap.answer(question(slapd.port, user, password))).dn
+        return (await ldap.answer(Outbound(), question(slapd.port, user, password))).dn
 
     assert await said("user01", "password1") == f"cn=user01,{BASE}"
     assert await said("Smith, John", "a:b c") == rf"cn=Smith\, John,{BASE}"
@@ -46,10 +47,10 @@ async def test_the_certificate_of_a_directory_is_checked_if_that_is_wanted(
     slapd: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = question(slapd.tls_port, "user01", "password1", tls=True, verify=True)
-    assert (await ldap.answer(asked)).dn == ""
+    assert (await ldap.answer(Outbound(), asked)).dn == ""
     monkeypatch.setenv("SSL_CERT_FILE", str(slapd.ca))
     ldap.context.cache_clear()
-    assert (await ldap.answer(asked)).dn
+    assert (await ldap.answer(Outbound(), asked)).dn
     ldap.context.cache_clear()
 
 
@@ -61,7 +62,7 @@ async def test_what_is_no_directory_says_yes_to_nobody(said: bytes) -> None:
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        assert (await ldap.answer(question(port, "user01", "password1"))).dn == ""
+        assert (await ldap.answer(Outbound(), question(port, "user01", "password1"))).dn == ""
 
 
 async def test_a_silent_directory_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,6 +75,7 @@ async def test_a_silent_directory_is_not_waited_for_long(monkeypatch: pytest.Mon
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         began = time.monotonic()
-        assert (await ldap.answer(question(server.sockets[0].getsockname()[1], "user01", "password1"))).dn == ""
+        asked = question(server.sockets[0].getsockname()[1], "user01", "password1")
+        assert (await ldap.answer(Outbound(), asked)).dn == ""
         assert time.monotonic() - began < 2
         holding.set()

@@ -15,7 +15,8 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
-from gatefleet.errors import Invalid
+from gatefleet.errors import Invalid, Unreachable
+from gatefleet.outbound import Outbound
 from gatefleet.signin import session
 from gatefleet.signin.login import Login
 from gatefleet.signin.provider import Providers
@@ -282,3 +283,12 @@ def test_nodes_of_one_group_share_sessions_and_others_do_not() -> None:
 
 def _fields(known: Session) -> dict[str, Any]:
     return {name: getattr(known, name) for name in known.__struct_fields__}
+
+
+async def test_a_provider_is_not_asked_where_we_must_not_connect_to(provider: Provider) -> None:
+    inside = Outbound(["127.0.0.0/8"])
+    with pytest.raises(Unreachable, match="must not be connected to"):
+        await Providers(inside).metadata(client(provider))
+    with pytest.raises(Unreachable, match="must not be connected to"):
+        await Providers(inside).call(client(provider), f"{provider.issuer}/token", {}, "client_secret_post")
+    assert not provider.asked

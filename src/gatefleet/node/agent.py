@@ -68,12 +68,14 @@ class Agent:
         self._envoy = EnvoyProcess(_options(settings, files))
         self._traffic = Traffic(self._envoy)
         self._health = Health(self._envoy, manager.tell_health)
-        self._signin = SignIn(files, settings.log_format)
+        self._signin = SignIn(files, settings.log_format, settings.outbound_deny)
         self._shipper = Shipper(files.directory, Places(settings.data_dir, settings.log_files))
         self._ledger = Ledger()
-        self._discovery = Discovery(manager.changed.set, Outbound(settings.outbound_deny))
+        outbound = Outbound(settings.outbound_deny)
+        self._discovery = Discovery(manager.changed.set, outbound)
         self._serving.discovered = self._discovery.endpoints
-        self._secrets = Secrets(settings.data_dir / "secrets.bin", settings.secret_ttl, manager.changed.set)
+        secrets = settings.data_dir / "secrets.bin"
+        self._secrets = Secrets(secrets, settings.secret_ttl, manager.changed.set, outbound)
         status.secrets = self._secrets.page
         self._copies = DiskCopy(settings.data_dir)
         self._running = Running(files.running)

@@ -18,7 +18,7 @@ import httpx
 
 from gatefleet.discovery import Lookup
 from gatefleet.errors import Unreachable
-from gatefleet.outbound import Outbound, Transport
+from gatefleet.outbound import Denied, Outbound, Transport
 
 Json = Mapping[str, Any]
 NACOS_TOKEN_SHARE: Final = 0.8
@@ -47,7 +47,8 @@ class Registry:
     def __init__(self, kind: str, config: Json, patience: float, outbound: Outbound | None = None) -> None:
         self._config = config
         self._kind, self._patience = kind, patience
-        transport = Transport(outbound or Outbound(), _trust(kind, config))
+        self._outbound = outbound or Outbound()
+        transport = Transport(self._outbound, _trust(kind, config))
         self._http = httpx.AsyncClient(timeout=patience, trust_env=False, transport=transport)
         self._token, self._token_until = "", 0.0
         self._resolver: dns.asyncresolver.Resolver | None = None
@@ -61,7 +62,7 @@ class Registry:
         try:
             async with asyncio.timeout(self._patience * 2):
                 return tuple(sorted(set(await ask(self, lookup))))
-        except (httpx.HTTPError, OSError, TimeoutError, dns.exception.DNSException) as error:
+        except (Denied, httpx.HTTPError, OSError, TimeoutError, dns.exception.DNSException) as error:
             raise Unreachable(f"{type(error).__name__}: {error}"[:500]) from error
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise Unreachable(f"the registry's answer cannot be understood: {error!r}"[:500]) from error
@@ -207,6 +208,8 @@ class Registry:
             self._resolver.lifetime = self._patience
             if servers:
                 pairs = [_host_port(server, 53) for server in servers]
+                for host, _ in pairs:
+                    self._outbound.check(host, host)
                 self._resolver.nameservers = [dns.nameserver.Do53Nameserver(*pair) for pair in pairs]
         return self._resolver
 

@@ -6,7 +6,7 @@ import json
 import os
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 from urllib.parse import quote
@@ -37,15 +37,15 @@ class SecretStore(Protocol):
     async def close(self) -> None: ...
 
 
-def store_of(manager: str, config: Json) -> SecretStore:
+def store_of(manager: str, config: Json, outbound: Outbound) -> SecretStore:
     """The place a secret provider's configuration describes; references in it to the environment are followed.
 
-    Unreachable if it cannot be used.
+    It is not connected to where `outbound` does not let us. Unreachable if it cannot be used.
     """
     kinds = {"vault": Vault, "kubernetes": Kubernetes, "aws": AwsSecrets}
     try:
         own = {key: _followed(value) for key, value in config.items()}
-        return kinds[manager](own) if manager in kinds else Environment()
+        return kinds[manager](own, outbound) if manager in kinds else Environment()
     except (GatefleetError, ValueError, OSError) as error:
         raise Unreachable(f"the secret provider cannot be used: {error}") from error
 
@@ -85,9 +85,9 @@ class Vault:
     Source: https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v1, kv-v2, and auth/approle, auth/kubernetes.
     """
 
-    def __init__(self, config: Json) -> None:
+    def __init__(self, config: Json, outbound: Outbound) -> None:
         self._config = config
-        self._http = _client(config)
+        self._http = _client(config, outbound)
         self._token, self._until = "", 0.0
 
     async def read(self, secret: str) -> str | Json:
@@ -139,10 +139,10 @@ class Kubernetes:
     Source: https://kubernetes.io/docs/reference/kubernetes-api/config-and-storage-resources/secret-v1/
     """
 
-    def __init__(self, config: Json) -> None:
+    def __init__(self, config: Json, outbound: Outbound) -> None:
         self._config = config
         inside = SERVICE_ACCOUNT / "ca.crt"
-        self._http = _client(config, inside if inside.is_file() and not config.get("api_server") else None)
+        self._http = _client(config, outbound, inside if inside.is_file() and not config.get("api_server") else None)
 
     async def read(self, secret: str) -> str | Json:
         namespace, _, name = secret.rpartition("/")
@@ -165,16 +165,20 @@ class AwsSecrets:
     """AWS Secrets Manager; without keys those of the machine's role, as AWS' own tools find them.
 
     Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html
+    What it asks at an address of the configuration, rather than at AWS' own, goes through our own client.
     """
 
-    def __init__(self, config: Json) -> None:
+    def __init__(self, config: Json, outbound: Outbound) -> None:
         self._config = config
         self._client: Any = None
+        self._http = _client(config, outbound)
+        self._loop = asyncio.get_running_loop()
 
     async def read(self, secret: str) -> str | Json:
         return await asyncio.to_thread(self._read, secret)
 
     async def close(self) -> None:
+        await self._http.aclose()
         if self._client is not None:
             self._client.close()
 
@@ -205,12 +209,35 @@ class AwsSecrets:
             session.set_credentials(
                 str(config["access_key_id"]), str(config.get("secret_access_key") or ""), config.get("session_token")
             )
-        return session.create_client(
+        client = session.create_client(
             "secretsmanager",
             region_name=str(config.get("region") or "us-east-1"),
             endpoint_url=config.get("endpoint_url"),
             config=Config(connect_timeout=PATIENCE, read_timeout=PATIENCE, retries={"total_max_attempts": 1}),
         )
+        if config.get("endpoint_url"):
+            client.meta.events.register("before-send.secretsmanager", self._send)
+        return client
+
+    def _send(self, request: Any, **_: Any) -> Any:
+        """Instead of botocore, which asks whatever address a name has; called in its thread."""
+        from botocore.awsrequest import AWSResponse  # noqa: PLC0415 - as above
+
+        given = cast("Mapping[str, str | bytes]", request.headers)
+        headers = {name: text.decode() if isinstance(text, bytes) else text for name, text in given.items()}
+        asking = _request(self._http, request.method, request.url, headers, content=request.body)
+        answer = asyncio.run_coroutine_threadsafe(asking, self._loop).result()
+        return AWSResponse(request.url, answer.status_code, cast("Any", answer.headers), _Raw(answer.content))
+
+
+class _Raw:
+    """A body that has been read, as botocore reads one."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def stream(self) -> Iterator[bytes]:
+        yield self._body
 
 
 def _followed(value: Any) -> Any:
@@ -241,22 +268,27 @@ def _service_account_token() -> str:
     return file.read_text().strip() if file.is_file() else ""
 
 
-def _client(config: Json, authorities: Path | None = None) -> httpx.AsyncClient:
+def _client(config: Json, outbound: Outbound, authorities: Path | None = None) -> httpx.AsyncClient:
     """Trusts what the system trusts, and the authorities the provider names, or else `authorities`."""
     context = ssl.create_default_context()
     if ca := config.get("ca"):
         context.load_verify_locations(cadata=str(ca))
     elif authorities:
         context.load_verify_locations(cafile=str(authorities))
-    return httpx.AsyncClient(timeout=PATIENCE, trust_env=False, transport=Transport(Outbound(), context))
+    return httpx.AsyncClient(timeout=PATIENCE, trust_env=False, transport=Transport(outbound, context))
 
 
 async def _request(
-    http: httpx.AsyncClient, method: str, url: str, headers: Mapping[str, str], body: Json | None = None
+    http: httpx.AsyncClient,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: Json | None = None,
+    content: bytes | None = None,
 ) -> httpx.Response:
     try:
         async with asyncio.timeout(2 * PATIENCE):
-            return await http.request(method, url, headers=headers, json=body)
+            return await http.request(method, url, headers=headers, json=body, content=content)
     except (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError) as error:
         raise Unreachable(f"{type(error).__name__}: {error}"[:500]) from error
 

@@ -21,6 +21,7 @@ from gatefleet.errors import GatefleetError, Invalid
 from gatefleet.files import write_private
 from gatefleet.node.secret_stores import SecretStore, picked, store_of
 from gatefleet.node.status import JSON, Answer
+from gatefleet.outbound import Outbound
 from gatefleet.references import Wanted, read
 from gatefleet.snapshot import REFERENCE, Entry, Snapshot
 
@@ -61,10 +62,11 @@ class _Place:
 class Secrets:
     """Follows what a snapshot names; `changed` is called when secrets are not what they were."""
 
-    def __init__(self, file: Path, ttl: float, changed: Callable[[], None]) -> None:
+    def __init__(self, file: Path, ttl: float, changed: Callable[[], None], outbound: Outbound | None = None) -> None:
         self.values: Mapping[str, str] = {}
         """Token to secret, of those that are known."""
         self._ttl, self._changed = ttl, changed
+        self._outbound = outbound or Outbound()
         self._disk = _Disk(file)
         self._held: Mapping[str, Entry] = {}
         self._followed: dict[str, _Followed] = {}
@@ -171,7 +173,8 @@ class Secrets:
             async with self._room:
                 known = (place.manager, place.config)
                 if known not in self._stores:
-                    self._stores[known] = store_of(place.manager, msgspec.msgpack.decode(place.config))
+                    config = msgspec.msgpack.decode(place.config)
+                    self._stores[known] = store_of(place.manager, config, self._outbound)
                 found = await self._stores[known].read(place.secret)
         except GatefleetError as error:
             for token in place.tokens:

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
@@ -28,11 +29,14 @@ PATIENCE: Final = 10.0
 
 
 class SignIn:
-    """The process that scripts ask through `SIGNIN_CLUSTER`: it dies with us, and is started again when it dies."""
+    """The process that scripts ask through `SIGNIN_CLUSTER`: it dies with us, and is started again when it dies.
 
-    def __init__(self, files: RunFiles, log_format: str) -> None:
+    It connects to none of the networks `denied`.
+    """
+
+    def __init__(self, files: RunFiles, log_format: str, denied: Iterable[str]) -> None:
         self.starts = 0
-        self._files, self._format = files, log_format
+        self._files, self._format, self._denied = files, log_format, ",".join(denied)
         self._process: Running | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
@@ -86,7 +90,8 @@ class SignIn:
 
     def _started(self) -> Running:
         f = self._files
-        command = [sys.executable, "-m", "gatefleet.signin", str(f.signin), str(f.signin_key), self._format]
+        arguments = [str(f.signin), str(f.signin_key), self._format, self._denied]
+        command = [sys.executable, "-m", "gatefleet.signin", *arguments]
         return Running.start(command, cwd=f.directory, environment={}, output=None, leashed=True)
 
 

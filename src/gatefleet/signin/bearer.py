@@ -1,7 +1,6 @@
 """What verifying a bearer token needs of its provider: its keys, or its word (RFC 7662)."""
 
 from gatefleet.errors import Invalid
-from gatefleet.signin import provider
 from gatefleet.signin.provider import Providers
 from gatefleet.signin.questions import Introspected, Introspection, Keys, KeysQuestion
 
@@ -27,7 +26,7 @@ class Bearer:
             endpoint = (await self._providers.metadata(client)).introspection_endpoint
         method = client.introspection_endpoint_auth_method
         try:
-            claims = await provider.call(client, endpoint, {"token": question.token}, method, question.headers)
+            claims = await self._providers.call(client, endpoint, {"token": question.token}, method, question.headers)
         except Invalid:
             return Introspected(None)
         return Introspected(claims if claims.get("active") is True else None)

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from gatefleet.outbound import Denied, Outbound
 from gatefleet.signin import ldap_messages
 
 log = structlog.get_logger()
@@ -42,16 +43,16 @@ class Answer(msgspec.Struct, frozen=True):
     dn: str = ""
 
 
-async def answer(question: Question) -> Answer:
+async def answer(outbound: Outbound, question: Question) -> Answer:
     """Ask the directory; whatever goes wrong is a no."""
     if not question.username or not question.password:
         return Answer()  # a bind without a password is answered "success" (RFC 4513 5.1.2), whoever it is
     try:
         dn = f"{question.uid}={escaped(question.username.decode())},{question.base_dn}"
-        code = await _bound(question, dn)
+        code = await _bound(outbound, question, dn)
     except UnicodeDecodeError:
         return Answer()
-    except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError) as error:
+    except (Denied, OSError, TimeoutError, asyncio.IncompleteReadError, ValueError) as error:
         log.warning("a directory did not answer", host=question.host, port=question.port, reason=repr(error))
         return Answer()
     return Answer(dn if code == SUCCESS else "")
@@ -71,11 +72,14 @@ def _escaped(char: str) -> str:
     return f"\\{ord(char):02x}" if ord(char) < 32 or ord(char) == 127 else char
 
 
-async def _bound(question: Question, dn: str) -> int:
-    """The result code of the bind. Raises OSError, TimeoutError and ValueError."""
+async def _bound(outbound: Outbound, question: Question, dn: str) -> int:
+    """The result code of the bind. Raises Denied, OSError, TimeoutError and ValueError."""
     tls = context(verify=question.tls_verify) if question.use_tls else None
     async with asyncio.timeout(CONNECT):
-        reader, writer = await asyncio.open_connection(question.host, question.port, ssl=tls, limit=MOST_BYTES)
+        address = await outbound.address(question.host, question.port)
+        reader, writer = await asyncio.open_connection(
+            address, question.port, ssl=tls, server_hostname=question.host if tls else None, limit=MOST_BYTES
+        )
     try:
         async with asyncio.timeout(ANSWER):
             writer.write(ldap_messages.bind(dn, question.password))

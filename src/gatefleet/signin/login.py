@@ -19,7 +19,7 @@ import structlog
 from msgspec.structs import replace
 
 from gatefleet.errors import GatefleetError, Invalid, Unreachable
-from gatefleet.signin import provider, session, tokens
+from gatefleet.signin import session, tokens
 from gatefleet.signin.provider import Metadata, Providers
 from gatefleet.signin.questions import Client, Decision, Request, SessionQuestion, comes_back, redirect_uri
 from gatefleet.signin.session import Pending, Session
@@ -130,10 +130,10 @@ class Login:
         if waiting.verifier:
             form["code_verifier"] = waiting.verifier
         method = client.token_endpoint_auth_method
-        said = await provider.call(client, metadata.token_endpoint, form, method)
+        said = await self._providers.call(client, metadata.token_endpoint, form, method)
         claims = await self._claims(client, metadata, str(said.get("id_token", "")), waiting.nonce)
         now = int(time.time())
-        user = await _user(client, metadata, said, str(claims["sub"]))
+        user = await self._user(client, metadata, said, str(claims["sub"]))
         return _kept(client, said, Session(issued=now, authenticated=now, id_token=claims, user=user))
 
     async def _claims(self, client: Client, metadata: Metadata, token: str, nonce: str | None) -> Mapping[str, Any]:
@@ -175,7 +175,7 @@ class Login:
         form = {"grant_type": "refresh_token", "refresh_token": known.refresh_token, "scope": client.scope}
         method = client.token_endpoint_auth_method
         try:
-            said = await provider.call(client, metadata.token_endpoint, form, method)
+            said = await self._providers.call(client, metadata.token_endpoint, form, method)
         except Invalid as error:
             log.info("a session is over", client=client.client_id, reason=str(error))
             return replace(known, authenticated=0)
@@ -184,7 +184,7 @@ class Login:
     async def _logout(self, client: Client, request: Request, known: Session) -> Decision:
         metadata = await self._providers.metadata(client)
         if client.revoke_tokens_on_logout:
-            await _revoke(client, metadata, known)
+            await self._revoke(client, metadata, known)
         gone = self._cookies(client, request, None)
         after = {"post_logout_redirect_uri": client.post_logout_redirect_uri} if client.post_logout_redirect_uri else {}
         if metadata.end_session_endpoint:
@@ -197,6 +197,31 @@ class Login:
     def _cookies(self, client: Client, request: Request, fresh: Session | None) -> tuple[str, ...]:
         secure = redirect_uri(client, request).startswith("https:")
         return session.cookies(client, self._group_key, fresh, request.cookie, secure=secure)
+
+    async def _user(
+        self, client: Client, metadata: Metadata, said: Mapping[str, Any], subject: str
+    ) -> Mapping[str, Any] | None:
+        """What the provider tells of the user; None where it does not, or tells of somebody else (5.3.2)."""
+        if not metadata.userinfo_endpoint or "user" in client.not_kept.split():
+            return None
+        try:
+            user = await self._providers.userinfo(client, metadata.userinfo_endpoint, str(said.get("access_token", "")))
+        except Unreachable as error:
+            log.warning("nothing is known of a user", reason=str(error))
+            return None
+        return user if user.get("sub") == subject else None
+
+    async def _revoke(self, client: Client, metadata: Metadata, known: Session) -> None:
+        """Tell the provider that the tokens are not needed any more (RFC 7009); one that fails is not waited for."""
+        for kind, token in (("refresh_token", known.refresh_token), ("access_token", known.access_token)):
+            if token and metadata.revocation_endpoint:
+                form = {"token": token, "token_type_hint": kind}
+                try:
+                    await self._providers.call(
+                        client, metadata.revocation_endpoint, form, client.token_endpoint_auth_method
+                    )
+                except GatefleetError as error:
+                    log.warning("a token was not revoked", reason=str(error))
 
 
 def _pending(client: Client, request: Request, *, silent: bool) -> Pending:
@@ -230,29 +255,6 @@ def _kept(client: Client, said: Mapping[str, Any], known: Session) -> Session:
     if "access_token" in dropped:
         dropped |= {"access_expires": 0, "refresh_token": ""}
     return replace(kept, **dropped)
-
-
-async def _user(client: Client, metadata: Metadata, said: Mapping[str, Any], subject: str) -> Mapping[str, Any] | None:
-    """What the provider tells of the user; None where it does not, or tells of somebody else (5.3.2)."""
-    if not metadata.userinfo_endpoint or "user" in client.not_kept.split():
-        return None
-    try:
-        user = await provider.userinfo(client, metadata.userinfo_endpoint, str(said.get("access_token", "")))
-    except Unreachable as error:
-        log.warning("nothing is known of a user", reason=str(error))
-        return None
-    return user if user.get("sub") == subject else None
-
-
-async def _revoke(client: Client, metadata: Metadata, known: Session) -> None:
-    """Tell the provider that the tokens are not needed any more (RFC 7009); a provider that fails is not waited for."""
-    for kind, token in (("refresh_token", known.refresh_token), ("access_token", known.access_token)):
-        if token and metadata.revocation_endpoint:
-            form = {"token": token, "token_type_hint": kind}
-            try:
-                await provider.call(client, metadata.revocation_endpoint, form, client.token_endpoint_auth_method)
-            except GatefleetError as error:
-                log.warning("a token was not revoked", reason=str(error))
 
 
 def _passing(client: Client, known: Session, cookies: tuple[str, ...]) -> Decision:

@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 from urllib.parse import quote_plus
 
@@ -58,16 +58,20 @@ class _Kept:
 
 
 class Providers:
-    """All providers; one fetch at a time of each document, however many wait for it."""
+    """All providers; one fetch at a time of each document, however many wait for it.
 
-    def __init__(self) -> None:
+    None is connected to where `outbound` does not let us: what a provider publishes names further addresses.
+    """
+
+    def __init__(self, outbound: Outbound | None = None) -> None:
         self._kept: OrderedDict[tuple[str, bool], _Kept] = OrderedDict()
+        self._http = cache(partial(_http, outbound or Outbound()))
 
     async def metadata(self, client: Client) -> Metadata:
         """The discovery document. Raises Unreachable."""
 
         async def fetch() -> Metadata:
-            body = await _fetched(client, client.discovery)
+            body = await self._fetched(client, client.discovery)
             try:
                 return msgspec.json.decode(body, type=Metadata)
             except msgspec.DecodeError as error:
@@ -83,7 +87,9 @@ class Providers:
 
         async def fetch() -> Sequence[Mapping[str, Any]]:
             try:
-                return msgspec.json.decode(await _fetched(client, uri), type=dict[str, list[dict[str, Any]]])["keys"]
+                return msgspec.json.decode(await self._fetched(client, uri), type=dict[str, list[dict[str, Any]]])[
+                    "keys"
+                ]
             except (msgspec.DecodeError, KeyError) as error:
                 raise Unreachable(f"[{uri}] is no set of keys: {error}") from error
 
@@ -92,6 +98,39 @@ class Providers:
     async def keys(self, client: Client, *, unknown: bool = False) -> tuple[Key, ...]:
         """The provider's public keys that sign. Raises Unreachable."""
         return tokens.public_keys(await self.jwks(client, unknown=unknown))
+
+    async def call(
+        self,
+        client: Client,
+        endpoint: str,
+        form: Mapping[str, str],
+        method: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> Mapping[str, Any]:
+        """POST `form` as this client, authenticated by `method`; the JSON object that comes back.
+
+        Raises Unreachable without an answer, Invalid where the provider says no.
+        """
+        if not endpoint:
+            raise Unreachable(f"[{client.discovery}] names no such endpoint")
+        more, head = _authentication(client, method, endpoint)
+        sent = {"accept": "application/json", **(headers or {}), **head}
+        status, body = await self._exchange(client, "POST", endpoint, sent, {**form, **more})
+        try:
+            said = msgspec.json.decode(body or b"{}", type=dict[str, Any])
+        except msgspec.DecodeError as error:
+            raise Unreachable(f"[{endpoint}] answered {status} without JSON") from error
+        if status != 200:
+            raise Invalid(f"[{endpoint}] answered {status}: {said.get('error')}: {said.get('error_description')}")
+        return said
+
+    async def userinfo(self, client: Client, endpoint: str, access_token: str) -> Mapping[str, Any]:
+        """What the provider tells of the token's user. Raises Unreachable."""
+        body = await self._fetched(client, endpoint, {"authorization": f"Bearer {access_token}"})
+        try:
+            return msgspec.json.decode(body, type=dict[str, Any])
+        except msgspec.DecodeError as error:
+            raise Unreachable(f"[{endpoint}] answered without JSON") from error
 
     async def _current(self, name: tuple[str, bool], age: float, fetch: Fetch) -> Any:
         """What is kept under `name` if it is young enough, else what `fetch` brings, else the old one."""
@@ -116,35 +155,34 @@ class Providers:
                 kept.tried = time.monotonic()
             return kept.value
 
+    async def _fetched(self, client: Client, url: str, headers: Mapping[str, str] | None = None) -> bytes:
+        status, body = await self._exchange(client, "GET", url, {"accept": "application/json", **(headers or {})})
+        if status != 200:
+            raise Unreachable(f"[{url}] answered {status}")
+        return body
 
-async def call(
-    client: Client, endpoint: str, form: Mapping[str, str], method: str, headers: Mapping[str, str] | None = None
-) -> Mapping[str, Any]:
-    """POST `form` as this client, authenticated by `method`; the JSON object that comes back.
-
-    Raises Unreachable without an answer, Invalid where the provider says no.
-    """
-    if not endpoint:
-        raise Unreachable(f"[{client.discovery}] names no such endpoint")
-    more, head = _authentication(client, method, endpoint)
-    sent = {"accept": "application/json", **(headers or {}), **head}
-    status, body = await _exchange(client, "POST", endpoint, sent, {**form, **more})
-    try:
-        said = msgspec.json.decode(body or b"{}", type=dict[str, Any])
-    except msgspec.DecodeError as error:
-        raise Unreachable(f"[{endpoint}] answered {status} without JSON") from error
-    if status != 200:
-        raise Invalid(f"[{endpoint}] answered {status}: {said.get('error')}: {said.get('error_description')}")
-    return said
-
-
-async def userinfo(client: Client, endpoint: str, access_token: str) -> Mapping[str, Any]:
-    """What the provider tells of the token's user. Raises Unreachable."""
-    body = await _fetched(client, endpoint, {"authorization": f"Bearer {access_token}"})
-    try:
-        return msgspec.json.decode(body, type=dict[str, Any])
-    except msgspec.DecodeError as error:
-        raise Unreachable(f"[{endpoint}] answered without JSON") from error
+    async def _exchange(
+        self,
+        client: Client,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        form: Mapping[str, str] | None = None,
+    ) -> tuple[int, bytes]:
+        """Status and body. Raises Unreachable; redirections are not followed."""
+        try:
+            async with (
+                asyncio.timeout(client.timeout),
+                self._http(verify=client.ssl_verify).stream(method, url, headers=headers, data=form) as answer,
+            ):
+                body = b""
+                async for part in answer.aiter_bytes():
+                    body += part
+                    if len(body) > MOST_BYTES:
+                        raise Unreachable(f"[{url}] answered with more than {MOST_BYTES} bytes")
+                return answer.status_code, body
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError) as error:
+            raise Unreachable(f"[{url}] does not answer: {error!r}") from error
 
 
 def _authentication(client: Client, method: str, endpoint: str) -> tuple[dict[str, str], dict[str, str]]:
@@ -161,37 +199,10 @@ def _authentication(client: Client, method: str, endpoint: str) -> tuple[dict[st
             return {"client_id": client.client_id, "client_assertion_type": kind, "client_assertion": assertion}, {}
 
 
-async def _fetched(client: Client, url: str, headers: Mapping[str, str] | None = None) -> bytes:
-    status, body = await _exchange(client, "GET", url, {"accept": "application/json", **(headers or {})})
-    if status != 200:
-        raise Unreachable(f"[{url}] answered {status}")
-    return body
-
-
-async def _exchange(
-    client: Client, method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None = None
-) -> tuple[int, bytes]:
-    """Status and body. Raises Unreachable; redirections are not followed."""
-    try:
-        async with (
-            asyncio.timeout(client.timeout),
-            _http(verify=client.ssl_verify).stream(method, url, headers=headers, data=form) as answer,
-        ):
-            body = b""
-            async for part in answer.aiter_bytes():
-                body += part
-                if len(body) > MOST_BYTES:
-                    raise Unreachable(f"[{url}] answered with more than {MOST_BYTES} bytes")
-            return answer.status_code, body
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError) as error:
-        raise Unreachable(f"[{url}] does not answer: {error!r}") from error
-
-
-@cache
-def _http(*, verify: bool) -> httpx.AsyncClient:
+def _http(outbound: Outbound, *, verify: bool) -> httpx.AsyncClient:
     context = ssl.create_default_context()
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    transport = Transport(Outbound(), context)
+    transport = Transport(outbound, context)
     return httpx.AsyncClient(transport=transport, timeout=None, trust_env=False)  # noqa: S113  (asyncio.timeout bounds it)

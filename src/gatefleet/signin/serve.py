@@ -7,6 +7,7 @@ answered is an error status, and the scripts make a refusal of that.
 import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ import structlog
 import uvicorn
 
 from gatefleet.errors import GatefleetError, Invalid
+from gatefleet.outbound import Outbound
 from gatefleet.signin import bearer, ldap
 from gatefleet.signin.desk import Desk
 from gatefleet.signin.login import Login
@@ -57,21 +59,24 @@ class App:
             return 500, b"{}"
 
 
-def desks(key: bytes) -> Mapping[str, Desk]:
-    """All desks; `key` is what the nodes of the gateway group, and nobody else, have in common."""
-    providers = Providers()
+def desks(key: bytes, outbound: Outbound) -> Mapping[str, Desk]:
+    """All desks; `key` is what the nodes of the gateway group, and nobody else, have in common.
+
+    `outbound`: what must not be connected to.
+    """
+    providers = Providers(outbound)
     return {
-        "/ldap-auth": Desk(ldap.Question, ldap.answer, most=64, patience=10.0),
+        "/ldap-auth": Desk(ldap.Question, partial(ldap.answer, outbound), most=64, patience=10.0),
         "/openid-connect/keys": Desk(KeysQuestion, bearer.Bearer(providers).keys, most=64, patience=30.0),
         "/openid-connect/token": Desk(Introspection, bearer.Bearer(providers).introspect, most=128, patience=30.0),
         "/openid-connect/session": Desk(SessionQuestion, Login(providers, key).decide, most=128, patience=60.0),
     }
 
 
-async def serve(path: Path, key: bytes) -> None:
+async def serve(path: Path, key: bytes, outbound: Outbound) -> None:
     """Answer on the unix socket `path` until a signal asks to stop."""
     config = uvicorn.Config(
-        App(desks(key)), interface="asgi3", lifespan="off", ws="none",
+        App(desks(key, outbound)), interface="asgi3", lifespan="off", ws="none",
         log_config=None, access_log=False, server_header=False, proxy_headers=False, timeout_keep_alive=75,
     )  # fmt: skip
     await uvicorn.Server(config).serve(sockets=[_listen(path)])
