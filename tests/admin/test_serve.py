@@ -35,12 +35,13 @@ async def test_http_https_and_status_answer(admin_settings: AdminSettings) -> No
     async with serving(admin_settings) as ports, httpx.AsyncClient(verify=False) as client:  # noqa: S501 - self-signed
         for url in (f"http://127.0.0.1:{ports.http}", f"https://127.0.0.1:{ports.https}"):
             assert (await client.get(f"{url}/api/version")).status_code == 200
-            assert (await client.get(f"{url}/nowhere")).json() == {"error_msg": "not found"}
+            assert (await client.get(f"{url}/api/nowhere")).json() == {"error_msg": "not found"}
+            assert "text/html" in (await client.get(f"{url}/groups/default")).headers["content-type"]
             assert (await client.get(f"{url}/api/login")).status_code == 405
         status = f"http://127.0.0.1:{ports.status}"
         assert (await client.get(f"{status}/healthz")).json() == {"status": "ok"}
         assert (
-            'gatefleet_admin_requests_total{method="GET",status="200"} 2.0'
+            'gatefleet_admin_requests_total{method="GET",status="200"} 4.0'
             in (await client.get(f"{status}/metrics")).text
         )
         assert (await client.get(f"{status}/api/version")).status_code == 404

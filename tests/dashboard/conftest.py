@@ -1,4 +1,4 @@
-"""One product and one browser per test process, shared by the tests that leave them as they found them."""
+"""One product per test process and one browser per module, shared by the tests that leave them as they found them."""
 
 import shutil
 from collections.abc import Iterator
@@ -13,9 +13,12 @@ from tests.e2e.conftest import fleet, upstream
 __all__ = ["fleet", "upstream"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium; none is downloaded."""
+    """Debian's Chromium; none is downloaded.
+
+    Playwright keeps an event loop running in this thread, in which no other loop can run: no longer than it must.
+    """
     chromium = shutil.which("chromium")
     assert chromium, "make install-dev installs chromium"
     with sync_playwright() as playwright:

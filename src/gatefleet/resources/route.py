@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from gatefleet.resources.shape import Id, Labels, Name, PluginConfs, ServiceType, Shape, Text
+from gatefleet.resources.shape import OPAQUE, Id, Labels, Name, PluginConfs, ServiceType, Shape, Text
 from gatefleet.resources.upstream import Timeout, Upstream
 
 Method = Literal["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE", "PURGE"]
@@ -26,6 +26,6 @@ class Route(Shape):
     priority: int = 0
     enable_websocket: bool | None = None
     timeout: Timeout | None = None
-    upstream: Upstream | None = None
+    upstream: Upstream | None = Field(None, json_schema_extra=OPAQUE)
     """Where its requests go instead of the service's upstream."""
     plugins: PluginConfs = Field(default_factory=dict)
