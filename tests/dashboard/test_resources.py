@@ -38,6 +38,8 @@ def test_a_consumer_and_its_key_made_in_the_browser_are_let_in_by_the_gateway(
     page.get_by_role("dialog").get_by_role("button", name=exactly("Delete")).click()
     expect(page.get_by_role("row", name="carol")).to_have_count(0)
     eventually(lambda: fleet.get("/guarded", apikey="carols-key").status == 401)
+    fleet.delete("routes/guarded")
+    fleet.delete("services/guarded")
 
 
 def test_a_resource_under_a_chosen_name_is_added_and_a_mistake_names_its_field(boss: Visitor, fleet: Fleet) -> None:
