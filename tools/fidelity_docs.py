@@ -49,7 +49,7 @@ VARS: Final[Mapping[str, str]] = {
     "`arg_*` `cookie_*` `http_*`": "the first argument of a name; several headers of a name are joined by a comma",
     "`uri` `args` `host` `scheme` `request_method` `request_uri`": "the last **differs**: paths are normalized",
     "`remote_addr` `remote_port` `server_addr` `server_port` `content_type` `content_length`": "as nginx's",
-    "`post_arg*` `graphql_*`": "**refused** in routes: no body is read before one is chosen; plugins may ask",
+    "`post_arg*` `graphql_*`": "in `vars`, of bodies up to 1 MiB, larger ones get 413; **refused** in `_meta.filter`",
     "`consumer_name` and what else a route brings": "**refused** in `vars`; `consumer_name` works in `_meta.filter`",
 }
 UPSTREAMS: Final[Mapping[str, str]] = {
@@ -140,7 +140,7 @@ def page() -> Iterator[str]:
     yield from table(
         "Routes", {**{n: t for n, t in listed.items() if n in fields(Route, "")}, **ROUTES}, counted["paths"]
     )
-    yield from table("Conditions (`vars`)", VARS, counted["vars"])
+    yield from table("Conditions (`vars`)", VARS, counted["vars"] + counted["bodies"])
     yield from table("Services", dict.fromkeys(fields(Service, ""), ""), None)
     known = {**dict.fromkeys(upstream_fields(), ""), **UPSTREAMS}
     yield from table("Upstreams", dict(sorted(known.items())), counted["upstreams"] + counted["upstreams-consumers"])

@@ -177,6 +177,11 @@ void envoy_dynamic_module_callback_http_get_timing_info(void *ctx, struct timing
 
 void envoy_dynamic_module_callback_http_clear_route_cluster_cache(void *ctx) { (void)ctx; }
 
+bool envoy_dynamic_module_callback_http_filter_recreate_stream(void *ctx, struct header *headers, size_t count) {
+  (void)ctx, (void)headers, (void)count;
+  return true;
+}
+
 /* What is scheduled is only counted: on any thread, hence atomic. */
 void *envoy_dynamic_module_callback_http_filter_scheduler_new(void *ctx) {
   void **made = malloc(sizeof *made);

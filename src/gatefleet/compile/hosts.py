@@ -49,6 +49,9 @@ class HostPlan:
         self._segments = {depth: Counter[str]() for depth in DEPTHS}
         self._open = Counter[int]()
         self._questions = Counter[bytes]()
+        self._bodies = Counter[str]()
+        self._asked: tuple[str, ...] = ()
+        """What every scope asks of bodies."""
         self._size = 0
         self._dirty: set[int] = {0}
 
@@ -79,6 +82,9 @@ class HostPlan:
         if wanted != self.layout:
             gone = set(self.names())
             self._cut(wanted)
+        if self._asked != (asked := tuple(sorted(+self._bodies))):
+            self._asked = asked
+            self.stale()
         built = {self._name(shard): self._build(shard, rules.chain) for shard in sorted(self._dirty)}
         self._dirty = set()
         return built, gone - set(self.names())
@@ -94,7 +100,7 @@ class HostPlan:
         parts = (self._parts.get(shard, {}), self._parts.get(None, {}))
         levels = [[c for part in parts for held in part.get(level, {}).values() for c in held] for level in self.levels]
         answers = [header_of(question) for question in self.layout.questions]
-        return scopes.scope(self._name(shard), levels, global_chain, answers, self.guard)
+        return scopes.scope(self._name(shard), levels, global_chain, answers, self.guard, self._asked)
 
     def _shard(self, candidate: Candidate) -> int | None:
         return scopes.shard_of(candidate.pattern, self.layout)
@@ -126,6 +132,8 @@ class HostPlan:
             self._size += sign
             for question in candidate.questions:
                 self._questions[question] += sign
+            for asked in candidate.bodies:
+                self._bodies[asked] += sign
             pattern = candidate.pattern
             whole = paths.whole_segments(pattern)
             segments = pattern.key[1:].split("/")

@@ -43,6 +43,10 @@ class Candidate:
     """Serialized `OnMatch` with the route as its action."""
     questions: tuple[bytes, ...] = ()
     """What the native module has to answer in headers before the condition can be told (`native.questions`)."""
+    bodies: tuple[str, ...] = ()
+    """What has to be asked of the body before (`compile.bodies`)."""
+    reachable: bytes = b""
+    """As `condition`, for requests whose body could make the condition hold; empty where nothing is asked of it."""
 
 
 def on_match(action: bytes) -> bytes:
@@ -53,6 +57,11 @@ def on_match(action: bytes) -> bytes:
 def condition(parts: Sequence[matcher.Matcher.MatcherList.Predicate]) -> bytes:
     """The `predicate` field of a `FieldMatcher` that wants every part; empty bytes for no part."""
     return dump(_List.FieldMatcher(predicate=conditions.all_of(parts))) if parts else b""
+
+
+def predicate(condition: bytes) -> matcher.Matcher.MatcherList.Predicate:
+    """What `condition` was made of."""
+    return _List.FieldMatcher.FromString(condition).predicate
 
 
 def first(condition: bytes, action: bytes, otherwise: bytes) -> bytes:

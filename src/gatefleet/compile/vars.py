@@ -1,8 +1,8 @@
 """Conditions (APISIX's `vars`, after lua-resty-expr) as predicates over request headers.
 
 Envoy's route matcher sees headers only, and back-tracks when a predicate fails. What is no header is asked of the
-native module, which answers in a header before the route is chosen. What cannot be known by then is refused when it
-is written, with the reason; nothing is silently ignored.
+native module or, where it is in the body, of our Lua: both answer in a header before the route is chosen. What cannot
+be known by then is refused when it is written, with the reason; nothing is silently ignored.
 """
 
 import json
@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 from typing import Any, Final, cast
 
-from gatefleet import filters
+from gatefleet import expressions, filters
+from gatefleet.compile import bodies
 from gatefleet.errors import Invalid
 from gatefleet.native import questions
 from gatefleet.protos import pack
@@ -55,10 +56,15 @@ class Conditions:
 
     predicates: tuple[matcher.Matcher.MatcherList.Predicate, ...] = ()
     questions: tuple[bytes, ...] = ()
+    bodies: tuple[str, ...] = ()
+    """What has to be asked of the body for them (`compile.bodies`)."""
+    before: tuple[matcher.Matcher.MatcherList.Predicate, ...] = ()
+    """Those of the predicates that ask nothing of the body."""
 
     def __add__(self, other: "Conditions") -> "Conditions":
         asked = tuple(sorted({*self.questions, *other.questions}))
-        return Conditions(self.predicates + other.predicates, asked)
+        bodies = tuple(sorted({*self.bodies, *other.bodies}))
+        return Conditions(self.predicates + other.predicates, asked, bodies, self.before + other.before)
 
 
 def read(expression: Sequence[Any], field_name: str = "/vars", *, in_chain: bool = False) -> Conditions:
@@ -69,9 +75,8 @@ def read(expression: Sequence[Any], field_name: str = "/vars", *, in_chain: bool
     items = list(expression)
     if not items:
         return Conditions()
-    reader = _Reader(field_name, CONSUMER if in_chain else {})
-    found = [reader.logic(items)] if _is_logic(items[0]) else [reader.any(item) for item in items]
-    return Conditions(tuple(found), tuple(sorted(reader.asked)))
+    reader = _Reader(field_name, CONSUMER if in_chain else {}, asks_bodies=not in_chain)
+    return sum((reader.part(item) for item in ([items] if _is_logic(items[0]) else items)), Conditions())
 
 
 def header(name: str) -> xds.TypedExtensionConfig:
@@ -154,7 +159,17 @@ class _Reader:
     """The field of the document that holds it."""
     more: Mapping[str, str]
     """Further variables that are a header."""
+    asks_bodies: bool
+    """Bodies may be asked for."""
     asked: set[bytes] = field(default_factory=set[bytes])
+    bodies: set[str] = field(default_factory=set[str])
+
+    def part(self, item: Any) -> Conditions:
+        """One condition of those that all must hold."""
+        self.asked, self.bodies = set(), set()
+        found = self.any(item)
+        before = () if self.bodies else (found,)
+        return Conditions((found,), tuple(sorted(self.asked)), tuple(sorted(self.bodies)), before)
 
     def any(self, item: Any) -> matcher.Matcher.MatcherList.Predicate:
         if not isinstance(item, list | tuple) or not item:
@@ -186,16 +201,29 @@ class _Reader:
         test = TESTS.get(str(operator).lower())
         if test is None:
             raise self.invalid(f"unknown operator [{operator}]; there are {', '.join(sorted(TESTS))} and ! before them")
-        self.check(variable)
-        found = test(self, variable, value)
+        if self.asks_bodies and expressions.BODY.fullmatch(variable):
+            found = self.of_body(variable, str(operator).lower(), value)
+        else:
+            self.check(variable)
+            found = test(self, variable, value)
         return none_of(found) if negated else found
+
+    def of_body(self, variable: str, operator: str, value: Any) -> matcher.Matcher.MatcherList.Predicate:
+        """No answer is what a body that says nothing gets, so `~=` is told as the opposite of `==`."""
+        try:
+            question = bodies.question(variable, "==" if operator == "~=" else operator, value)
+        except Invalid as error:
+            raise self.invalid(str(error)) from None
+        self.bodies.add(question)
+        found = equals(bodies.header_of(question), "1")
+        return none_of(found) if operator == "~=" else found
 
     def check(self, variable: str) -> None:
         """Raises Invalid for a variable that is not known when a route is chosen."""
         if variable in self.more:
             return
         if variable.startswith(BODY):
-            raise self.invalid(f"variable [{variable}] is in the body, which is not read before a route is chosen")
+            raise self.invalid(f"variable [{variable}] of the body cannot be asked for here")
         if variable in LATER:
             raise self.invalid(f"variable [{variable}] is not known before a route is chosen")
         named = any(variable.startswith(prefix) and len(variable) > len(prefix) for prefix in questions.PREFIXES)

@@ -49,6 +49,10 @@ bool envoy_dynamic_module_callback_http_filter_get_attribute_int(void *filter, i
 void envoy_dynamic_module_callback_http_send_response(void *filter, uint32_t status, struct header *headers,
                                                       size_t count, struct text body, struct text details);
 
+/* Begins the request anew from its headers as they are, with the body read so far, which must be all of it: its route and filters are
+ * chosen again. False: not possible. The filter is gone behind it. */
+bool envoy_dynamic_module_callback_http_filter_recreate_stream(void *filter, struct header *headers, size_t count);
+
 /* Answers in parts; the headers hold ":status". */
 void envoy_dynamic_module_callback_http_send_response_headers(void *filter, struct header *headers, size_t count, bool end);
 void envoy_dynamic_module_callback_http_send_response_data(void *filter, struct text data, bool end);

@@ -212,7 +212,7 @@ struct kind {
   enum headers_status (*resume)(void *filter, struct object *self, enum event event); /* of those that wait */
 };
 extern const struct kind key_auth, basic_auth, ip_restriction, limit_count, limit_req, limit_conn, real_ip, api_breaker, traffic_split,
-    proxy_cache, access_log;
+    proxy_cache, access_log, begin_anew;
 struct text request_header(void *filter, struct text name); /* at == NULL: not there */
 void put_header(void *filter, enum header_map map, struct text name, struct text value);
 void add_header(void *filter, struct text name, struct text value);

@@ -5,7 +5,7 @@
 
 static const struct kind *const kinds[] = {&key_auth,  &basic_auth, &ip_restriction, &limit_count,
                                           &limit_req, &limit_conn, &real_ip,        &api_breaker,
-                                          &traffic_split, &proxy_cache, &access_log};
+                                          &traffic_split, &proxy_cache, &access_log, &begin_anew};
 
 struct text request_header(void *filter, struct text name) {
   struct text value = {NULL, 0};
@@ -99,6 +99,33 @@ static enum headers_status split_request(void *filter, struct object *self) {
 }
 
 const struct kind traffic_split = {{"traffic-split", 13}, split_configure, split_release, NULL, split_request, NULL, NULL};
+
+/* ---- begin-anew: what the body says stands in headers now; with them the request's route and filters are chosen. Not from
+ * within a hook: the filters whose hooks are still running would be gone behind it ---- */
+
+static struct object *anew_configure(const struct fields *fields) {
+  static struct object only = {&begin_anew};
+  return fields->count == 0 ? &only : NULL;
+}
+
+static enum headers_status anew_request(void *filter, struct object *self) {
+  (void)self;
+  void *scheduler = envoy_dynamic_module_callback_http_filter_scheduler_new(filter);
+  if (!scheduler) return refuse_broken(filter);
+  envoy_dynamic_module_callback_http_filter_scheduler_commit(scheduler, EVENT_ANSWER);
+  envoy_dynamic_module_callback_http_filter_scheduler_delete(scheduler);
+  return HEADERS_WAIT;
+}
+
+static enum headers_status anew_resume(void *filter, struct object *self, enum event event) {
+  (void)self;
+  (void)event;
+  bool begun = envoy_dynamic_module_callback_http_filter_recreate_stream(filter, NULL, 0);
+  return begun ? HEADERS_STOP : refuse_broken(filter);
+}
+
+const struct kind begin_anew = {
+    {"begin-anew", 10}, anew_configure, split_release, NULL, anew_request, NULL, NULL, NULL, anew_resume};
 
 EXPORT const char *envoy_dynamic_module_on_program_init(void) {
   tables_use(getenv("GATEFLEET_RUN_DIR"));

@@ -8,7 +8,7 @@ from typing import Final
 from gatefleet import filters, plugins, templates
 from gatefleet.compile import ir, paths, resolve, tree
 from gatefleet.compile import vars as conditions
-from gatefleet.compile.emit import chains, upstreams
+from gatefleet.compile.emit import asking, chains, upstreams
 from gatefleet.compile.emit.upstreams import hash_state, seconds
 from gatefleet.compile.resolve import DEFAULT_TIMEOUT
 from gatefleet.compile.wire import dump
@@ -57,7 +57,7 @@ def compile_route(
         candidates=tuple(
             _candidate(ir_route, paths.parse(path), checks, action) for path in dict.fromkeys(ir_route.paths)
         ),
-        scripts=tuple(sorted(found.scripts.items())),
+        scripts=tuple(sorted({**found.scripts, **asking.scripts(checks.bodies)}.items())),
         clusters=tuple(_clusters(ir_route, found)),
     )
 
@@ -104,19 +104,28 @@ def _direct(name: str, status: int, body: str, filters: Mapping[str, wkt.Any] = 
 
 def _methods(r: ir.Route) -> conditions.Conditions:
     methods = [conditions.equals(":method", method) for method in r.methods]
-    return conditions.Conditions((conditions.any_of(methods),)) if methods else conditions.Conditions()
+    return _always((conditions.any_of(methods),)) if methods else conditions.Conditions()
 
 
 def _clients(r: ir.Route) -> conditions.Conditions:
     if not r.remote_addrs:
         return conditions.Conditions()
-    return conditions.Conditions((conditions.in_networks(conditions.CLIENT_HEADER, r.remote_addrs),))
+    return _always((conditions.in_networks(conditions.CLIENT_HEADER, r.remote_addrs),))
+
+
+def _always(predicates: tuple[conditions.Predicate, ...]) -> conditions.Conditions:
+    """What is known without a body."""
+    return conditions.Conditions(predicates, before=predicates)
 
 
 def _candidate(r: ir.Route, pattern: paths.Pattern, checks: conditions.Conditions, action: bytes) -> tree.Candidate:
     own = [conditions.full_match(conditions.PATH_HEADER, pattern.regex)] if pattern.regex else []
     order = (-r.priority, pattern.rank, 0 if checks.predicates else 1, r.id)
-    return tree.Candidate(pattern, order, tree.condition([*own, *checks.predicates]), action, checks.questions)
+    condition = tree.condition([*own, *checks.predicates])
+    if not checks.bodies:
+        return tree.Candidate(pattern, order, condition, action, checks.questions)
+    reachable = tree.condition([*own, *checks.before, asking.could_be_answered(checks.bodies)])
+    return tree.Candidate(pattern, order, condition, action, checks.questions, checks.bodies, reachable)
 
 
 def _message(

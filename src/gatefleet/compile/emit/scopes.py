@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from gatefleet.compile import paths, tree
-from gatefleet.compile.emit import routes
+from gatefleet.compile.emit import asking, routes
 from gatefleet.compile.emit.guards import CLIENT_HEADER, Guard
 from gatefleet.compile.wire import dump, embed, number
 from gatefleet.native import sharding
@@ -53,20 +53,21 @@ def scope(
     global_chain: Mapping[str, wkt.Any],
     answers: Sequence[str] = (),
     guard: Guard | None = None,
+    bodies: Sequence[str] = (),
 ) -> bytes:
     """Serialized RouteConfiguration `name`; its probe answers with the hash of all the rest of it.
 
     `levels`: candidates of the host itself, then of its wildcards, then of any host. `answers`: headers that the
     native module sets for the conditions of routes; they go no further. `guard` refuses requests before any route.
+    `bodies`: what the host's routes ask of bodies.
     """
     chained = routes.not_found()
-    first, *lower = levels
+    first, *lower = [asking.with_asking(candidates, bodies) for candidates in levels]
     for level in reversed(lower):
         chained = tree.level(level, chained)
     head = _head(global_chain)
-    outer = dump(
-        route.RouteConfiguration(name=ROUTES_OF + name, request_headers_to_remove=[*INTERNAL_HEADERS, *answers])
-    )
+    removed = [*INTERNAL_HEADERS, *answers, *asking.headers(bodies)]
+    outer = dump(route.RouteConfiguration(name=ROUTES_OF + name, request_headers_to_remove=removed))
     guarded = tree.condition([guard.refused()]) if guard else b""
     version = hashlib.sha256(outer + head + guarded + tree.level(first, chained)).hexdigest()[:32]
     probe = routes.probe(version)
