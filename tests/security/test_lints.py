@@ -13,7 +13,7 @@ SECRET = re.compile(r"secret|passw|digest|signature|hmac|mac$|token|hash|api_?ke
 PUBLIC = {
     "wanted.new_password == wanted.old_password": "both are the caller's own",
     "snapshots.digest(snapshot) != seal.digest": "a digest everybody can compute, under a signature checked before",
-    "_hash(before, rows) != found.hash": "seals are public",
+    "_hash(before, rows, SEALED[:found.columns]) != found.hash": "seals are public",
     "made.content_hash != wanted": "of a version, shown to everybody who may read it",
     "field.before == field.after == CHANGED_SECRET": "a mark, not a secret",
     "type_url != SECRET": "a type's name",
