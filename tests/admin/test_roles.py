@@ -218,6 +218,37 @@ async def test_lists_hold_what_the_caller_may_read_and_nothing_else(api: Api) ->
     assert {each["username"] for each in readers["list"]} == {"admin"}
 
 
+async def test_labels_and_numbers_are_of_what_the_caller_may_read(api: Api) -> None:
+    for name in ("mine", "theirs"):
+        labels = {"labels": {"team": name}}
+        await api.call("PUT", f"/apisix/admin/services/{name}", {"name": name, **labels})
+        route = {"name": name, "paths": [f"/{name}"], "service_id": name, "labels": {"of": name}}
+        await api.call("PUT", f"/apisix/admin/routes/{name}", route)
+        await api.call("PUT", f"/apisix/admin/consumers/{name}", {"username": name, **labels})
+        made = await api.call("POST", "/api/services/template", {"name": name, **labels})
+        below = {"name": name, "paths": ["/"], "service_id": made["value"]["id"], "labels": {"of": name}}
+        await api.call("POST", "/api/routes/template", below)
+    mine = [
+        statement(["gateway:*"], ["*"], conditions=label(f"{kind}_label", "mine")) for kind in ("service", "consumer")
+    ]
+    jane, _, _ = await somebody(api, statement(["gateway:GetGatewayGroup"], ["*"]), *mine)
+    keys = {"service": "team", "route": "of", "consumer": "team", "service_template": "team", "route_template": "of"}
+    for kind, key in keys.items():
+        assert (await jane.call("GET", f"/api/labels/{kind}"))["value"] == {key: ["mine"]}, kind
+        assert (await api.call("GET", f"/api/labels/{kind}"))["value"] == {key: ["mine", "theirs"]}, kind
+    for kind in ("service", "route", "consumer"):
+        path = f"/api/gateway_groups/count/{kind}"
+        numbers = [(await caller.call("GET", path))["list"][0]["count"] for caller in (jane, api)]
+        assert numbers == [1, 2], kind
+    key = (await api.call("PUT", "/api/gateway_groups/default/admin_key"))["value"]["key"]
+    assert (await api.acting_as(key).call("GET", "/api/labels/service_template"))["value"] == {}
+    assert (await api.acting_as(key).call("GET", "/api/labels/service"))["value"] == {"team": ["mine", "theirs"]}
+    blind, _, _ = await somebody(api, statement(["gateway:GetGatewayGroup"], ["*"]), name="jim")
+    assert (await blind.call("GET", "/api/labels/ssl"))["value"] == {}
+    assert (await blind.call("GET", "/api/gateway_groups/count/service"))["list"][0]["count"] == 0
+    assert "nothing" in await blind.refused("GET", "/api/labels/nothing")
+
+
 async def test_secrets_are_clear_to_who_may_read_them_and_stars_come_back_as_what_is_stored(api: Api) -> None:
     pair = certificate("a.test")
     tls = {"client_cert": pair.certificate, "client_key": pair.key}

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, cast
 
 from fastapi import Request
 from sqlalchemy import Row, and_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatefleet.admin import grants, lockout
 from gatefleet.admin.permissions import PERMISSIONS
@@ -122,6 +123,13 @@ async def visible_groups(request: Request, action: str = "GetGatewayGroup") -> S
     async with control(request).store.reading() as connection:
         held = await grants.load(connection, caller.roles, caller.boundary, caller.scope)
         return await grants.visible_groups(connection, held, PERMISSIONS[action])
+
+
+async def held_by(caller: Caller, connection: AsyncConnection) -> grants.Grants | None:
+    """What the caller's policies allow; None for who needs none: administrators and the key of a group."""
+    if caller.unlimited or caller.group_id is not None:
+        return None
+    return await grants.load(connection, caller.roles, caller.boundary, caller.scope)
 
 
 def caller_of(request: Request) -> Caller:

@@ -1,23 +1,27 @@
-"""Numbers and names over all gateway groups the caller may read: labels in use, resources and nodes counted."""
+"""Numbers and names over what the caller may read of all gateway groups: labels in use, resources and nodes counted."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
-from sqlalchemy import ColumnElement, and_, func, select, true
+from sqlalchemy import ColumnElement, Row, and_, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatefleet.admin import grants
-from gatefleet.admin.access import Access, Reach, asked_group, visible_groups
+from gatefleet.admin.access import Access, Reach, asked_group, caller_of, held_by, visible_groups
 from gatefleet.admin.endpoint import add, system
+from gatefleet.admin.grants import Grants, Labels, Subject, labels_of
 from gatefleet.admin.openapi import OBJECT, TEXT, many, one, parameter
 from gatefleet.admin.permissions import PERMISSIONS
 from gatefleet.admin.query import page_of, read_query
 from gatefleet.admin.users import USER, shown_user
+from gatefleet.admin.visible import subject_of
 from gatefleet.admin.web import control, listing, unix, value
 from gatefleet.errors import Forbidden, Invalid, NotFound
-from gatefleet.resources import KINDS
+from gatefleet.resources import KINDS, Document
 from gatefleet.store import fleet
 from gatefleet.store.tables import gateway_group, resource, template, user
 
@@ -53,7 +57,30 @@ def router() -> APIRouter:
 async def _labels(request: Request) -> Response:
     """Every label key in use by resources of this type, with its values."""
     asked = request.path_params["resource_type"]
-    readable = await _readable(request)
+    readable, caller = await _readable(request), caller_of(request)
+    if caller.group_id is not None and asked in TEMPLATES:
+        return value({})  # they belong to no group
+    async with control(request).store.reading() as connection:
+        held = await held_by(caller, connection)
+        if held and asked in {*LABELLED, *TEMPLATES}:
+            template_kind = TEMPLATES.get(asked)
+            if template_kind:
+                rows = await _templates(connection, held, template_kind)
+            else:
+                rows = await _mine(connection, held, LABELLED[asked], readable)
+            return value(_in_use(labels_of({"labels": row.labels}) for row in rows))
+        return value(await _labels_of_all(connection, asked, readable))
+
+
+def _in_use(found: Iterable[Labels]) -> Mapping[str, Sequence[str]]:
+    """Every key with all its values, in order."""
+    pairs = sorted({pair for labels in found for pair in labels.items()})
+    return {key: [text for _, text in each] for key, each in groupby(pairs, itemgetter(0))}
+
+
+async def _labels_of_all(
+    connection: AsyncConnection, asked: str, readable: Sequence[str] | None
+) -> Mapping[str, Sequence[str]]:
     match asked:
         case "gateway_group":
             source, labels, where = gateway_group, gateway_group.c.labels, _among(gateway_group.c.id, readable)
@@ -66,11 +93,7 @@ async def _labels(request: Request) -> Response:
             raise Invalid(f"[{asked}] has no labels; there are {sorted([*LABELLED, *TEMPLATES, 'gateway_group'])}")
     pairs = func.jsonb_each_text(labels).table_valued("key", "value")
     statement = select(pairs.c.key, pairs.c.value).select_from(source).join(pairs, true()).where(where).distinct()
-    found: dict[str, list[str]] = {}
-    async with control(request).store.reading() as connection:
-        for row in await connection.execute(statement.order_by(pairs.c.key, pairs.c.value)):
-            found.setdefault(row.key, []).append(row.value)
-    return value(found)
+    return _in_use({row.key: row.value} for row in await connection.execute(statement))
 
 
 async def _count(request: Request) -> Response:
@@ -83,7 +106,8 @@ async def _count(request: Request) -> Response:
     )
     async with control(request).store.reading() as connection:
         rows = (await connection.execute(statement)).all()
-        counts = await _counts(connection, asked)
+        held = await held_by(caller_of(request), connection)
+        counts = await _counts(connection, held, asked, readable)
     shown = [
         {
             "id": row.id,
@@ -99,11 +123,55 @@ async def _count(request: Request) -> Response:
     return listing(shown, len(rows))
 
 
-async def _counts(connection: AsyncConnection, asked: str) -> Counter[str]:
+async def _counts(
+    connection: AsyncConnection, held: Grants | None, asked: str, readable: Sequence[str] | None
+) -> Counter[str]:
     if asked == "gateway_instance":
-        return Counter(node.group_id for node in await fleet.list_instances(connection))
+        seen = await grants.visible_groups(connection, held, PERMISSIONS["ListInstances"]) if held else None
+        found = await fleet.list_instances(connection)
+        return Counter(node.group_id for node in found if seen is None or node.group_id in seen)
+    if held:
+        return Counter(row.group_id for row in await _mine(connection, held, COUNTED[asked], readable))
     grouped = select(resource.c.group_id, func.count().label("n")).where(resource.c.kind == COUNTED[asked])
     return Counter({row.group_id: row.n for row in await connection.execute(grouped.group_by(resource.c.group_id))})
+
+
+async def _mine(
+    connection: AsyncConnection, held: Grants, kind: str, readable: Sequence[str] | None
+) -> Sequence[Row[Any]]:
+    """Group and labels of each document of this kind that the policies let their holder read."""
+    columns = (resource.c.group_id, resource.c.id, resource.c.parent, resource.c.body["labels"].label("labels"))
+    here = and_(resource.c.kind == kind, _among(resource.c.group_id, readable))
+    rows: Sequence[Any] = (await connection.execute(select(*columns).where(here))).all()
+    named = await grants.group_labels(connection)
+    services = {id_: await grants.service_labels(connection, id_) for id_ in {row.group_id for row in rows}}
+
+    def subject(row: Row[Any]) -> Subject:
+        document = Document(kind, row.id, row.parent, {"labels": row.labels})
+        return subject_of(document, row.group_id, {"gateway_group_label": named[row.group_id]}, services[row.group_id])
+
+    return _allowed(held, KINDS[kind].singular, rows, subject)
+
+
+async def _templates(connection: AsyncConnection, held: Grants, kind: str) -> Sequence[Row[Any]]:
+    """The labels of each template of this kind that the policies let their holder read."""
+    columns = (template.c.id, template.c.parent, template.c.kind, template.c.body["labels"].label("labels"))
+    rows: Sequence[Any] = (await connection.execute(select(*columns))).all()
+    of_services = {row.id: labels_of({"labels": row.labels}) for row in rows if row.kind == "services"}
+
+    def subject(row: Row[Any]) -> Subject:
+        service = row.parent or row.id
+        return Subject(template=service, labels={"service_label": of_services.get(service, {})})
+
+    return _allowed(held, "service_template", [row for row in rows if row.kind == kind], subject)
+
+
+def _allowed(
+    held: Grants, singular: str, rows: Sequence[Row[Any]], subject: Callable[[Row[Any]], Subject]
+) -> Sequence[Row[Any]]:
+    """The rows whose kind may be listed where they are; none if listing it is left to administrators."""
+    needed = PERMISSIONS.get("List" + "".join(word.capitalize() for word in singular.split("_")))
+    return [row for row in rows if needed and held.decide(subject(row).asked(needed)).allowed]
 
 
 async def _instances(request: Request) -> Response:
@@ -121,10 +189,14 @@ async def _cores(request: Request) -> Response:
 
 
 async def _nodes(request: Request) -> Sequence[fleet.Instance]:
-    readable = await _readable(request)
+    readable, seen = await _readable(request), await visible_groups(request, "ListInstances")
     async with control(request).store.reading() as connection:
         found = await fleet.list_instances(connection)
-    return [node for node in found if readable is None or node.group_id in readable]
+    return [
+        node
+        for node in found
+        if (readable is None or node.group_id in readable) and (seen is None or node.group_id in seen)
+    ]
 
 
 async def _users(request: Request) -> Response:

@@ -10,7 +10,7 @@ from gatefleet.admin.certificates import narrowed
 from gatefleet.admin.grants import Grants, Labels, Subject, group_labels, labels_of, service_labels
 from gatefleet.admin.permissions import PERMISSIONS
 from gatefleet.admin.query import page_of
-from gatefleet.resources import KINDS
+from gatefleet.resources import KINDS, Document
 from gatefleet.store import Documents, Query, Stored
 
 T = TypeVar("T")
@@ -67,7 +67,7 @@ async def readable_page(documents: Documents, kind: str, request: Request, query
     services = await service_labels(documents.connection, documents.group_id)
 
     def subjects(stored: Stored) -> Iterable[Subject]:
-        yield _subject(stored, documents.group_id, labels, services)
+        yield subject_of(stored.document, documents.group_id, labels, services)
 
     readable = permitted(request, found, subjects) if kind in FILTERED else found
     items = page_of(readable, query)
@@ -79,12 +79,11 @@ def whole(query: Query) -> Query:
     return replace(query, page=1, page_size=None)
 
 
-def _held(request: Request) -> Grants | None:
-    return getattr(request.state, "held", None)
+def subject_of(document: Document, group: str, labels: Mapping[str, Labels], services: Mapping[str, Labels]) -> Subject:
+    """What a document of a group is to policies; of its body only the labels count.
 
-
-def _subject(stored: Stored, group: str, labels: Mapping[str, Labels], services: Mapping[str, Labels]) -> Subject:
-    document = stored.document
+    `labels`: those of the group by the condition's name; `services`: those of the group's services by id.
+    """
     owner = KINDS[document.kind].owner
     if document.kind == "consumers":
         return Subject(group, id=document.id, labels={**labels, "consumer_label": labels_of(document.body)})
@@ -92,3 +91,7 @@ def _subject(stored: Stored, group: str, labels: Mapping[str, Labels], services:
         return Subject(group, id=document.parent or document.id, labels=labels)
     service = document.id if document.kind == "services" else str(document.parent)
     return Subject(group, service, id=document.id, labels={**labels, "service_label": services.get(service, {})})
+
+
+def _held(request: Request) -> Grants | None:
+    return getattr(request.state, "held", None)
