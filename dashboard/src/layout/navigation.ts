@@ -1,6 +1,6 @@
 /** What the navigation and the search list: a new page is a line here and its words in texts/en/common.ts. */
 import type { LinkProps } from "@tanstack/react-router";
-import { Boxes, Cpu, LayoutDashboard, type LucideIcon, Server } from "lucide-react";
+import { Boxes, Cpu, KeyRound, LayoutDashboard, type LucideIcon, ScrollText, Server, Users } from "lucide-react";
 
 import { type KindName, KINDS } from "@/kind/kinds";
 import { t } from "@/texts";
@@ -32,5 +32,9 @@ export const groupPlaces: Place[] = [
   ),
 ];
 
-/** Pages about users, roles and settings. */
-export const organisationPlaces: Place[] = [];
+/** Pages about users, tokens and what everybody did. */
+export const organisationPlaces: Place[] = [
+  { title: t.organisation.users.title, Icon: Users, to: "/users" },
+  { title: t.organisation.tokens.title, Icon: KeyRound, to: "/tokens" },
+  { title: t.organisation.audit.title, Icon: ScrollText, to: "/audit" },
+];

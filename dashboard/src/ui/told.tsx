@@ -10,3 +10,8 @@ export function tellLive(title: string, groupId: string, revision: number | null
   const message = revision === null ? null : <Receipt groupId={groupId} revision={revision} />;
   notifications.show({ title, message, autoClose: 8000, color: "green", closeButtonProps: { "aria-label": t.common.close } });
 }
+
+/** After a change that no instance has to hear of. */
+export function tell(title: string): void {
+  notifications.show({ message: title, color: "green", closeButtonProps: { "aria-label": t.common.close } });
+}

@@ -3,6 +3,7 @@ export { fleet } from "./fleet";
 export { group } from "./group";
 export { instance } from "./instance";
 export { kind } from "./kind";
+export { organisation } from "./organisation";
 export { release } from "./release";
 export { service } from "./service";
 export { session } from "./session";

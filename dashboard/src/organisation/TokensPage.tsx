@@ -1,0 +1,137 @@
+/** One's own tokens: what they are for, how long they are valid, and their end. */
+import { ActionIcon, Code } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Plus, Trash2 } from "lucide-react";
+import { useState } from "react";
+
+import { api } from "@/api/client";
+import { usePermissions } from "@/session/permissions";
+import { t } from "@/texts";
+import { Confirm } from "@/ui/Confirm";
+import { type Column, DataTable } from "@/ui/DataTable";
+import { Empty } from "@/ui/Empty";
+import { Loaded } from "@/ui/Loaded";
+import { MayButton } from "@/ui/MayButton";
+import { Page } from "@/ui/Page";
+import { State } from "@/ui/State";
+import { Time } from "@/ui/Time";
+import { tell } from "@/ui/told";
+
+import { NewToken } from "./NewToken";
+import { type Token, tokensQuery } from "./queries";
+
+const words = t.organisation.tokens;
+
+export function TokensPage() {
+  const tokens = useQuery(tokensQuery);
+  const permissions = usePermissions();
+  const [making, setMaking] = useState(false);
+  const [leaving, setLeaving] = useState<Token>();
+  const make = (
+    <MayButton
+      allowed={permissions["CreateToken"]}
+      leftSection={<Plus size={16} aria-hidden />}
+      onClick={() => setMaking(true)}
+    >
+      {words.make}
+    </MayButton>
+  );
+  return (
+    <Page title={words.title} said={words.hint} actions={make}>
+      <Loaded query={tokens}>
+        {(list) =>
+          list.length === 0 ? (
+            <Empty title={words.empty} said={words.hint}>
+              {make}
+            </Empty>
+          ) : (
+            <DataTable
+              label={words.title}
+              rows={list}
+              columns={columnsOf(setLeaving)}
+              rowId={(token) => token.id}
+              text={(token) => `${token.name} ${token.prefix}`}
+            />
+          )
+        }
+      </Loaded>
+      {making && <NewToken onClose={() => setMaking(false)} />}
+      <Revoking token={leaving} onClose={() => setLeaving(undefined)} />
+    </Page>
+  );
+}
+
+function columnsOf(onRevoke: (token: Token) => void): Column<Token>[] {
+  return [
+    { id: "name", header: words.name, accessorKey: "name", cell: ({ row }) => <span className="break">{row.original.name}</span> },
+    {
+      id: "prefix",
+      header: words.begins,
+      accessorKey: "prefix",
+      enableSorting: false,
+      cell: ({ row }) => <Code>{row.original.prefix}…</Code>,
+    },
+    { id: "ends", header: words.ends, accessorKey: "expires_at", cell: ({ row }) => <Ends at={row.original.expires_at} /> },
+    {
+      id: "used",
+      header: words.lastUsed,
+      accessorFn: (token) => token.last_used_at ?? 0,
+      cell: ({ row }) => <Time at={row.original.last_used_at} />,
+    },
+    {
+      id: "created",
+      header: t.common.created,
+      accessorKey: "created_at",
+      cell: ({ row }) => <Time at={row.original.created_at} />,
+    },
+    {
+      id: "actions",
+      header: t.common.actions,
+      enableSorting: false,
+      cell: ({ row }) => (
+        <ActionIcon
+          variant="default"
+          aria-label={words.revoke(row.original.name)}
+          title={words.revokeVerb}
+          onClick={() => onRevoke(row.original)}
+        >
+          <Trash2 size={16} aria-hidden />
+        </ActionIcon>
+      ),
+    },
+  ];
+}
+
+function Ends({ at }: { at: number }) {
+  const [now] = useState(() => Date.now() / 1000);
+  if (at !== 0 && at <= now) return <State look="bad">{words.ended}</State>;
+  return <Time at={at} />;
+}
+
+function Revoking({ token, onClose }: { token: Token | undefined; onClose: () => void }) {
+  const queries = useQueryClient();
+  const revoke = useMutation({
+    mutationFn: ({ id }: Token) => api.DELETE("/api/tokens/{id}", { params: { path: { id } } }),
+    onSuccess: async (_, { name }) => {
+      tell(words.revoked(name));
+      onClose();
+      await queries.invalidateQueries({ queryKey: tokensQuery.queryKey });
+    },
+  });
+  return (
+    <Confirm
+      opened={token !== undefined}
+      title={words.revoke(token?.name ?? "")}
+      verb={words.revokeVerb}
+      pending={revoke.isPending}
+      error={revoke.error}
+      onConfirm={() => token && revoke.mutate(token)}
+      onClose={() => {
+        revoke.reset();
+        onClose();
+      }}
+    >
+      {words.revokeHint}
+    </Confirm>
+  );
+}
