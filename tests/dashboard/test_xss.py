@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Dialog, Route, expect
 
 from tests.conftest import certificate
-from tests.dashboard.kit import Visitor, person, visitor
+from tests.dashboard.kit import PASSWORD, Visitor, person, visitor
 from tests.e2e.kit import Fleet, eventually
 
 pytestmark = pytest.mark.timeout(300)
@@ -63,11 +63,15 @@ def hostile(fleet: Fleet) -> Iterator[Hostile]:
     ]
     here = Hostile(groups[0], groups[1])
     person(fleet, USER, "super_admin_id")
+    tokens = fleet.url("admin", "/api/tokens")
+    fleet.client.post(tokens, json={"name": ALL}, auth=(USER, PASSWORD)).raise_for_status()
+    role = made(fleet, "/api/roles", {"name": IMG, "desc": ALL, "labels": LABELS})
     resources(fleet, here.group)
     said = {"note": ALL, "rollback_note": ALL, "owner": ALL, "version": "1.0.0", "upstream": {"nodes": NODES}}
     made(fleet, f"/api/gateway_groups/{here.group}/services/attack/sync", {"gateway_group_ids": [here.other], **said})
     fleet.route("attack", "attack", "/attack", group=here.group, desc=f"then {ALL}")
     yield here
+    fleet.call("DELETE", f"/api/roles/{role}")
     for group in groups:
         fleet.call("DELETE", f"/api/gateway_groups/{group}?force=true")
 
@@ -157,6 +161,9 @@ def test_script_in_any_text_is_shown_and_never_run_on_any_page(bare: Visitor, ho
     bare.heading(IMG)
     pages = {
         "/": PAYLOADS,
+        "/users": (USER, ALL),
+        "/tokens": (ALL,),
+        "/audit": (USER,),
         "/?view=table": PAYLOADS,
         f"/?{urlencode({'find': IMG, 'labels': json.dumps(LABELS)})}": (IMG,),
         group: (IMG, ALL),
@@ -186,6 +193,10 @@ def test_script_in_any_text_is_shown_and_never_run_on_any_page(bare: Visitor, ho
 def opened_by_hand(bare: Visitor, hostile: Hostile) -> None:
     """What stands at no address of its own: menus, dialogs, editors, reviews."""
     page, group = bare.page, f"/groups/{hostile.group}"
+    bare.open("/audit?about=attack")
+    page.get_by_role("button", name="Show UpdateRoute").first.click()
+    expect(page.get_by_role("dialog").get_by_role("tabpanel", name="In words")).to_contain_text(IMG)
+    harmless(bare, f"then {ALL}"[:40])
     bare.open(f"{group}/protos")
     page.get_by_role("button", name=f"Delete {ALL}").click()
     expect(page.get_by_role("dialog")).to_contain_text(ALL)
