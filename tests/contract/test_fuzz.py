@@ -35,7 +35,7 @@ from gatefleet.admin.serve import serving
 from gatefleet.settings import AdminSettings
 from tests.contract.pem import pair
 
-EXAMPLES: Final = int(os.environ.get("GATEFLEET_API_FUZZ", "3"))
+EXAMPLES: Final = int(os.environ.get("GATEFLEET_API_FUZZ", "2"))
 """Requests per endpoint: the plainest the description allows, then any, allowed or not."""
 REFUSED: Final = 0.4
 """The share of endpoints that may refuse all they are sent: their bodies name what is not there."""

@@ -79,6 +79,7 @@ def test_the_health_of_nodes_is_told_with_its_reason_and_heals() -> None:
             eventually(lambda: fleet.get("/p").status == 200)
             other.well = False
             eventually(lambda: fleet.get("/p").status >= 500)
-            eventually(lambda: statuses(fleet, "p")[ports[1]] == "unhealthy", 10)
+            # requests go on failing, as they would
+            eventually(lambda: fleet.get("/p").status and statuses(fleet, "p")[ports[1]] == "unhealthy", 30, 0.1)
             reason = nodes_of(fleet, "p")[0]["instances"][0]["reason"]
             assert "passive" in reason
