@@ -87,7 +87,7 @@ export function DataTable<T>({ label, rows, columns, rowId, text, tools, sort = 
           </Text>
         </Group>
       )}
-      <ScrollArea.Autosize mah={maxHeight} viewportRef={viewport} viewportProps={{ tabIndex: 0, role: "region", "aria-label": label }} type="auto" className={classes.frame}>
+      <ScrollArea.Autosize mah={maxHeight} viewportRef={viewport} viewportProps={{ tabIndex: 0 }} type="auto" className={classes.frame}>
         <Table aria-label={label} aria-rowcount={shown.length + 1} highlightOnHover stickyHeader>
           <Table.Thead>
             {table.getHeaderGroups().map((group) => (
