@@ -58,10 +58,14 @@ async def test_a_group_becomes_what_the_document_says_and_a_second_time_nothing_
     assert [(row["action"], row["note"], row["operator"]) for row in log] == [("apply", "first", "admin")]
 
 
-async def test_what_is_dumped_with_secrets_makes_another_group_the_same(api: Api) -> None:
+async def test_what_is_dumped_with_secrets_and_given_its_private_keys_makes_another_group_the_same(api: Api) -> None:
     other = (await api.call("POST", "/api/gateway_groups", {"name": "other"}))["value"]["id"]
     await apply(api, WHOLE)
     read = (await api.call("GET", f"{CONFIG}?secrets=true"))["value"]
+    assert "hush" in str(read)
+    assert read["ssls"][0]["key"] == "***"
+    assert PAIR.key not in str(read)
+    read["ssls"][0]["key"] = PAIR.key
     await api.call("PUT", f"/api/gateway_groups/{other}/config", {"services": [{"name": "gone"}]})
     await api.call("PUT", f"/api/gateway_groups/{other}/config?prune=true", read)
     compared = (await api.call("GET", f"/api/gateway_groups/default/compare?with={other}"))["value"]

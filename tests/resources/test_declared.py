@@ -1,5 +1,6 @@
 """A group's configuration as one document: what it says, what is wrong with it, and back again unchanged."""
 
+from collections.abc import Callable, Mapping
 from hashlib import sha1
 from typing import Any
 
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from gatefleet.admin.whole import plan
 from gatefleet.resources import KINDS, Document, Published
-from gatefleet.resources.declared import declare, misfits, read
+from gatefleet.resources.declared import declare, misfits, read, with_stars
+from gatefleet.resources.kept import readable
 
 PAIR = certificate("a.test")
 NODES = [{"host": "a.test", "port": 80, "weight": 1}]
@@ -79,17 +81,22 @@ def test_ids_that_are_not_given_are_those_that_api7s_declarative_client_makes() 
     }
 
 
-@pytest.mark.parametrize("secrets", [True, False])
-def test_what_a_group_holds_reads_back_unchanged_with_its_secrets_or_their_stars(*, secrets: bool) -> None:
+@pytest.mark.parametrize(
+    ("body_of", "secrets", "keys"),
+    [(with_stars, False, False), (readable, True, False), (lambda document: document.body, True, True)],
+)
+def test_what_a_group_holds_reads_back_unchanged_whatever_of_its_secrets_is_stars(
+    body_of: Callable[[Document], Mapping[str, Any]], *, secrets: bool, keys: bool
+) -> None:
     held = group(WHOLE)
-    said = declare(all_of(held), secrets=secrets)
+    said = declare(all_of(held), body_of)
     assert set(said) == {kind.path for kind in KINDS.values() if kind.owner is None}
     assert ("hush" in str(said)) is ("hush-too" in str(said)) is secrets
-    assert (PAIR.key.splitlines()[1] in str(said)) is secrets
+    assert (PAIR.key.splitlines()[1] in str(said)) is keys
     again = read(said, held)
     assert not again.problems
     assert Published.of(again.documents.values()) == held
-    assert declare(again.documents.values(), secrets=secrets) == said
+    assert declare(again.documents.values(), body_of) == said
 
 
 def test_stars_stand_only_for_what_is_stored_in_that_place() -> None:

@@ -17,8 +17,9 @@ from gatefleet.admin.web import answer, control, read_object
 from gatefleet.admin.whole import Candidates, Plan, plan
 from gatefleet.errors import Forbidden, Invalid
 from gatefleet.resources import KINDS, Document, Published
-from gatefleet.resources.declared import Declared, Problem, declare, misfits, moved, read
+from gatefleet.resources.declared import Declared, Problem, declare, misfits, moved, read, with_stars
 from gatefleet.resources.diff import same
+from gatefleet.resources.kept import readable
 from gatefleet.store import Documents
 from gatefleet.store.crypto import Cipher
 from gatefleet.store.documents import in_order
@@ -32,7 +33,9 @@ def router() -> APIRouter:
     api = APIRouter(tags=["configuration"])
     path = "/api/gateway_groups/{gateway_group_id}/config"
     switch: dict[str, Any] = {"type": "boolean"}
-    secrets = openapi.parameter("secrets", switch, "With secrets in clear; for administrators, and audited")
+    secrets = openapi.parameter(
+        "secrets", switch, "Secrets in clear, but no private keys; for administrators, audited"
+    )
     queries = (
         openapi.parameter("dry_run", switch, "Only say what would change"),
         openapi.parameter("prune", switch, "Delete what the document does not name, of kinds that it names"),
@@ -51,7 +54,7 @@ async def _read(request: Request) -> Response:
         _for_administrators(request)
     await audit.reveal(request, "config", group_id, {"secrets": secrets}, group_id)
     changes = await control(request).store.read_changes(group_id, 0)
-    content = {"value": declare(changes.upserts, secrets=secrets)}
+    content = {"value": declare(changes.upserts, readable if secrets else with_stars)}
     return answer(content, headers={"X-Gateway-Group-Revision": str(changes.revision)})
 
 

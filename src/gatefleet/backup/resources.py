@@ -45,7 +45,7 @@ def write(documents: Iterable[Document], group: str, revision: int, made_at: int
     wrapped = base64.b64encode(wrap(master, key, _PURPOSE)).decode()
     header = msgspec.json.encode(Header(1, group, revision, made_at, wrapped), order="sorted")
     head = _MAGIC + len(header).to_bytes(4, "big") + header
-    body = msgspec.json.encode(declare(documents, secrets=True))
+    body = msgspec.json.encode(declare(documents, lambda document: document.body))
     return head + nonce + AESGCM(key).encrypt(nonce, body, head)
 
 

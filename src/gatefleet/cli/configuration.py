@@ -57,7 +57,9 @@ def _apply(
 def _dump(
     session: "Session",
     group: Group = "default",
-    secrets: Annotated[bool, typer.Option("--secrets", help="With secrets in clear (administrators only)")] = False,
+    secrets: Annotated[
+        bool, typer.Option("--secrets", help="Secrets in clear, but no private keys (administrators)")
+    ] = False,
     revision: Annotated[int | None, typer.Option(help="As it was at this revision", show_default=False)] = None,
 ) -> None:
     """Write a gateway group's configuration as a file that `apply` takes; YAML unless `-o json` is given."""

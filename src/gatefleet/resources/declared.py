@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -69,8 +69,15 @@ class _Owner:
     name: str
 
 
-def declare(documents: Iterable[Document], *, secrets: bool = False) -> dict[str, Any]:
-    """The document that says just these resources, sorted by name; secrets as stars unless they are asked for.
+def with_stars(document: Document) -> Mapping[str, Any]:
+    """The body with stars for every secret."""
+    return masked(document.kind, document.id, document.body)
+
+
+def declare(
+    documents: Iterable[Document], body_of: Callable[[Document], Mapping[str, Any]] = with_stars
+) -> dict[str, Any]:
+    """The document that says just these resources, sorted by name; `body_of` says what of a secret is told.
 
     It names every kind: those the group has nothing of are empty, and come last.
     """
@@ -84,7 +91,7 @@ def declare(documents: Iterable[Document], *, secrets: bool = False) -> dict[str
         return [item(kind, document) for document in sorted(found, key=_by_name)]
 
     def item(kind: Kind, document: Document) -> dict[str, Any]:
-        own = _shown(kind, document, secrets=secrets)
+        own = _shown(kind, document, body_of(document))
         children = {child.path: items(child, kind.path, document.id) for child in _children(kind)}
         return {**own, **{path: listed for path, listed in children.items() if listed}}
 
@@ -92,7 +99,7 @@ def declare(documents: Iterable[Document], *, secrets: bool = False) -> dict[str
     for kind in _roots():
         if kind.key == "plugin":
             found = sorted(below.get((None, kind.path, None), []), key=_by_name)
-            whole[kind.path] = {document.id: _conf(kind, document, secrets=secrets) for document in found}
+            whole[kind.path] = {document.id: _conf(kind, document, body_of(document)) for document in found}
         else:
             whole[kind.path] = items(kind, None, None)
     return dict(sorted(whole.items(), key=lambda named: not named[1]))
@@ -283,9 +290,8 @@ def _by_name(document: Document) -> tuple[str, str]:
     return (str(document.body.get("name") or document.id), document.id)
 
 
-def _shown(kind: Kind, document: Document, *, secrets: bool) -> dict[str, Any]:
+def _shown(kind: Kind, document: Document, body: Mapping[str, Any]) -> dict[str, Any]:
     """The resource as an item: fields in the order of its shape, without what its place says."""
-    body = document.body if secrets else masked(document.kind, document.id, document.body)
     left_out = kind.owner.field if kind.owner else None
     order = {name: place for place, name in enumerate(kind.model.model_fields)}
     fields = sorted((key for key in body if key != left_out), key=lambda key: (order.get(key, len(order)), key))
@@ -293,6 +299,5 @@ def _shown(kind: Kind, document: Document, *, secrets: bool) -> dict[str, Any]:
     return {**own, **{key: body[key] for key in fields}}
 
 
-def _conf(kind: Kind, document: Document, *, secrets: bool) -> Any:
-    body = document.body if secrets else masked(document.kind, document.id, document.body)
+def _conf(kind: Kind, document: Document, body: Mapping[str, Any]) -> Any:
     return body["plugins"][document.id] if "plugins" in kind.model.model_fields else dict(body)

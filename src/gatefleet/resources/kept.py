@@ -32,6 +32,11 @@ def concealed(document: Document, secrets: Iterable[Path], *, clear: bool = Fals
     return replaced(document.body, dict.fromkeys(hidden_paths(document, secrets, clear=clear), MASK))
 
 
+def readable(document: Document) -> dict[str, Any]:
+    """The body as who may read secrets sees it: private keys, and what nobody needs to read, stay stars."""
+    return concealed(document, secret_paths(document.kind, document.id, document.body), clear=True)
+
+
 def marked(document: Document) -> dict[str, Any]:
     """The body with stars for secrets that still tell one from the other: what a patch is applied to."""
     paths = hidden_paths(document, secret_paths(document.kind, document.id, document.body))
