@@ -33,9 +33,7 @@ def router() -> APIRouter:
     api = APIRouter(tags=["configuration"])
     path = "/api/gateway_groups/{gateway_group_id}/config"
     switch: dict[str, Any] = {"type": "boolean"}
-    secrets = openapi.parameter(
-        "secrets", switch, "Secrets in clear, but no private keys; for administrators, audited"
-    )
+    secrets = openapi.parameter("secrets", switch, "Secrets in clear, but no private keys; for administrators, audited")
     queries = (
         openapi.parameter("dry_run", switch, "Only say what would change"),
         openapi.parameter("prune", switch, "Delete what the document does not name, of kinds that it names"),
