@@ -1,6 +1,6 @@
 /** The instances of a gateway group: what each runs, and how they come and go. */
 import { Menu, UnstyledButton } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient, useSuspenseQuery } from "@tanstack/react-query";
+import { useQuery, useSuspenseQuery } from "@tanstack/react-query";
 import { EllipsisVertical, Plus } from "lucide-react";
 import { useState } from "react";
 
@@ -10,17 +10,39 @@ import type { Instance } from "@/api/shapes";
 import { InstancesTable } from "@/group/InstancesTable";
 import { may, type Permissions, usePermissions } from "@/session/permissions";
 import { t } from "@/texts";
-import { Confirm } from "@/ui/Confirm";
+import { Deed } from "@/ui/Deed";
 import { Empty } from "@/ui/Empty";
 import { Go } from "@/ui/Go";
 import { Loaded } from "@/ui/Loaded";
 import { MayButton } from "@/ui/MayButton";
 import { Page } from "@/ui/Page";
-import { tellLive } from "@/ui/told";
+import { tell } from "@/ui/told";
 
 import { AddInstance } from "./AddInstance";
 
-type Doing = { what: "revoke" | "remove"; instance: Instance };
+interface Path {
+  path: { gateway_group_id: string; id: string };
+}
+
+/** The two ways to part with an instance. */
+const ENDS = {
+  revoke: {
+    action: "RevokeInstance",
+    verb: t.instance.revoke,
+    hint: t.instance.revokeHint,
+    done: t.instance.revoked,
+    act: (params: Path) => api.POST("/api/gateway_groups/{gateway_group_id}/instances/{id}/revoke", { params }),
+  },
+  remove: {
+    action: "DeleteInstance",
+    verb: t.instance.remove,
+    hint: t.instance.removeHint,
+    done: t.instance.removed,
+    act: (params: Path) => api.DELETE("/api/gateway_groups/{gateway_group_id}/instances/{id}", { params }),
+  },
+} as const;
+
+type Doing = { what: keyof typeof ENDS; instance: Instance };
 
 export function InstancesPage({ groupId }: { groupId: string }) {
   const { data: group } = useSuspenseQuery(groupQuery(groupId));
@@ -75,10 +97,6 @@ interface ActionsProps {
 }
 
 function Actions({ instance, permissions, onDo }: ActionsProps) {
-  const items = [
-    { what: "revoke", label: t.instance.revoke, why: may(permissions["RevokeInstance"]) },
-    { what: "remove", label: t.instance.remove, why: may(permissions["DeleteInstance"]) },
-  ] as const;
   return (
     <Menu position="bottom-end">
       <Menu.Target>
@@ -87,47 +105,31 @@ function Actions({ instance, permissions, onDo }: ActionsProps) {
         </UnstyledButton>
       </Menu.Target>
       <Menu.Dropdown>
-        {items.map(({ what, label, why }) => (
-          <Menu.Item key={what} disabled={why !== undefined} title={why} onClick={() => onDo({ what, instance })}>
-            {label}
-          </Menu.Item>
-        ))}
+        {(["revoke", "remove"] as const).map((what) => {
+          const why = may(permissions[ENDS[what].action]);
+          return (
+            <Menu.Item key={what} disabled={why !== undefined} title={why} onClick={() => onDo({ what, instance })}>
+              {ENDS[what].verb}
+            </Menu.Item>
+          );
+        })}
       </Menu.Dropdown>
     </Menu>
   );
 }
 
 function Ending({ groupId, doing, onClose }: { groupId: string; doing: Doing | undefined; onClose: () => void }) {
-  const queries = useQueryClient();
-  const end = useMutation({
-    mutationFn: ({ what, instance }: Doing) => {
-      const params = { path: { gateway_group_id: groupId, id: instance.id } };
-      return what === "revoke"
-        ? api.POST("/api/gateway_groups/{gateway_group_id}/instances/{id}/revoke", { params })
-        : api.DELETE("/api/gateway_groups/{gateway_group_id}/instances/{id}", { params });
-    },
-    onSuccess: async (_, { what, instance }) => {
-      const said = what === "revoke" ? t.instance.revoked : t.instance.removed;
-      tellLive(said(instance.hostname), groupId, null);
-      onClose();
-      await queries.invalidateQueries({ queryKey: ["group", groupId] });
-    },
-  });
-  const words = doing?.what === "remove" ? [t.instance.remove, t.instance.removeHint] as const : [t.instance.revoke, t.instance.revokeHint] as const;
+  const { verb, hint, done, act } = ENDS[doing?.what ?? "revoke"];
   return (
-    <Confirm
-      opened={doing !== undefined}
-      title={words[0]}
-      verb={words[0]}
-      pending={end.isPending}
-      error={end.error}
-      onConfirm={() => doing && end.mutate(doing)}
-      onClose={() => {
-        end.reset();
-        onClose();
-      }}
-    >
-      {words[1](doing?.instance.hostname ?? "")} {t.instance.token}
-    </Confirm>
+    <Deed
+      to={doing?.instance}
+      title={() => verb}
+      verb={verb}
+      hint={({ hostname }) => `${hint(hostname)} ${t.instance.token}`}
+      act={({ id }) => act({ path: { gateway_group_id: groupId, id } })}
+      tell={({ hostname }) => tell(done(hostname))}
+      stale={["group", groupId]}
+      onClose={onClose}
+    />
   );
 }

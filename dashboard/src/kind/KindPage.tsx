@@ -1,6 +1,6 @@
 /** All resources of one kind in a gateway group: listed, added, edited and deleted at their place. */
 import { ActionIcon, Group, UnstyledButton } from "@mantine/core";
-import { queryOptions, useMutation, useQuery, useQueryClient, useSuspenseQuery } from "@tanstack/react-query";
+import { queryOptions, useQuery, useSuspenseQuery } from "@tanstack/react-query";
 import { Plus, Trash2 } from "lucide-react";
 import { type ReactNode, useState } from "react";
 
@@ -8,9 +8,9 @@ import { groupQuery } from "@/api/queries";
 import { at, deleteResource, type Json, listResources, type Place } from "@/api/resources";
 import { may, type Permissions, usePermissions } from "@/session/permissions";
 import { t } from "@/texts";
-import { Confirm } from "@/ui/Confirm";
 import { type Column, DataTable } from "@/ui/DataTable";
 import { EditDrawer } from "@/ui/EditDrawer";
+import { Deed } from "@/ui/Deed";
 import { Empty } from "@/ui/Empty";
 import { Go } from "@/ui/Go";
 import { Labels } from "@/ui/Labels";
@@ -235,30 +235,16 @@ function Editing({ groupId, path, kind, doing, permissions, onClose }: DoingProp
 }
 
 function Removing({ groupId, path, kind, doing, onClose }: DoingProps & { path: string }) {
-  const queries = useQueryClient();
-  const item = doing?.what === "remove" ? doing.item : undefined;
-  const remove = useMutation({
-    mutationFn: (each: Item) => deleteResource(placeOf(groupId, path, kind, each)),
-    onSuccess: async ({ revision }, each) => {
-      tellLive(t.kind.removed(called(kind, each)), groupId, revision);
-      onClose();
-      await queries.invalidateQueries({ queryKey: ["group", groupId] });
-    },
-  });
   return (
-    <Confirm
-      opened={item !== undefined}
-      title={t.kind.remove(item ? called(kind, item) : "")}
+    <Deed
+      to={doing?.what === "remove" ? doing.item : undefined}
+      title={(item) => t.kind.remove(called(kind, item))}
       verb={t.common.remove}
-      pending={remove.isPending}
-      error={remove.error}
-      onConfirm={() => item && remove.mutate(item)}
-      onClose={() => {
-        remove.reset();
-        onClose();
-      }}
-    >
-      {t.kind.removeHint}
-    </Confirm>
+      hint={() => t.kind.removeHint}
+      act={(item) => deleteResource(placeOf(groupId, path, kind, item))}
+      tell={(item, { revision }) => tellLive(t.kind.removed(called(kind, item)), groupId, revision)}
+      stale={["group", groupId]}
+      onClose={onClose}
+    />
   );
 }

@@ -1,14 +1,14 @@
 /** One's own tokens: what they are for, how long they are valid, and their end. */
 import { ActionIcon, Code } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { Plus, Trash2 } from "lucide-react";
 import { useState } from "react";
 
 import { api } from "@/api/client";
 import { usePermissions } from "@/session/permissions";
 import { t } from "@/texts";
-import { Confirm } from "@/ui/Confirm";
 import { type Column, DataTable } from "@/ui/DataTable";
+import { Deed } from "@/ui/Deed";
 import { Empty } from "@/ui/Empty";
 import { Loaded } from "@/ui/Loaded";
 import { MayButton } from "@/ui/MayButton";
@@ -109,29 +109,16 @@ function Ends({ at }: { at: number }) {
 }
 
 function Revoking({ token, onClose }: { token: Token | undefined; onClose: () => void }) {
-  const queries = useQueryClient();
-  const revoke = useMutation({
-    mutationFn: ({ id }: Token) => api.DELETE("/api/tokens/{id}", { params: { path: { id } } }),
-    onSuccess: async (_, { name }) => {
-      tell(words.revoked(name));
-      onClose();
-      await queries.invalidateQueries({ queryKey: tokensQuery.queryKey });
-    },
-  });
   return (
-    <Confirm
-      opened={token !== undefined}
-      title={words.revoke(token?.name ?? "")}
+    <Deed
+      to={token}
+      title={({ name }) => words.revoke(name)}
       verb={words.revokeVerb}
-      pending={revoke.isPending}
-      error={revoke.error}
-      onConfirm={() => token && revoke.mutate(token)}
-      onClose={() => {
-        revoke.reset();
-        onClose();
-      }}
-    >
-      {words.revokeHint}
-    </Confirm>
+      hint={() => words.revokeHint}
+      act={({ id }) => api.DELETE("/api/tokens/{id}", { params: { path: { id } } })}
+      tell={({ name }) => tell(words.revoked(name))}
+      stale={tokensQuery.queryKey}
+      onClose={onClose}
+    />
   );
 }

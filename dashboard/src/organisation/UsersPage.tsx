@@ -1,6 +1,6 @@
 /** Who may sign in, and with which roles. */
 import { ActionIcon, Badge, Group, Stack, Text, Title } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Plus, Trash2 } from "lucide-react";
 import { useState } from "react";
 
@@ -8,8 +8,8 @@ import { api } from "@/api/client";
 import { meQuery } from "@/api/queries";
 import { may, type Permissions, usePermissions } from "@/session/permissions";
 import { t } from "@/texts";
-import { Confirm } from "@/ui/Confirm";
 import { type Column, DataTable } from "@/ui/DataTable";
+import { Deed } from "@/ui/Deed";
 import { Loaded } from "@/ui/Loaded";
 import { MayButton } from "@/ui/MayButton";
 import { Page } from "@/ui/Page";
@@ -176,29 +176,16 @@ function Roles({ roles, users }: { roles: Role[]; users: User[] }) {
 }
 
 function Removing({ user, onClose }: { user: User | undefined; onClose: () => void }) {
-  const queries = useQueryClient();
-  const remove = useMutation({
-    mutationFn: ({ id }: User) => api.DELETE("/api/users/{id}", { params: { path: { id } } }),
-    onSuccess: async (_, { username }) => {
-      tell(words.removed(username));
-      onClose();
-      await queries.invalidateQueries({ queryKey: usersQuery.queryKey });
-    },
-  });
   return (
-    <Confirm
-      opened={user !== undefined}
-      title={words.remove(user?.username ?? "")}
+    <Deed
+      to={user}
+      title={({ username }) => words.remove(username)}
       verb={t.common.remove}
-      pending={remove.isPending}
-      error={remove.error}
-      onConfirm={() => user && remove.mutate(user)}
-      onClose={() => {
-        remove.reset();
-        onClose();
-      }}
-    >
-      {words.removeHint(user?.username ?? "")}
-    </Confirm>
+      hint={({ username }) => words.removeHint(username)}
+      act={({ id }) => api.DELETE("/api/users/{id}", { params: { path: { id } } })}
+      tell={({ username }) => tell(words.removed(username))}
+      stale={usersQuery.queryKey}
+      onClose={onClose}
+    />
   );
 }
