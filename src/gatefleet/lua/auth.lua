@@ -40,7 +40,16 @@ local function stranger(handle, conf, message)
   end
 end
 
--- Several ways to authenticate may stand behind each other; the first that knows the caller is enough.
-local function already_admitted(handle, conf)
-  return conf.soft and header(handle, "x-gf-admitted") ~= nil
+-- Let in whom `caller(handle, conf)` knows: it returns who it is, or nil and what to say. Several ways to authenticate
+-- may stand behind each other; the first that knows the caller is enough.
+local function authenticate(handle, conf, caller)
+  if conf.soft and header(handle, "x-gf-admitted") ~= nil then
+    return
+  end
+  local who, why = caller(handle, conf)
+  if who then
+    admit(handle, conf, who)
+  else
+    stranger(handle, conf, why)
+  end
 end

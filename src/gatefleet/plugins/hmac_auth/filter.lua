@@ -85,17 +85,14 @@ local function caller(handle, conf)
   return (not conf.body_digest or body_as_said(handle)) and who or nil
 end
 
-function on.request(handle, conf)
-  if already_admitted(handle, conf) then
-    return
-  end
+local function caller_without_trace(handle, conf)
   local who = caller(handle, conf)
-  if not who then
-    stranger(handle, conf, "client request can't be validated")
-    return
-  end
-  if conf.hide then
+  if who and conf.hide then
     handle:headers():remove("authorization")
   end
-  admit(handle, conf, who)
+  return who, "client request can't be validated"
+end
+
+function on.request(handle, conf)
+  authenticate(handle, conf, caller_without_trace)
 end

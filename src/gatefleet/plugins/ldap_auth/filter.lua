@@ -23,13 +23,5 @@ local function caller(handle, conf)
 end
 
 function on.request(handle, conf)
-  if already_admitted(handle, conf) then
-    return
-  end
-  local who, why = caller(handle, conf)
-  if who then
-    admit(handle, conf, who)
-  else
-    stranger(handle, conf, why)
-  end
+  authenticate(handle, conf, caller)
 end
