@@ -10,6 +10,8 @@ from typing import Any
 from tests.e2e import kit
 from tests.e2e.kit import Fleet, eventually
 
+TOLD = 30
+"""Seconds until a change is told for certain: after ten it is told again if that did not work."""
 ACTIVE = {"http_path": "/health", "healthy": {"interval": 1, "successes": 1}, "unhealthy": {"http_failures": 1}}
 
 
@@ -61,16 +63,16 @@ def test_the_health_of_nodes_is_told_with_its_reason_and_heals() -> None:
             fleet.put("services/s", {"name": "s", "upstream": {"nodes": nodes, "checks": {"active": ACTIVE}}})
             fleet.route("r", "s", "/*")
             wanted = {ports[0]: "healthy", ports[1]: "healthy", ports[2]: "unhealthy"}
-            eventually(lambda: statuses(fleet, "s") == wanted, 15)
+            eventually(lambda: statuses(fleet, "s") == wanted, TOLD)
             gone = next(node for node in nodes_of(fleet, "s") if node["port"] == ports[2])
             assert gone["unhealthy_ratio"] == 1
             assert "active check" in gone["instances"][0]["reason"]
             other.well = False
-            eventually(lambda: statuses(fleet, "s")[ports[1]] == "unhealthy", 10)
+            eventually(lambda: statuses(fleet, "s")[ports[1]] == "unhealthy", TOLD)
             total = fleet.call("GET", "/api/gateway_groups/default/healthcheck").json()["total"]
             assert total == 2
             other.well = True
-            eventually(lambda: statuses(fleet, "s") == wanted, 10)
+            eventually(lambda: statuses(fleet, "s") == wanted, TOLD)
             passive = {"unhealthy": {"http_statuses": [500], "http_failures": 1, "tcp_failures": 1}}
             slow = {"http_path": "/", "healthy": {"interval": 60}, "unhealthy": {"interval": 60}}
             checks = {"active": slow, "passive": passive}
@@ -79,7 +81,7 @@ def test_the_health_of_nodes_is_told_with_its_reason_and_heals() -> None:
             eventually(lambda: fleet.get("/p").status == 200)
             other.well = False
             eventually(lambda: fleet.get("/p").status >= 500)
-            # requests go on failing, as they would
-            eventually(lambda: fleet.get("/p").status and statuses(fleet, "p")[ports[1]] == "unhealthy", 30, 0.1)
+            # Envoy tries it again after ten seconds; it goes on failing
+            eventually(lambda: fleet.get("/p").status and statuses(fleet, "p")[ports[1]] == "unhealthy", TOLD, 0.1)
             reason = nodes_of(fleet, "p")[0]["instances"][0]["reason"]
             assert "passive" in reason
