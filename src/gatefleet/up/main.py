@@ -157,7 +157,8 @@ def _welcome(settings: UpSettings, layout: Layout) -> None:
         f"""
 Gatefleet {VERSION} is running.
 
-  Admin API     {admin}  https://{host}:{at.admin_https}   user admin, password admin
+  Dashboard     {admin}   user admin, password admin
+  Admin API     {admin}  https://{host}:{at.admin_https}   the same user
   Gateway       {gateway}  https://{host}:{at.gateway_https}   group default
   DP Manager    https://{host}:{at.dpm_tls}   more nodes join here
   Node          http://{host}:{at.node_status}/status/ready  http://{host}:{at.metrics}{METRICS_PATH}
