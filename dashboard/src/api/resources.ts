@@ -1,4 +1,4 @@
-/** Resources of a gateway group by kind: reading one with its ETag, writing it only if nobody else did meanwhile. */
+/** Resources by kind: reading one with its ETag, writing it only if nobody else did meanwhile. */
 import { api, ApiError, type Written, written } from "./client";
 
 export type Json = Record<string, unknown>;
@@ -10,7 +10,7 @@ export interface Read {
 }
 
 /** What every answer about a resource has besides its body. */
-const SERVER_MADE = ["id", "created_at", "updated_at"];
+const SERVER_MADE = ["id", "created_at", "updated_at", "last_published", "published_gateway_groups_count"];
 
 type Method = "GET" | "PUT" | "POST" | "DELETE";
 interface Options {
@@ -24,12 +24,17 @@ type Loose = Record<Method, (path: string, options: Options) => Promise<{ data?:
 const loose = api as unknown as Loose;
 
 /**
- * Where a resource is: `{ groupId, path: "routes/get" }`, or `consumers/jack/credentials/main`. Parts that come from
- * users must have been through `at`.
+ * Where a resource is: `{ groupId, path: "routes/get" }`, or `consumers/jack/credentials/main`; without a gateway group
+ * a template: `{ path: "routes/template/1" }`. Parts that come from users must have been through `at`.
  */
 export interface Place {
-  groupId: string;
+  groupId?: string | undefined;
   path: string;
+}
+
+/** What the queries about a place's neighbourhood begin with: a change there makes them all old. */
+export function around({ groupId }: Place): string[] {
+  return groupId === undefined ? ["templates"] : ["group", groupId];
 }
 
 /** A path of parts that may hold anything. */
@@ -37,8 +42,8 @@ export function at(...parts: string[]): string {
   return parts.map(encodeURIComponent).join("/");
 }
 
-export async function readResource({ groupId, path }: Place): Promise<Read> {
-  const { data, response } = await loose.GET(`/apisix/admin/${path}`, { params: scope(groupId) });
+export async function readResource(place: Place): Promise<Read> {
+  const { data, response } = await loose.GET(address(place), { params: scope(place) });
   const value = (data as { value?: Json } | undefined)?.value;
   if (!value) throw new ApiError(500, "the answer was empty");
   const body = Object.fromEntries(Object.entries(value).filter(([key]) => !SERVER_MADE.includes(key)));
@@ -46,29 +51,33 @@ export async function readResource({ groupId, path }: Place): Promise<Read> {
 }
 
 /** Creates it, or replaces it. With an ETag, only if it still is what was read (ApiError 412 otherwise). */
-export function putResource({ groupId, path }: Place, body: Json, etag?: string | null): Promise<Written<Json>> {
+export function putResource(place: Place, body: Json, etag?: string | null): Promise<Written<Json>> {
   const headers: Record<string, string> = etag ? { "If-Match": etag } : {};
-  return written<Json>(loose.PUT(`/apisix/admin/${path}`, { params: scope(groupId), body, headers }));
+  return written<Json>(loose.PUT(address(place), { params: scope(place), body, headers }));
 }
 
 /** Makes a new one under an id of the server's. */
-export function postResource({ groupId, path }: Place, body: Json): Promise<Written<Json>> {
-  return written<Json>(loose.POST(`/apisix/admin/${path}`, { params: scope(groupId), body }));
+export function postResource(place: Place, body: Json): Promise<Written<Json>> {
+  return written<Json>(loose.POST(address(place), { params: scope(place), body }));
 }
 
-export function deleteResource({ groupId, path }: Place): Promise<Written<string>> {
-  return written<string>(loose.DELETE(`/apisix/admin/${path}`, { params: scope(groupId) }));
+export function deleteResource(place: Place): Promise<Written<string>> {
+  return written<string>(loose.DELETE(address(place), { params: scope(place) }));
 }
 
 /** Everything of a kind; `filters` are those of its list. */
-export async function listResources<T>({ groupId, path }: Place, filters: Json = {}): Promise<T[]> {
-  const query = { ...scope(groupId).query, ...filters };
-  const { data } = await loose.GET(`/apisix/admin/${path}`, { params: { query, path: {} } });
+export async function listResources<T>(place: Place, filters: Json = {}): Promise<T[]> {
+  const query = { ...scope(place).query, ...filters };
+  const { data } = await loose.GET(address(place), { params: { query, path: {} } });
   const { list, value = {} } = data as { list?: T[]; value?: Record<string, Json> };
   // plugin metadata come as one object by plugin, as API7's clients want them
   return list ?? Object.entries(value).map(([id, body]) => ({ ...body, id }) as T);
 }
 
-function scope(groupId: string): Options["params"] {
-  return { query: { gateway_group_id: groupId }, path: {} };
+function address({ groupId, path }: Place): string {
+  return groupId === undefined ? `/api/${path}` : `/apisix/admin/${path}`;
+}
+
+function scope({ groupId }: Place): Options["params"] {
+  return { query: groupId === undefined ? {} : { gateway_group_id: groupId }, path: {} };
 }

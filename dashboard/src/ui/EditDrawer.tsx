@@ -1,5 +1,5 @@
 /**
- * Edits one resource of a gateway group at the side of its list: as a form or as text, kept in step. Keeps what was
+ * Edits one resource of a gateway group, or a template, at the side of its list: as a form or as text, kept in step. Keeps what was
  * typed from being lost, writes over nobody's change, and shows how the change becomes live.
  */
 import { Button, Drawer, Group, Stack, Tabs } from "@mantine/core";
@@ -7,7 +7,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type ReactNode, type SubmitEvent, useState } from "react";
 
 import { ApiError } from "@/api/client";
-import { type Json, type Place, postResource, putResource, type Read, readResource } from "@/api/resources";
+import { around, type Json, type Place, postResource, putResource, type Read, readResource } from "@/api/resources";
 import type { Allowed } from "@/session/permissions";
 import { t } from "@/texts";
 
@@ -16,7 +16,7 @@ import { DocumentEditor } from "./DocumentEditor";
 import { ErrorNote } from "./ErrorNote";
 import { Loaded } from "./Loaded";
 import { MayButton } from "./MayButton";
-import { tellLive } from "./told";
+import { tell, tellLive } from "./told";
 import { Unsaved } from "./Unsaved";
 
 export interface FieldsProps {
@@ -82,7 +82,7 @@ interface InnerProps extends Props {
 
 function Existing(props: InnerProps) {
   const query = useQuery({
-    queryKey: ["group", props.place.groupId, "edit", props.place.path],
+    queryKey: [...around(props.place), "edit", props.place.path],
     queryFn: () => readResource(props.place),
     gcTime: 0,
     staleTime: Infinity,
@@ -103,9 +103,10 @@ function Editing(props: InnerProps & { read: Read; onFresh?: () => void }) {
   const save = useMutation({
     mutationFn: () => (fresh && !own ? postResource(place, body) : putResource(place, body, read.etag)),
     onSuccess: async ({ revision }) => {
-      tellLive(done, place.groupId, revision);
+      if (place.groupId === undefined) tell(done);
+      else tellLive(done, place.groupId, revision);
       onClose();
-      await queries.invalidateQueries({ queryKey: ["group", place.groupId] });
+      await queries.invalidateQueries({ queryKey: around(place) });
     },
   });
   const edit = (next: Json) => {
