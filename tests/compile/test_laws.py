@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from gatefleet import snapshot
 from gatefleet.compile.compiler import Compiler
+from gatefleet.compile.emit.upstreams import seconds
 from gatefleet.compile.resolve import route as resolve_route
 from gatefleet.protos.envoy.config.cluster import v3 as cluster
 from gatefleet.protos.envoy.config.route import v3 as route
@@ -180,3 +181,10 @@ def _behind_an_unknown_consumer(value: bytes) -> list[str]:
         return []
     action = composite.ExecuteFilterAction.FromString(tree.on_no_match.action.typed_config.value)
     return [config.name for config in action.filter_chain.typed_config]
+
+
+@given(st.floats(0, 1e9))
+def test_every_number_of_seconds_becomes_a_duration_that_protobuf_allows(value: float) -> None:
+    made = seconds(value)
+    assert 0 <= made.nanos < 10**9
+    assert abs(made.seconds + made.nanos / 1e9 - value) <= 1e-6

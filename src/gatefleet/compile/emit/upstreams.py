@@ -98,8 +98,9 @@ def hash_state(template: str) -> str:
 
 
 def seconds(value: float) -> wkt.Duration:
-    whole = int(value)
-    return wkt.Duration(seconds=whole, nanos=round((value - whole) * 1e9))
+    """A duration; rounded as a whole, for a fraction rounded by itself may become a second."""
+    whole, nanos = divmod(round(value * 1e9), 10**9)
+    return wkt.Duration(seconds=whole, nanos=nanos)
 
 
 def _all_addresses(nodes: Iterable[ir.Node]) -> bool:
