@@ -56,9 +56,26 @@ local function escape(char)
   return format("%%%02X", byte(char))
 end
 
+local ffi = require("ffi")
+pcall(ffi.cdef, "size_t strcspn(const char *text, const char *reject);")
+
+-- gsub for a text that seldom has what is looked for: to see that none of the bytes of `set` is there costs a hundredth of
+-- what a pattern costs. A zero byte ends C's texts, so that one with it is always looked through.
+local function escaped(text, set, pattern, escapes)
+  if tonumber(ffi.C.strcspn(text, set)) == #text then
+    return text
+  end
+  return (gsub(text, pattern, escapes))
+end
+
+local CONTROLS = "\127"
+for code = 1, 31 do
+  CONTROLS = CONTROLS .. string.char(code)
+end
+
 -- Envoy does not check what a script writes into headers: a line break would begin a header of its own.
 local function printable(text)
-  return (gsub(text, "[%z\1-\31\127]", escape))
+  return escaped(text, CONTROLS, "[%z\1-\31\127]", escape)
 end
 
 -- What nginx escapes in a path.

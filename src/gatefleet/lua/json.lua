@@ -177,6 +177,8 @@ end
 
 local json_short = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
 
+local JSON_ESCAPED = CONTROLS .. '"\\'
+
 local function json_escape(char)
   return json_short[char] or format("\\u%04x", byte(char))
 end
@@ -196,7 +198,7 @@ end
 local function json_text(value)
   local kind = type(value)
   if kind == "string" then
-    return '"' .. gsub(value, '[%c"\\\127]', json_escape) .. '"'
+    return '"' .. escaped(value, JSON_ESCAPED, '[%c"\\\127]', json_escape) .. '"'
   elseif value == json_null or value == nil then
     return "null"
   elseif kind == "number" then

@@ -1,5 +1,4 @@
 -- Our native module, asked directly: people of the consumer table, digests and signatures. What it cannot say is an error.
-local ffi = require("ffi")
 pcall(
   ffi.cdef,
   [[

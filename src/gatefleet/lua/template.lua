@@ -24,7 +24,8 @@ local function template_output(value)
 end
 
 local function template_escaped(value)
-  return type(value) == "number" and tostring(value) or (gsub(template_output(value), "[&<>\"'/]", html_escapes))
+  return type(value) == "number" and tostring(value)
+    or escaped(template_output(value), "&<>\"'/", "[&<>\"'/]", html_escapes)
 end
 
 local template_ends = { ["{"] = "}}", ["*"] = "*}", ["%"] = "%}", ["#"] = "#}", ["-"] = "-}", ["("] = ")}", ["["] = "]}" }

@@ -1,8 +1,10 @@
 local RESERVED = { "_ctx", "_body", "_escape_xml", "_escape_json", "_multipart" }
 local NOTES = "gf.body-transformer"
 
+local xml_escapes = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ["'"] = "&apos;", ['"'] = "&quot;" }
+
 local function escape_xml(value)
-  return (gsub(tostring(value), "[&<>'\"]", { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ["'"] = "&apos;", ['"'] = "&quot;" }))
+  return escaped(tostring(value), "&<>'\"", "[&<>'\"]", xml_escapes)
 end
 
 local decoders = {

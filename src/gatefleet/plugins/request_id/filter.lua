@@ -1,4 +1,3 @@
-local ffi = require("ffi")
 pcall(ffi.cdef, "long getrandom(void *buffer, unsigned long size, unsigned int flags);")
 
 local function random(size)
