@@ -6,7 +6,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
-NPM := tools/npm
+NPM := VENV=$(VENV) tools/npm
 DASHBOARD := $(shell find dashboard/src dashboard/*.ts dashboard/*.json dashboard/index.html -type f \
 	! -name schema.d.ts ! -name routeTree.gen.ts ! -name openapi.json)
 NATIVE := $(wildcard src/gatefleet/native/*.c src/gatefleet/native/*.h src/gatefleet/native/build.py)

@@ -34,6 +34,17 @@ def test_the_image_is_made_as_its_linter_wants_it() -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_what_builds_the_dashboard_is_found_where_the_image_installs_it(tmp_path: Path) -> None:
+    """The image's environment is not in the checkout."""
+    shutil.copytree(ROOT / "tools", tmp_path / "tools", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    (tmp_path / "dashboard").mkdir()
+    command = [tmp_path / "tools" / "npm", "--version"]
+    environment = {"PATH": "/usr/bin:/bin", "VENV": sys.prefix}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"[0-9.]+\n", done.stdout)
+
+
 @pytest.mark.parametrize("path", [*UNITS, DEPLOY / "docker/compose.yaml", DEPLOY / "docker/Dockerfile"], ids=str)
 def test_every_setting_named_exists(path: Path) -> None:
     named = set(re.findall(r"GATEFLEET_[A-Z_]+", path.read_text()))
