@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -62,7 +63,8 @@ class _Handler(BaseHTTPRequestHandler):
     known: Standin
 
     def do_POST(self) -> None:
-        body = parse_qs(self.rfile.read(int(self.headers.get("content-length") or 0)).decode())
+        said = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
+        body = parse_qs(said or urlsplit(self.path).query)
         right = body.get("username") == [USER] and body.get("password") == [PASSWORD]
         if "/auth/login" in self.path and right:
             self._say({"accessToken": TOKEN, "tokenTtl": 18000})
@@ -115,8 +117,10 @@ class _Handler(BaseHTTPRequestHandler):
         ours = namespace == "dev" and query.get("labelSelector") == "kubernetes.io/service-name=web"
         self._say(
             {
+                "kind": "EndpointSliceList", "apiVersion": "discovery.k8s.io/v1", "metadata": {},
                 "items": [
-                    {"ports": [{"name": "admin", "port": 1}, {"name": "http", "port": one.port}],
+                    {"addressType": "IPv4", "metadata": {},
+                     "ports": [{"name": "admin", "port": 1}, {"name": "http", "port": one.port}],
                      "endpoints": [{"addresses": [one.host], "conditions": {"ready": one.healthy}}]}
                     for one in self.known.instances if ours
                 ]
@@ -124,36 +128,51 @@ class _Handler(BaseHTTPRequestHandler):
         )  # fmt: skip
 
     def _eureka(self, name: str) -> None:
-        if name != "web":
+        """As Eureka: XML for those who do not ask for JSON, names in capitals."""
+        instances = [
+            {"instanceId": f"{one.host}:{one.port}", "ipAddr": one.host, "status": "UP" if one.healthy else "DOWN",
+             "metadata": one.metadata, "port": {"$": one.port, "@enabled": "true"}}
+            for one in self.known.instances
+        ]  # fmt: skip
+        if name.upper() != "WEB":
             self._say({}, 404)
-            return
-        self._say(
-            {
-                "application": {
-                    "name": "WEB",
-                    "instance": [
-                        {"ipAddr": one.host, "status": "UP" if one.healthy else "DOWN", "metadata": one.metadata,
-                         "port": {"$": one.port, "@enabled": "true"}}
-                        for one in self.known.instances
-                    ],
-                }
-            }
-        )  # fmt: skip
+        elif "json" in (self.headers.get("Accept") or ""):
+            self._say({"application": {"name": "WEB", "instance": instances}})
+        else:
+            self._send(_eureka_xml(instances), 200, "application/xml")
 
     def _refuse(self) -> None:
         self.known.refused.append(self.path)
         self._say({"message": "who are you?"}, 403)
 
     def _say(self, body: Any, status: int = 200) -> None:
-        raw = json.dumps(body).encode()
+        self._send(json.dumps(body).encode(), status, "application/json")
+
+    def _send(self, raw: bytes, status: int, kind: str) -> None:
         self.send_response(status)
-        self.send_header("content-type", "application/json")
+        self.send_header("content-type", kind)
+        self.send_header("X-Consul-Index", "1")
         self.send_header("content-length", str(len(raw)))
         self.end_headers()
         self.wfile.write(raw)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """Says nothing."""
+
+
+def _eureka_xml(instances: list[dict[str, Any]]) -> bytes:
+    root = ET.Element("application")
+    ET.SubElement(root, "name").text = "WEB"
+    for one in instances:
+        node = ET.SubElement(root, "instance")
+        for name in ("instanceId", "ipAddr", "status"):
+            ET.SubElement(node, name).text = one[name]
+        port = ET.SubElement(node, "port", enabled="true")
+        port.text = str(one["port"]["$"])
+        metadata = ET.SubElement(node, "metadata")
+        for key, value in one["metadata"].items():
+            ET.SubElement(metadata, key).text = value
+    return ET.tostring(root)
 
 
 def _answer_dns(udp: socket.socket, known: Standin) -> None:
