@@ -6,27 +6,16 @@ Usage: python tools/command_docs.py [--check]    (`make docs`; --check only comp
 import enum
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
+from pages import DOCS, main
 from typer.main import get_command
 
 from gatefleet.cli import app
 from gatefleet.cli.remote import MEANING, Where
 
-PAGE = Path(__file__).parent.parent / "docs" / "reference" / "commands.md"
+PAGE = DOCS / "reference" / "commands.md"
 SHARED = frozenset(Where.__dataclass_fields__)
-
-
-def main() -> int:
-    text = "\n".join(page())
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(text)
-        return 0
-    if PAGE.exists() and PAGE.read_text() == text:
-        return 0
-    print("docs/reference/commands.md is out of date: run `make docs`")
-    return 1
 
 
 def page() -> Iterator[str]:
@@ -69,4 +58,4 @@ def default(parameter: Any) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main({PAGE: "\n".join(page())}))

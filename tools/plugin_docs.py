@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import yaml
+from pages import DOCS, main
 
 from gatefleet.plugin import Conf, Plugin
 from gatefleet.plugins import registry
 
 ROOT = Path(__file__).parent.parent
-OUT = ROOT / "docs" / "plugins"
+OUT = DOCS / "plugins"
 GOLDEN = ROOT / "tests" / "golden" / "plugins"
 Schema = dict[str, Any]
 LIMITS = {
@@ -34,25 +35,10 @@ LIMITS = {
 MARK = "<!-- Written by tools/plugin_docs.py: `make docs`. -->"
 
 
-def main() -> int:
-    pages = {f"{name}.md": page(plugin) for name, plugin in registry().items()}
-    pages["README.md"] = index()
-    if "--check" in sys.argv[1:]:
-        return check(pages)
-    OUT.mkdir(parents=True, exist_ok=True)
-    for name, text in pages.items():
-        (OUT / name).write_text(text)
-    for stale in {p.name for p in OUT.glob("*.md")} - set(pages):
-        (OUT / stale).unlink()
-    return 0
-
-
-def check(pages: dict[str, str]) -> int:
-    there = {path.name: path.read_text() for path in OUT.glob("*.md")}
-    wrong = sorted(name for name in there.keys() | pages.keys() if there.get(name) != pages.get(name))
-    for name in wrong:
-        print(f"docs/plugins/{name} is out of date: run `make docs`")
-    return 1 if wrong else 0
+def pages() -> Iterator[tuple[Path, str]]:
+    yield OUT / "README.md", index()
+    for name, plugin in registry().items():
+        yield OUT / f"{name}.md", page(plugin)
 
 
 def index() -> str:
@@ -162,4 +148,4 @@ def fenced(language: str, text: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(dict(pages()), OUT))

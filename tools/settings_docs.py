@@ -5,9 +5,9 @@ Usage: python tools/settings_docs.py [--check]    (`make docs`; --check only com
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
+from pages import DOCS, main
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
@@ -21,7 +21,7 @@ from gatefleet.settings import (
     UpSettings,
 )
 
-PAGE = Path(__file__).parent.parent / "docs" / "reference" / "settings.md"
+PAGE = DOCS / "reference" / "settings.md"
 ROLES: dict[str, type[BaseSettings]] = {
     "up": UpSettings,
     "admin": AdminSettings,
@@ -31,17 +31,6 @@ ROLES: dict[str, type[BaseSettings]] = {
     "backups": BackupsSettings,
     "migrate": MigrateSettings,
 }
-
-
-def main() -> int:
-    text = "\n".join(page())
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(text)
-        return 0
-    if PAGE.exists() and PAGE.read_text() == text:
-        return 0
-    print("docs/reference/settings.md is out of date: run `make docs`")
-    return 1
 
 
 def page() -> Iterator[str]:
@@ -71,4 +60,4 @@ def default(value: Any) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main({PAGE: "\n".join(page())}))
