@@ -9,7 +9,7 @@ DOCS: Final = Path(__file__).parent.parent / "docs"
 
 
 def main(pages: Mapping[Path, str], whole: Path | None = None) -> int:
-    """Write or compare pages, given by their files; `whole` is a directory that holds these Markdown pages and no others.
+    """Write or compare pages, given by their files; `whole` is a directory of these Markdown pages and no others.
 
     The exit code is 1 for `--check` of pages that are not up to date.
     """
