@@ -67,7 +67,7 @@ async def _labels(request: Request) -> Response:
             if template_kind:
                 rows = await _templates(connection, held, template_kind)
             else:
-                rows = await _mine(connection, held, LABELLED[asked], readable)
+                rows = await readable_documents(connection, held, LABELLED[asked], readable)
             return value(_in_use(labels_of({"labels": row.labels}) for row in rows))
         return value(await _labels_of_all(connection, asked, readable))
 
@@ -131,12 +131,12 @@ async def _counts(
         found = await fleet.list_instances(connection)
         return Counter(node.group_id for node in found if seen is None or node.group_id in seen)
     if held:
-        return Counter(row.group_id for row in await _mine(connection, held, COUNTED[asked], readable))
+        return Counter(row.group_id for row in await readable_documents(connection, held, COUNTED[asked], readable))
     grouped = select(resource.c.group_id, func.count().label("n")).where(resource.c.kind == COUNTED[asked])
     return Counter({row.group_id: row.n for row in await connection.execute(grouped.group_by(resource.c.group_id))})
 
 
-async def _mine(
+async def readable_documents(
     connection: AsyncConnection, held: Grants, kind: str, readable: Sequence[str] | None
 ) -> Sequence[Row[Any]]:
     """Group and labels of each document of this kind that the policies let their holder read."""

@@ -14,6 +14,7 @@ from gatefleet.store.fleet_tables import certificate_authority, snapshot_key
 from gatefleet.store.release_tables import approval, ring
 from gatefleet.store.sealing import seal, unseal
 from gatefleet.store.tables import resource, resource_history, service_version, template
+from gatefleet.store.telemetry_tables import prometheus
 
 BATCH: Final = 200
 
@@ -37,6 +38,7 @@ COLUMNS: Final = (
     Sealed(template, "body", lambda row: f"template/{row.kind}/{row.id}", "sealed"),
     Sealed(service_version, "content", lambda row: f"version/{row.id}", "sealed"),
     Sealed(audit_sink, "config", lambda row: f"audit_sink/{row.id}", "sealed"),
+    Sealed(prometheus, "config", lambda row: row.id, "sealed"),
     Sealed(certificate_authority, "sealed_key", lambda _: "fleet/ca"),
     Sealed(snapshot_key, "sealed_seal", lambda row: f"{SNAPSHOT_KEY.format(row=row)}/seal"),
     Sealed(snapshot_key, "sealed_copy", lambda row: f"{SNAPSHOT_KEY.format(row=row)}/copy"),
