@@ -136,7 +136,7 @@ export interface HistoryEntry {
   service_version_id?: string;
   revision: number;
   publish_time: number;
-  source_gateway_group?: string;
+  source_gateway_group_id?: string;
 }
 
 /** A version that a gateway group ran once, or runs now. */

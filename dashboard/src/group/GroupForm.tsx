@@ -1,5 +1,5 @@
 /** The form that makes a gateway group, or changes what is said of one. */
-import { Button, Checkbox, Drawer, Group, Stack, Textarea, TextInput } from "@mantine/core";
+import { Button, Checkbox, Group, Stack, Textarea, TextInput } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { type SubmitEvent, useState } from "react";
@@ -8,6 +8,7 @@ import { api, written } from "@/api/client";
 import type { Group as GatewayGroup } from "@/api/shapes";
 import { t } from "@/texts";
 import { ErrorNote, fieldError } from "@/ui/ErrorNote";
+import { GuardedDrawer } from "@/ui/GuardedDrawer";
 import { LabelsInput } from "@/ui/Labels";
 
 interface Props {
@@ -18,26 +19,36 @@ interface Props {
 }
 
 export function GroupForm({ opened, group, onClose }: Props) {
+  const [changed, setChanged] = useState(false);
+  const close = () => {
+    setChanged(false);
+    onClose();
+  };
   return (
-    <Drawer
-      opened={opened}
-      onClose={onClose}
-      title={group ? t.group.edit : t.fleet.add}
-      size="md"
-      closeButtonProps={{ "aria-label": t.common.close }}
-    >
-      <Fields group={group} onClose={onClose} />
-    </Drawer>
+    <GuardedDrawer opened={opened} title={group ? t.group.edit : t.fleet.add} size="md" changed={changed} onClose={close}>
+      {(ask) => <Fields group={group} onChanged={setChanged} onCancel={ask} onClose={close} />}
+    </GuardedDrawer>
   );
 }
 
-function Fields({ group, onClose }: { group: GatewayGroup | undefined; onClose: () => void }) {
-  const [body, setBody] = useState({
+interface FieldsProps {
+  group: GatewayGroup | undefined;
+  onChanged: (changed: boolean) => void;
+  onCancel: () => void;
+  onClose: () => void;
+}
+
+function Fields({ group, onChanged, onCancel, onClose }: FieldsProps) {
+  const [body, keep] = useState({
     name: group?.name ?? "",
     description: group?.description ?? "",
     labels: group?.labels ?? {},
     enforce_service_publishing: group?.enforce_service_publishing ?? false,
   });
+  const setBody = (next: typeof body) => {
+    keep(next);
+    onChanged(true);
+  };
   const queries = useQueryClient();
   const navigate = useNavigate();
   const save = useMutation({
@@ -54,7 +65,7 @@ function Fields({ group, onClose }: { group: GatewayGroup | undefined; onClose: 
       await queries.invalidateQueries({ queryKey: ["groups"] });
       await queries.invalidateQueries({ queryKey: ["group", value.id] });
       onClose();
-      if (!group) await navigate({ to: "/groups/$groupId", params: { groupId: value.id } });
+      if (!group) await navigate({ to: "/groups/$groupId", params: { groupId: value.id }, ignoreBlocker: true });
     },
   });
   const submit = (event: SubmitEvent) => {
@@ -94,7 +105,7 @@ function Fields({ group, onClose }: { group: GatewayGroup | undefined; onClose: 
         />
         {save.isError && <ErrorNote error={save.error} />}
         <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
+          <Button variant="default" onClick={onCancel}>
             {t.common.cancel}
           </Button>
           <Button type="submit" loading={save.isPending}>

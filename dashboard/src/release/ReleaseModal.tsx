@@ -9,7 +9,7 @@ import { t } from "@/texts";
 import { ErrorNote } from "@/ui/ErrorNote";
 import { Receipt } from "@/ui/Receipt";
 
-import { Review } from "./Review";
+import { refusesDuplicates, Review } from "./Review";
 
 interface Props {
   opened: boolean;
@@ -18,6 +18,8 @@ interface Props {
   verb: string;
   /** The questions before it; without any the review comes at once, and `preview` is asked when it opens. */
   form?: ReactNode;
+  /** What to know while looking at the changes. */
+  children?: ReactNode;
   /** Asks what it would change. */
   preview: () => Promise<Plan>;
   /** Does it. */
@@ -32,6 +34,7 @@ export function ReleaseModal(props: Props) {
       onClose={props.onClose}
       title={props.title}
       size="xl"
+      closeOnClickOutside={false}
       closeButtonProps={{ "aria-label": t.common.close }}
     >
       <Steps {...props} />
@@ -39,7 +42,7 @@ export function ReleaseModal(props: Props) {
   );
 }
 
-function Steps({ verb, form, preview, release, onClose }: Props) {
+function Steps({ verb, form, children, preview, release, onClose }: Props) {
   const [reviewing, setReviewing] = useState(form === undefined);
   const queries = useQueryClient();
   const plan = useQuery({
@@ -83,12 +86,13 @@ function Steps({ verb, form, preview, release, onClose }: Props) {
       </form>
     );
   }
-  const blocked = plan.data?.operation !== "rollback" && plan.data?.groups.some((group) => group.conflicts.duplicate.length > 0);
+  const blocked = plan.data && refusesDuplicates(plan.data) && plan.data.groups.some((group) => group.conflicts.duplicate.length > 0);
   return (
     <Stack>
       <Title order={3} size="h5">
         {t.release.reviewTitle}
       </Title>
+      {children}
       <Review query={plan} />
       {doing.error && <ErrorNote error={doing.error} />}
       <Group justify="flex-end">

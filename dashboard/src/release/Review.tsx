@@ -27,12 +27,21 @@ function Shown({ plan }: { plan: Plan }) {
           {[leaving.rollback_note, leaving.owner && `${t.release.owner}: ${leaving.owner}`].filter(Boolean).join(" · ")}
         </Alert>
       )}
+      {plan.versions.map((each) => (
+        <Text key={each.service_id} size="sm">
+          {t.release.whichVersion(each.version, each.service_id)}
+        </Text>
+      ))}
       {expected && <Text size="sm">{t.release.usually(expected.p50_ms)}</Text>}
       {plan.groups.map((group) => (
         <Paper key={group.gateway_group_id} withBorder p="md">
           <Stack gap="xs">
             <Text fw={600}>{names.get(group.gateway_group_id) ?? group.gateway_group_id}</Text>
-            <Conflicts title={t.release.duplicate} color="red" pairs={group.conflicts.duplicate} />
+            <Conflicts
+              title={refusesDuplicates(plan) ? t.release.duplicate : t.release.duplicateAllowed}
+              color="red"
+              pairs={group.conflicts.duplicate}
+            />
             <Conflicts title={t.release.overlapping} color="orange" pairs={group.conflicts.overlapping} />
             <Changes changes={group.changes} text={group.text} />
           </Stack>
@@ -40,6 +49,11 @@ function Shown({ plan }: { plan: Plan }) {
       ))}
     </Stack>
   );
+}
+
+/** Whether it is refused when two routes would answer the same requests: going back and edits never are. */
+export function refusesDuplicates({ operation }: Plan): boolean {
+  return operation === "publish" || operation === "sync";
 }
 
 interface ConflictsProps {

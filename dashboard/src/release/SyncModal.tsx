@@ -1,15 +1,16 @@
 /** Brings what a gateway group runs of a service to other groups, under a version. */
-import { Group, MultiSelect, SegmentedControl, Stack, TagsInput, Textarea, TextInput } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
+import { SegmentedControl, Stack, TextInput } from "@mantine/core";
 import { useState } from "react";
 
-import { groupsQuery } from "@/api/queries";
 import type { Plan, PublishedService, Released } from "@/api/shapes";
 import { NodesInput } from "@/service/NodesInput";
 import { t } from "@/texts";
 
-import { sync, type Sync } from "./calls";
+import { NOTHING_SAID, sync, type Sync } from "./calls";
+import { Notes } from "./Notes";
+import { RegistryFields } from "./RegistryFields";
 import { ReleaseModal } from "./ReleaseModal";
+import { HostsThere, TargetGroups } from "./Targets";
 
 interface Props {
   groupId: string;
@@ -18,21 +19,20 @@ interface Props {
   onClose: () => void;
 }
 
+const EMPTY: Sync = { groupIds: [], version: "", hosts: [], where: null, ...NOTHING_SAID };
+const BEGINNINGS = {
+  kept: null,
+  nodes: { nodes: [{ host: "", weight: 1 }] },
+  registry: { registryId: "", namespace: "", group: "", name: "" },
+} as const satisfies Record<string, Sync["where"]>;
+
 export function SyncModal(props: Props) {
   // a new order each time it opens
   return props.opened ? <Opened {...props} /> : null;
 }
 
 function Opened({ groupId, service, opened, onClose }: Props) {
-  const [wanted, setWanted] = useState<Sync>({
-    groupIds: [],
-    version: "",
-    hosts: [],
-    nodes: null,
-    note: "",
-    rollbackNote: "",
-    owner: "",
-  });
+  const [wanted, setWanted] = useState(EMPTY);
   const where = { groupId, serviceId: service.id };
   return (
     <ReleaseModal
@@ -55,19 +55,10 @@ interface FieldsProps {
 }
 
 function Fields({ groupId, service, wanted, onChange }: FieldsProps) {
-  const groups = (useQuery(groupsQuery).data ?? []).filter((group) => group.id !== groupId);
   const change = (part: Partial<Sync>) => onChange({ ...wanted, ...part });
   return (
     <Stack>
-      <MultiSelect
-        label={t.release.toGroups}
-        data={groups.map((group) => ({ value: group.id, label: group.name }))}
-        value={wanted.groupIds}
-        onChange={(groupIds) => change({ groupIds })}
-        searchable
-        withAsterisk
-        data-autofocus
-      />
+      <TargetGroups value={wanted.groupIds} but={groupId} onChange={(groupIds) => change({ groupIds })} />
       <TextInput
         label={t.release.version}
         description={service.version ? t.release.versionHas : t.release.versionNew}
@@ -76,46 +67,32 @@ function Fields({ groupId, service, wanted, onChange }: FieldsProps) {
         readOnly={service.version !== undefined}
         required
       />
-      {service.type !== "stream" && (
-        <TagsInput
-          label={t.release.hostsThere}
-          description={t.release.hostsThereHint}
-          value={wanted.hosts}
-          onChange={(hosts) => change({ hosts })}
-          splitChars={[",", " "]}
-          acceptValueOnBlur
-        />
-      )}
+      {service.type !== "stream" && <HostsThere value={wanted.hosts} onChange={(hosts) => change({ hosts })} />}
+      <Where wanted={wanted} onChange={(where) => change({ where })} />
+      <Notes value={wanted} onChange={change} />
+    </Stack>
+  );
+}
+
+/** Where the service is in those groups: as it is, these nodes, or a name in a registry. */
+function Where({ wanted, onChange }: { wanted: Sync; onChange: (where: Sync["where"]) => void }) {
+  const { where, groupIds } = wanted;
+  const way = where === null ? "kept" : "nodes" in where ? "nodes" : "registry";
+  return (
+    <Stack gap="xs">
       <SegmentedControl
         aria-label={t.release.where}
         data={[
           { value: "kept", label: t.release.whereKept },
           { value: "nodes", label: t.release.whereNodes },
+          { value: "registry", label: t.release.whereRegistry },
         ]}
-        value={wanted.nodes ? "nodes" : "kept"}
-        onChange={(way) => change({ nodes: way === "nodes" ? [{ host: "", weight: 1 }] : null })}
+        value={way}
+        onChange={(chosen) => onChange(BEGINNINGS[chosen])}
         w="fit-content"
       />
-      {wanted.nodes && <NodesInput nodes={wanted.nodes} onChange={(nodes) => change({ nodes })} />}
-      <Textarea
-        label={t.release.note}
-        description={t.release.noteHint}
-        value={wanted.note}
-        onChange={(event) => change({ note: event.currentTarget.value })}
-        autosize
-      />
-      <Group grow>
-        <TextInput
-          label={t.release.owner}
-          value={wanted.owner}
-          onChange={(event) => change({ owner: event.currentTarget.value })}
-        />
-        <TextInput
-          label={t.release.rollbackNote}
-          value={wanted.rollbackNote}
-          onChange={(event) => change({ rollbackNote: event.currentTarget.value })}
-        />
-      </Group>
+      {where && "nodes" in where && <NodesInput nodes={where.nodes} onChange={(nodes) => onChange({ nodes })} />}
+      {where && "registryId" in where && <RegistryFields groupIds={groupIds} value={where} onChange={onChange} />}
     </Stack>
   );
 }

@@ -1,15 +1,43 @@
 /** The releases of the API: each asked first what it would do, then done. */
 import { api, shaped, type Written, written } from "@/api/client";
-import type { Plan, Released } from "@/api/shapes";
+import type { Json } from "@/api/resources";
+import type { Change, Conflicts, Plan, Released } from "@/api/shapes";
+import type { Node, UpstreamBody } from "@/service/shapes";
 
-export interface Sync {
-  groupIds: string[];
-  version: string;
-  hosts: string[];
-  nodes: { host: string; port?: number | undefined; weight: number }[] | null;
+/** What is said of a version for who comes later. */
+export interface Said {
   note: string;
   rollbackNote: string;
   owner: string;
+}
+
+export const NOTHING_SAID: Said = { note: "", rollbackNote: "", owner: "" };
+
+/** A service as a registry knows it; `group` only where the registry has groups. */
+export interface InRegistry {
+  registryId: string;
+  namespace: string;
+  group: string;
+  name: string;
+}
+
+export interface Sync extends Said {
+  groupIds: string[];
+  version: string;
+  hosts: string[];
+  /** Where the service is in those groups; null: as it is there already. */
+  where: { nodes: Node[] } | InRegistry | null;
+}
+
+export interface Publish extends Said {
+  serviceId: string;
+  groupIds: string[];
+  /** The version's number; with `versionId` it is there already. */
+  version: string;
+  versionId: string | null;
+  hosts: string[];
+  /** Null: as the groups have it, or as the template says. */
+  upstream: UpstreamBody | null;
 }
 
 export interface Rollback {
@@ -36,14 +64,82 @@ export function sync<T extends Plan | Released>({ groupId, serviceId }: Where, w
         gateway_group_ids: wanted.groupIds,
         ...(wanted.version ? { version: wanted.version } : {}),
         ...(wanted.hosts.length > 0 ? { hosts: wanted.hosts } : {}),
-        ...(wanted.nodes ? { upstream: { nodes: wanted.nodes } } : {}),
-        note: wanted.note,
-        rollback_note: wanted.rollbackNote,
-        owner: wanted.owner,
+        ...(wanted.where ? { upstream: placeOf(wanted.where) } : {}),
+        ...saidOf(wanted),
         dry_run: dry,
       },
     }),
   );
+}
+
+function placeOf(where: NonNullable<Sync["where"]>) {
+  if ("nodes" in where) return { nodes: where.nodes.map((node) => ({ ...node })) };
+  const { registryId, namespace, group, name } = where;
+  return { service_registry_id: registryId, namespace, group, service_name: name };
+}
+
+function saidOf({ note, rollbackNote, owner }: Said) {
+  return { note, rollback_note: rollbackNote, owner };
+}
+
+/** Brings a version of a service template to gateway groups; without `versionId` a new one of what it is now. */
+export function publish<T extends Plan | Released>(wanted: Publish, dry: boolean): Promise<T> {
+  const { serviceId, groupIds, version, versionId, hosts, upstream } = wanted;
+  const item = {
+    service_id: serviceId,
+    version,
+    ...(versionId === null ? {} : { service_version_id: versionId }),
+    ...(hosts.length > 0 ? { hosts } : {}),
+    ...(upstream ? { upstream } : {}),
+  };
+  return answered<T>(
+    api.POST("/api/services/publish", {
+      body: {
+        services: [item],
+        create_new_version: versionId === null,
+        gateway_group_ids: groupIds,
+        ...saidOf(wanted),
+        dry_run: dry,
+      },
+    }),
+  );
+}
+
+/** A gateway group's configuration, and how it is brought there. */
+export interface Apply {
+  groupId: string;
+  config: Json;
+  prune: boolean;
+  note: string;
+}
+
+interface Applied {
+  revision: number;
+  changes: Change[];
+  text: string[];
+  conflicts: Conflicts;
+  approval_rule?: string;
+}
+
+/** What applying would change. */
+export async function previewApply(wanted: Apply): Promise<Plan> {
+  const { changes, text, conflicts, approval_rule } = await apply<Applied>(wanted, true);
+  const group = { gateway_group_id: wanted.groupId, changes, text, conflicts };
+  return { dry_run: true, operation: "apply", groups: [group], versions: [], warnings: [], approval_rule };
+}
+
+/** Has a gateway group become what a configuration says, in one step. */
+export async function applyConfig(wanted: Apply): Promise<Released> {
+  const done = await apply<Applied | Released>(wanted, false);
+  return "revision" in done ? { revisions: { [wanted.groupId]: done.revision } } : done;
+}
+
+function apply<T>({ groupId, config, prune, note }: Apply, dry: boolean): Promise<T> {
+  const call = api.PUT("/api/gateway_groups/{gateway_group_id}/config", {
+    params: { path: { gateway_group_id: groupId }, query: { dry_run: dry, prune, note } },
+    body: config as Record<string, never>,
+  });
+  return shaped<{ value: T }>(call).then(({ value }) => value);
 }
 
 export function rollback<T extends Plan | Released>(

@@ -1,17 +1,28 @@
 /** Adds a service to a gateway group by hand: what it is, where it is, and its first route. */
-import { Button, Drawer, Fieldset, Group, MultiSelect, SegmentedControl, Stack, TagsInput, TextInput } from "@mantine/core";
+import {
+  Button,
+  Fieldset,
+  Group,
+  MultiSelect,
+  NumberInput,
+  SegmentedControl,
+  Stack,
+  TagsInput,
+  Text,
+  TextInput,
+} from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { type SubmitEvent, useState } from "react";
 
-import { type Json, postResource } from "@/api/resources";
+import { at, type Json, postResource, putResource } from "@/api/resources";
 import { t } from "@/texts";
 import { ErrorNote, fieldError } from "@/ui/ErrorNote";
+import { GuardedDrawer } from "@/ui/GuardedDrawer";
 import { tellLive } from "@/ui/told";
-import { Unsaved } from "@/ui/Unsaved";
 
 import { PathsInput } from "./PathsInput";
-import { METHODS, type UpstreamBody } from "./shapes";
+import { METHODS, slashed, type UpstreamBody } from "./shapes";
 import { UpstreamFields } from "./UpstreamFields";
 
 interface Draft {
@@ -23,6 +34,7 @@ interface Draft {
   routeName: string;
   paths: string[];
   methods: string[];
+  port: number | undefined;
 }
 
 const EMPTY: Draft = {
@@ -34,6 +46,7 @@ const EMPTY: Draft = {
   routeName: "",
   paths: [],
   methods: [],
+  port: undefined,
 };
 
 /** The service, and its first route if one is given. */
@@ -45,9 +58,16 @@ function bodies(draft: Draft): { service: Json; route: Json | null } {
     ...(draft.hosts.length > 0 && !draft.stream ? { hosts: draft.hosts } : {}),
     ...(draft.prefix && !draft.stream ? { path_prefix: draft.prefix } : {}),
   };
-  if (draft.stream || draft.paths.length === 0) return { service, route: null };
-  const methods = draft.methods.length > 0 ? { methods: draft.methods } : {};
-  return { service, route: { name: draft.routeName.trim() || draft.paths[0], paths: draft.paths, ...methods } };
+  return { service, route: draft.stream ? streamRoute(draft) : httpRoute(draft) };
+}
+
+function httpRoute({ paths, methods, routeName }: Draft): Json | null {
+  if (paths.length === 0) return null;
+  return { name: routeName.trim() || paths[0], paths, ...(methods.length > 0 ? { methods } : {}) };
+}
+
+function streamRoute({ port, routeName }: Draft): Json | null {
+  return port === undefined ? null : { name: routeName.trim() || String(port), server_port: port };
 }
 
 interface Props {
@@ -57,31 +77,45 @@ interface Props {
 }
 
 export function AddService({ groupId, opened, onClose }: Props) {
+  const [changed, setChanged] = useState(false);
+  const close = () => {
+    setChanged(false);
+    onClose();
+  };
   return (
-    <Drawer
-      opened={opened}
-      onClose={onClose}
-      title={t.service.add}
-      closeButtonProps={{ "aria-label": t.common.close }}
-      closeOnClickOutside={false}
-    >
-      <Fields groupId={groupId} onClose={onClose} />
-    </Drawer>
+    <GuardedDrawer opened={opened} title={t.service.add} changed={changed} onClose={close}>
+      {(ask) => <Fields groupId={groupId} onChanged={setChanged} onCancel={ask} />}
+    </GuardedDrawer>
   );
 }
 
-function Fields({ groupId, onClose }: Omit<Props, "opened">) {
+interface FieldsProps {
+  groupId: string;
+  onChanged: (changed: boolean) => void;
+  onCancel: () => void;
+}
+
+function Fields({ groupId, onChanged, onCancel }: FieldsProps) {
   const [draft, setDraft] = useState(EMPTY);
-  const change = (part: Partial<Draft>) => setDraft({ ...draft, ...part });
+  /** The service's id, once it is there: a route that is refused leaves it so, and the next attempt changes it. */
+  const [made, setMade] = useState<string>();
+  const change = (part: Partial<Draft>) => {
+    setDraft({ ...draft, ...part });
+    onChanged(true);
+  };
   const queries = useQueryClient();
   const navigate = useNavigate();
   const save = useMutation({
     mutationFn: async () => {
       const { service, route } = bodies(draft);
-      const made = await postResource({ groupId, path: "services" }, service);
-      const serviceId = String(made.value["id"]);
-      if (!route) return { serviceId, revision: made.revision };
-      const below = await postResource({ groupId, path: "routes" }, { ...route, service_id: serviceId });
+      const there = made
+        ? await putResource({ groupId, path: at("services", made) }, service)
+        : await postResource({ groupId, path: "services" }, service);
+      const serviceId = String(there.value["id"]);
+      setMade(serviceId);
+      if (!route) return { serviceId, revision: there.revision };
+      const path = draft.stream ? "stream_routes" : "routes";
+      const below = await postResource({ groupId, path }, { ...route, service_id: serviceId });
       return { serviceId, revision: below.revision };
     },
     onSuccess: async ({ serviceId, revision }) => {
@@ -102,7 +136,6 @@ function Fields({ groupId, onClose }: Omit<Props, "opened">) {
   };
   return (
     <form onSubmit={submit}>
-      <Unsaved changed={draft !== EMPTY && !save.isSuccess} />
       <Stack>
         <TextInput
           label={t.service.name}
@@ -137,16 +170,25 @@ function Fields({ groupId, onClose }: Omit<Props, "opened">) {
             acceptValueOnBlur
           />
         )}
+        {!draft.stream && (
+          <TextInput
+            label={t.service.prefix}
+            description={t.service.prefixHint}
+            value={draft.prefix}
+            onChange={(event) => change({ prefix: slashed([event.currentTarget.value])[0] ?? "" })}
+            error={fieldError(save.error, "/path_prefix")}
+          />
+        )}
         <UpstreamFields
           value={draft.upstream}
           stream={draft.stream}
           error={save.error}
           onChange={(upstream) => change({ upstream })}
         />
-        {!draft.stream && <FirstRoute draft={draft} change={change} error={save.error} />}
+        <FirstRoute draft={draft} change={change} error={save.error} />
         {save.error && <ErrorNote error={save.error} />}
         <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
+          <Button variant="default" onClick={onCancel}>
             {t.common.cancel}
           </Button>
           <Button type="submit" loading={save.isPending}>
@@ -168,20 +210,37 @@ function FirstRoute({ draft, change, error }: FirstRouteProps) {
   return (
     <Fieldset legend={t.service.firstRoute}>
       <Stack gap="xs">
+        <Text size="sm" c="dimmed">
+          {t.service.firstRouteHint}
+        </Text>
         <TextInput
           label={t.service.routeName}
           value={draft.routeName}
           onChange={(event) => change({ routeName: event.currentTarget.value })}
         />
-        <PathsInput value={draft.paths} onChange={(paths) => change({ paths })} error={fieldError(error, "/paths/0")} />
-        <MultiSelect
-          label={t.service.methods}
-          description={t.service.methodsHint}
-          data={METHODS}
-          value={draft.methods}
-          onChange={(methods) => change({ methods })}
-          clearable
-        />
+        {draft.stream ? (
+          <NumberInput
+            label={t.service.firstPort}
+            value={draft.port ?? ""}
+            onChange={(port) => change({ port: port === "" ? undefined : Number(port) })}
+            error={fieldError(error, "/server_port")}
+            min={1}
+            max={65535}
+            allowDecimal={false}
+          />
+        ) : (
+          <>
+            <PathsInput value={draft.paths} onChange={(paths) => change({ paths })} error={fieldError(error, "/paths/0")} />
+            <MultiSelect
+              label={t.service.methods}
+              description={t.service.methodsHint}
+              data={METHODS}
+              value={draft.methods}
+              onChange={(methods) => change({ methods })}
+              clearable
+            />
+          </>
+        )}
       </Stack>
     </Fieldset>
   );

@@ -2,7 +2,7 @@
 import { Badge, Group } from "@mantine/core";
 import { useQuery, useSuspenseQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { Plus } from "lucide-react";
+import { FileInput, Plus } from "lucide-react";
 
 import { groupQuery, servicesQuery } from "@/api/queries";
 import type { PublishedService } from "@/api/shapes";
@@ -10,7 +10,7 @@ import { usePermissions } from "@/session/permissions";
 import { t } from "@/texts";
 import { type Column, DataTable } from "@/ui/DataTable";
 import { Empty } from "@/ui/Empty";
-import { Go } from "@/ui/Go";
+import { Go, GoButton } from "@/ui/Go";
 import { Labels } from "@/ui/Labels";
 import { Loaded } from "@/ui/Loaded";
 import { MayButton } from "@/ui/MayButton";
@@ -80,13 +80,24 @@ export function ServicesPage({ groupId, adding }: { groupId: string; adding: boo
   const show = (add: true | undefined) =>
     void navigate({ to: "/groups/$groupId/services", params: { groupId }, search: { add } });
   const add = (
-    <MayButton
-      allowed={permissions["CreateService"]}
-      leftSection={<Plus size={16} aria-hidden />}
-      onClick={() => show(true)}
-    >
-      {t.service.add}
-    </MayButton>
+    <Group gap="xs">
+      <GoButton
+        to="/groups/$groupId/import"
+        params={{ groupId }}
+        variant="default"
+        leftSection={<FileInput size={16} aria-hidden />}
+      >
+        {t.service.addFromOpenApi}
+      </GoButton>
+      <MayButton
+        allowed={permissions["CreateService"]}
+        reason={group.enforce_service_publishing ? t.service.publishingOnly : undefined}
+        leftSection={<Plus size={16} aria-hidden />}
+        onClick={() => show(true)}
+      >
+        {t.service.add}
+      </MayButton>
+    </Group>
   );
   return (
     <Page

@@ -1,5 +1,7 @@
 /** A difference as the API tells it: in words, and field by field with what was and what will be side by side. */
-import { Code, Group, List, Paper, Stack, Table, Tabs, Text, VisuallyHidden } from "@mantine/core";
+import { Button, Code, Group, List, Paper, Stack, Table, Tabs, Text, VisuallyHidden } from "@mantine/core";
+
+import { type ReactNode, useState } from "react";
 
 import type { Change, FieldChange } from "@/api/shapes";
 import { t } from "@/texts";
@@ -7,33 +9,81 @@ import { t } from "@/texts";
 import classes from "./Changes.module.css";
 import { State } from "./State";
 
+/** Of thousands of lines, so many are drawn at first. */
+const STEP = 100;
 const LOOK = { added: "good", removed: "bad", changed: "waiting" } as const;
 
 export function Changes({ changes, text }: { changes: Change[]; text: string[] }) {
   if (changes.length === 0) return <Text c="dimmed">{t.release.noChanges}</Text>;
   return (
-    <Tabs defaultValue="words" keepMounted={false}>
-      <Tabs.List aria-label={t.release.changes}>
-        <Tabs.Tab value="words">{t.release.inWords}</Tabs.Tab>
-        <Tabs.Tab value="sides">{t.release.sideBySide}</Tabs.Tab>
-      </Tabs.List>
-      <Tabs.Panel value="words" pt="sm">
-        <List size="sm" spacing={4}>
-          {text.map((line, index) => (
-            <List.Item key={index} className="break">
-              {line}
-            </List.Item>
-          ))}
-        </List>
-      </Tabs.Panel>
-      <Tabs.Panel value="sides" pt="sm">
-        <Stack gap="sm">
-          {changes.map((change) => (
-            <OneChange key={`${change.kind}/${change.parent ?? ""}/${change.id}`} change={change} />
-          ))}
-        </Stack>
-      </Tabs.Panel>
-    </Tabs>
+    <Stack gap="xs">
+      <Summary changes={changes} />
+      <Tabs defaultValue="words" keepMounted={false}>
+        <Tabs.List aria-label={t.release.changes}>
+          <Tabs.Tab value="words">{t.release.inWords}</Tabs.Tab>
+          <Tabs.Tab value="sides">{t.release.sideBySide}</Tabs.Tab>
+        </Tabs.List>
+        <Tabs.Panel value="words" pt="sm">
+          <Some
+            of={text}
+            draw={(lines) => (
+              <List size="sm" spacing={4}>
+                {lines.map((line, index) => (
+                  <List.Item key={index} className="break">
+                    {line}
+                  </List.Item>
+                ))}
+              </List>
+            )}
+          />
+        </Tabs.Panel>
+        <Tabs.Panel value="sides" pt="sm">
+          <Some
+            of={changes}
+            draw={(some) => (
+              <Stack gap="sm">
+                {some.map((change) => (
+                  <OneChange key={`${change.kind}/${change.parent ?? ""}/${change.id}`} change={change} />
+                ))}
+              </Stack>
+            )}
+          />
+        </Tabs.Panel>
+      </Tabs>
+    </Stack>
+  );
+}
+
+/** How many were added, changed, removed. */
+function Summary({ changes }: { changes: Change[] }) {
+  return (
+    <Group gap="xs">
+      {(["added", "changed", "removed"] as const).map((action) => {
+        const count = changes.filter((change) => change.action === action).length;
+        return (
+          count > 0 && (
+            <State key={action} look={LOOK[action]}>
+              {t.release.summary[action](count)}
+            </State>
+          )
+        );
+      })}
+    </Group>
+  );
+}
+
+/** The first of very many, and more of them when they are wanted. */
+function Some<T>({ of, draw }: { of: T[]; draw: (some: T[]) => ReactNode }) {
+  const [most, setMost] = useState(STEP);
+  return (
+    <>
+      {draw(of.slice(0, most))}
+      {of.length > most && (
+        <Button variant="default" size="xs" mt="sm" onClick={() => setMost(most + STEP)}>
+          {t.release.more(of.length - most)}
+        </Button>
+      )}
+    </>
   );
 }
 

@@ -2,7 +2,7 @@
  * Edits one resource of a gateway group, or a template, at the side of its list: as a form or as text, kept in step. Keeps what was
  * typed from being lost, writes over nobody's change, and shows how the change becomes live.
  */
-import { Button, Drawer, Group, Stack, Tabs } from "@mantine/core";
+import { Button, Group, Stack, Tabs } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type ReactNode, type SubmitEvent, useState } from "react";
 
@@ -11,13 +11,12 @@ import { around, type Json, type Place, postResource, putResource, type Read, re
 import type { Allowed } from "@/session/permissions";
 import { t } from "@/texts";
 
-import { Confirm } from "./Confirm";
 import { DocumentEditor } from "./DocumentEditor";
 import { ErrorNote } from "./ErrorNote";
+import { GuardedDrawer } from "./GuardedDrawer";
 import { Loaded } from "./Loaded";
 import { MayButton } from "./MayButton";
 import { tell, tellLive } from "./told";
-import { Unsaved } from "./Unsaved";
 
 export interface FieldsProps {
   value: Json;
@@ -45,32 +44,21 @@ interface Props {
 
 export function EditDrawer(props: Props) {
   const [changed, setChanged] = useState(false);
-  const [leaving, setLeaving] = useState(false);
   const close = () => {
-    setLeaving(false);
     setChanged(false);
     props.onClose();
   };
   const inner = { ...props, changed, onChanged: setChanged, onClose: close };
-  const ask = () => (changed ? setLeaving(true) : close());
   return (
-    <Drawer opened={props.opened} onClose={ask} title={props.title} closeButtonProps={{ "aria-label": t.common.close }}>
-      {props.fresh ? (
-        <Editing {...inner} onCancel={ask} read={{ body: props.fresh, etag: null }} />
-      ) : (
-        <Existing {...inner} onCancel={ask} />
-      )}
-      <Unsaved changed={changed} />
-      <Confirm
-        opened={leaving}
-        title={t.common.unsaved}
-        verb={t.common.leave}
-        onConfirm={close}
-        onClose={() => setLeaving(false)}
-      >
-        {t.common.unsavedHint}
-      </Confirm>
-    </Drawer>
+    <GuardedDrawer opened={props.opened} title={props.title} changed={changed} onClose={close}>
+      {(ask) =>
+        props.fresh ? (
+          <Editing {...inner} onCancel={ask} read={{ body: props.fresh, etag: null }} />
+        ) : (
+          <Existing {...inner} onCancel={ask} />
+        )
+      }
+    </GuardedDrawer>
   );
 }
 

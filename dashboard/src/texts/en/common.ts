@@ -70,6 +70,8 @@ export const common = {
     organisation: "Organisation",
     overview: "Overview",
     services: "Services",
+    templates: "Service templates",
+    configuration: "Configuration as a file",
   },
   findHint: "Find groups, services and pages",
   findNothing: "Nothing found",

@@ -1,9 +1,12 @@
 export { common } from "./common";
+export { configuration } from "./configuration";
 export { fleet } from "./fleet";
 export { group } from "./group";
 export { instance } from "./instance";
 export { kind } from "./kind";
+export { openapi } from "./openapi";
 export { organisation } from "./organisation";
 export { release } from "./release";
 export { service } from "./service";
 export { session } from "./session";
+export { template } from "./template";

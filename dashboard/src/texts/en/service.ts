@@ -2,8 +2,8 @@
 export const service = {
   title: "Services",
   add: "Add service",
-  addByHand: "By hand",
   addFromOpenApi: "From OpenAPI",
+  publishingOnly: "Services reach this gateway group by publishing only: publish a service template, or sync from another group.",
   added: "The service was added",
   emptyTitle: "No service yet",
   empty: "A service is what you run behind the gateway: where it is, which hosts it answers for, and its routes.",
@@ -50,6 +50,7 @@ export const service = {
   registryNameHint: "registry id / namespace / group / service, as the registry's page shows it",
   firstRoute: "First route",
   firstRouteHint: "What requests for it look like. More routes can follow.",
+  firstPort: "Port of the gateway that leads to it",
   routeName: "Name of the route",
   paths: "Paths",
   pathsHint: "/get is one path, /api/* is all below, /users/:id is any one segment. Press Enter after each.",
@@ -100,8 +101,4 @@ export const service = {
   noVersionsHint: "Sync it to another gateway group under a version, and this group runs that version, too.",
   health: "Health",
   extraUpstreams: "All upstreams of the service",
-  openApiText: "OpenAPI document (JSON or YAML)",
-  openApiPreview: "Preview",
-  openApiVersion: "Version to publish it as",
-  openApiImport: "Import and publish",
 } as const;

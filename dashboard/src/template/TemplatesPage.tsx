@@ -1,0 +1,181 @@
+/** The hub of service templates: what can be published, and how far each has come. */
+import { ActionIcon, Badge, Group } from "@mantine/core";
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { Copy, Download, FileInput, Plus, Trash2 } from "lucide-react";
+import { useState } from "react";
+
+import { exportOpenApi } from "@/openapi/calls";
+import { type Permissions, usePermissions } from "@/session/permissions";
+import { t } from "@/texts";
+import { type Column, DataTable } from "@/ui/DataTable";
+import { EditDrawer } from "@/ui/EditDrawer";
+import { Empty } from "@/ui/Empty";
+import { ErrorNote } from "@/ui/ErrorNote";
+import { Go, GoButton } from "@/ui/Go";
+import { Labels } from "@/ui/Labels";
+import { Loaded } from "@/ui/Loaded";
+import { MayButton } from "@/ui/MayButton";
+import { Page } from "@/ui/Page";
+import { Time } from "@/ui/Time";
+
+import { Clone } from "./Clone";
+import { templatesQuery } from "./queries";
+import { RemoveTemplate } from "./RemoveTemplate";
+import type { Template } from "./shapes";
+import { TemplateFields } from "./TemplateFields";
+
+const words = t.template;
+type Doing = { what: "clone" | "remove"; template: Template };
+
+export function TemplatesPage({ adding }: { adding: boolean }) {
+  const templates = useQuery(templatesQuery);
+  const permissions = usePermissions();
+  const navigate = useNavigate();
+  const [doing, setDoing] = useState<Doing>();
+  const show = (add: true | undefined) => void navigate({ to: "/templates", search: { add } });
+  const add = <Adding allowed={permissions} onAdd={() => show(true)} />;
+  return (
+    <Page title={words.title} said={words.hint} actions={add}>
+      <Loaded query={templates}>
+        {(list) =>
+          list.length === 0 ? (
+            <Empty title={words.emptyTitle} said={words.empty}>
+              <Group>{add}</Group>
+            </Empty>
+          ) : (
+            <DataTable
+              label={words.title}
+              rows={list}
+              columns={columnsOf(setDoing)}
+              rowId={(template) => template.id}
+              text={textOf}
+              tools={<ExportAll permissions={permissions} />}
+            />
+          )
+        }
+      </Loaded>
+      <EditDrawer
+        opened={adding}
+        title={words.add}
+        place={{ path: "services/template" }}
+        fresh={{ name: "", type: "http" }}
+        allowed={permissions["CreateServiceTemplate"]}
+        fields={TemplateFields}
+        done={words.added}
+        onClose={() => show(undefined)}
+      />
+      {doing?.what === "clone" && <Clone template={doing.template} onClose={() => setDoing(undefined)} />}
+      <RemoveTemplate template={doing?.what === "remove" ? doing.template : undefined} onClose={() => setDoing(undefined)} />
+    </Page>
+  );
+}
+
+function Adding({ allowed, onAdd }: { allowed: Permissions; onAdd: () => void }) {
+  return (
+    <>
+      <GoButton to="/templates/import" variant="default" leftSection={<FileInput size={16} aria-hidden />}>
+        {words.fromOpenApi}
+      </GoButton>
+      <MayButton allowed={allowed["CreateServiceTemplate"]} leftSection={<Plus size={16} aria-hidden />} onClick={onAdd}>
+        {words.add}
+      </MayButton>
+    </>
+  );
+}
+
+function ExportAll({ permissions }: { permissions: Permissions }) {
+  const save = useMutation({ mutationFn: () => exportOpenApi("services") });
+  return (
+    <>
+      <MayButton
+        allowed={permissions["ExportService"]}
+        variant="default"
+        leftSection={<Download size={16} aria-hidden />}
+        loading={save.isPending}
+        onClick={() => save.mutate()}
+      >
+        {words.exportAll}
+      </MayButton>
+      {save.error && <ErrorNote error={save.error} />}
+    </>
+  );
+}
+
+function textOf({ id, name, desc, labels }: Template): string {
+  return [id, name, desc, ...Object.entries(labels ?? {}).map((pair) => pair.join(":"))].join(" ");
+}
+
+function columnsOf(onDo: (doing: Doing) => void): Column<Template>[] {
+  return [
+    {
+      id: "name",
+      header: words.name,
+      accessorKey: "name",
+      cell: ({ row }) => (
+        <Go to="/templates/$templateId" params={{ templateId: row.original.id }}>
+          {row.original.name}
+        </Go>
+      ),
+    },
+    { id: "type", header: words.type, accessorFn: ({ type = "http" }) => t.service.types[type] },
+    {
+      id: "labels",
+      header: t.common.labels,
+      enableSorting: false,
+      cell: ({ row }) => <Labels labels={row.original.labels} />,
+    },
+    {
+      id: "published",
+      header: words.published,
+      accessorKey: "published_gateway_groups_count",
+      cell: ({ row }) => <Spread template={row.original} />,
+    },
+    {
+      id: "last",
+      header: words.lastPublished,
+      accessorFn: (template) => template.last_published ?? 0,
+      cell: ({ row }) => <Time at={row.original.last_published} />,
+    },
+    {
+      id: "changed",
+      header: t.common.changed,
+      accessorKey: "updated_at",
+      cell: ({ row }) => <Time at={row.original.updated_at} />,
+    },
+    {
+      id: "actions",
+      header: t.common.actions,
+      enableSorting: false,
+      cell: ({ row: { original: template } }) => (
+        <Group gap="xs" wrap="nowrap">
+          <ActionIcon
+            variant="subtle"
+            color="gray"
+            aria-label={words.cloneOf(template.name)}
+            onClick={() => onDo({ what: "clone", template })}
+          >
+            <Copy size={16} aria-hidden />
+          </ActionIcon>
+          <ActionIcon
+            variant="subtle"
+            color="gray"
+            aria-label={words.remove(template.name)}
+            onClick={() => onDo({ what: "remove", template })}
+          >
+            <Trash2 size={16} aria-hidden />
+          </ActionIcon>
+        </Group>
+      ),
+    },
+  ];
+}
+
+/** On how many gateway groups a template is. */
+export function Spread({ template }: { template: Template }) {
+  return (
+    <Badge variant="default" tt="none" radius="sm" fw={500}>
+      {words.publishedTo(template.published_gateway_groups_count)}
+    </Badge>
+  );
+}

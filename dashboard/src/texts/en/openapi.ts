@@ -1,0 +1,25 @@
+/** Services from OpenAPI documents. */
+export const openapi = {
+  title: "Add from OpenAPI",
+  hint: "OpenAPI 3.0 or 3.1, as JSON or YAML. First you see what it becomes; nothing is made until you say so.",
+  document: "OpenAPI document",
+  upload: "Choose a file",
+  tooLarge: (most: number) => `The file is larger than ${most} MiB`,
+  example: "Fill in an example",
+  preview: "Show what it becomes",
+  change: "Back to the document",
+  previewTitle: "What it becomes",
+  warnings: "Not understood, or left out",
+  noWarnings: "Everything in the document has a meaning here.",
+  service: "Service",
+  routes: (count: number) => `${count} ${count === 1 ? "route" : "routes"}`,
+  text: "Service and routes",
+  noUpstream: "The document does not say where the service is. Give its nodes here, or later in each gateway group.",
+  make: "Create the template",
+  made: (name: string, routes: number) => `Made the template ${name} with ${routes} ${routes === 1 ? "route" : "routes"}`,
+  addTitle: (name: string) => `Add ${name} to the group`,
+  add: "Add it now",
+  streams: "OpenAPI describes HTTP only",
+  again:
+    "Imported under the same name again, the service is updated: routes that are new come, routes that changed change, and none goes.",
+} as const;
