@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from bench import changes, decisions, fleet, peers, plugins, report, scale, traffic
+from bench import changes, dashboard, decisions, fleet, peers, plugins, report, scale, traffic
 from bench.fleet import Fleet
 from bench.peers import Peer
 from bench.plugins import CASES, Case
@@ -17,7 +17,7 @@ from bench.shape import ON_EVERY_ROUTE, PLUGINS, Shape
 from bench.skeleton import __main__ as skeleton
 from bench.traffic import BASE, Contender
 
-PARTS: Final = ("traffic", "changes", "plugins", "scale", "decisions", "skeleton")
+PARTS: Final = ("traffic", "changes", "plugins", "scale", "decisions", "dashboard", "skeleton")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class Plan:
     scale: int
     """Consumers, hosts and certificates."""
     scale_changes: int
+    dashboard: Shape
     skeleton: str
     """Regular expression on the names of the skeleton's variants."""
 
@@ -50,6 +51,7 @@ FULL: Final = Plan(
     plugins=CASES,
     scale=10_000,
     scale_changes=20,
+    dashboard=Shape(10_000),
     skeleton="^proxied",
 )
 QUICK: Final = Plan(
@@ -61,6 +63,7 @@ QUICK: Final = Plan(
     plugins=tuple(case for case in CASES if case.name in {"key-auth", "limit-count", "referer-restriction"}),
     scale=200,
     scale_changes=3,
+    dashboard=Shape(200),
     skeleton="^proxied: (bare|module)",
 )
 
@@ -87,6 +90,8 @@ def main() -> None:
             _scale(Path(home), plan, results)
         if "decisions" in parts:
             results.decisions = decisions.measure()
+        if "dashboard" in parts:
+            _dashboard(Path(home), plan, results)
         if "skeleton" in parts:
             results.skeleton = skeleton.measure(Path(home), int(plan.seconds), min(plan.rounds, 3), plan.skeleton)
     print(*report.tables(results), sep="\n")
@@ -128,6 +133,12 @@ def _scale(home: Path, plan: Plan, results: Results) -> None:
     for kind, measure in measures.items():
         with peers.upstream(home) as upstream, fleet.running(home / f"fleet-{kind}") as bench:
             results.scale[f"{plan.scale:,} {kind}"] = measure(bench, upstream.port, plan.scale, plan.scale_changes)
+
+
+def _dashboard(home: Path, plan: Plan, results: Results) -> None:
+    """A fleet of its own, which somebody looks at."""
+    with peers.upstream(home) as upstream, fleet.running(home / "fleet-dashboard") as bench:
+        results.dashboard = dashboard.measure(bench, upstream.port, plan.dashboard)
 
 
 def _traffic(

@@ -45,7 +45,7 @@ OPEN = {
     "Login", "GetVersion", "GetStatus",
     "GetMe", "Logout", "UpdatePassword", "ListTokens", "CreateToken", "RegenerateToken", "DeleteToken",
     "GetCoreSchema", "GetOpenApi", "GetPlugins", "ParseCertificate", "ValidateCertificateKey",
-    "ListGatewayGroup", "ListLabels", "CountResources", "GetTraffic", "ListAccessLog",
+    "ListGatewayGroup", "ListLabels", "CountResources", "Search", "GetTraffic", "ListAccessLog",
 }  # fmt: skip
 """Actions that need no permission: without a credential, about oneself, or telling each only what he may read."""
 

@@ -240,13 +240,42 @@ async def test_labels_and_numbers_are_of_what_the_caller_may_read(api: Api) -> N
         path = f"/api/gateway_groups/count/{kind}"
         numbers = [(await caller.call("GET", path))["list"][0]["count"] for caller in (jane, api)]
         assert numbers == [1, 2], kind
+    kinds = {"service", "route", "consumer", "service_template"}
+    for caller, names in ((jane, {"mine"}), (api, {"mine", "theirs"})):
+        hits = (await caller.call("GET", "/api/search?text=i"))["list"]  # in "mine" and in "theirs"
+        assert {(hit["kind"], hit["name"]) for hit in hits} == {(kind, name) for kind in kinds for name in names}
     key = (await api.call("PUT", "/api/gateway_groups/default/admin_key"))["value"]["key"]
+    assert {hit["kind"] for hit in (await api.acting_as(key).call("GET", "/api/search?text=i"))["list"]} == kinds - {
+        "service_template"
+    }
     assert (await api.acting_as(key).call("GET", "/api/labels/service_template"))["value"] == {}
     assert (await api.acting_as(key).call("GET", "/api/labels/service"))["value"] == {"team": ["mine", "theirs"]}
     blind, _, _ = await somebody(api, statement(["gateway:GetGatewayGroup"], ["*"]), name="jim")
     assert (await blind.call("GET", "/api/labels/ssl"))["value"] == {}
     assert (await blind.call("GET", "/api/gateway_groups/count/service"))["list"][0]["count"] == 0
+    assert (await blind.call("GET", "/api/search?text=i"))["list"] == []
     assert "nothing" in await blind.refused("GET", "/api/labels/nothing")
+
+
+async def test_what_is_found_is_the_very_text_first_and_of_each_kind_a_few(api: Api) -> None:
+    await api.call("PUT", "/apisix/admin/services/s", {"name": "a service"})
+    for name in ("getter", "get", "to get", *(f"get {n}" for n in range(9))):
+        route = {"name": name, "paths": [f"/{name.replace(' ', '-')}"], "service_id": "s"}
+        await api.call("PUT", f"/apisix/admin/routes/{name.replace(' ', '-')}", route)
+    found = (await api.call("GET", "/api/search?text=get"))["list"]
+    assert [found[0]["name"], len(found)] == ["get", 8]
+    assert (await api.call("GET", "/api/search?text=/to-g"))["list"] == [
+        {
+            "kind": "route",
+            "id": "to-get",
+            "name": "to get",
+            "service_id": "s",
+            "gateway_group_id": "default",
+            "gateway_group_name": "default",
+        }
+    ]
+    assert (await api.call("GET", "/api/search?text=%25"))["list"] == []  # a % is a % and no wildcard
+    assert "text" in await api.refused("GET", "/api/search?text=%20")
 
 
 async def test_secrets_are_clear_to_who_may_read_them_and_stars_come_back_as_what_is_stored(api: Api) -> None:

@@ -53,7 +53,7 @@ def test_a_session_that_ended_leads_to_signing_in_and_back(boss: Visitor) -> Non
 def test_everything_is_found_by_its_name(boss: Visitor) -> None:
     boss.examined("fleet")
     boss.page.keyboard.press("Control+k")
-    boss.page.get_by_placeholder("Find groups, services and pages").fill("default")
+    boss.page.get_by_placeholder("Find groups, services").fill("default")
     boss.page.get_by_role("dialog").get_by_text("default", exact=True).first.click()
     boss.page.wait_for_url("**/groups/default")
     boss.heading("default")

@@ -210,7 +210,7 @@ def opened_by_hand(bare: Visitor, hostile: Hostile) -> None:
     harmless(bare, USER)
     page.keyboard.press("Escape")
     page.keyboard.press("Control+k")
-    page.get_by_placeholder("Find groups, services and pages").fill("attack")
+    page.get_by_placeholder("Find groups, services").fill("attack")
     harmless(bare, IMG, ALL)
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Sync to other groups").click()

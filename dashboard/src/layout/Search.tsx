@@ -1,63 +1,76 @@
-/** Ctrl-K: every gateway group, service and page by name. */
-import { Spotlight, type SpotlightActionData } from "@mantine/spotlight";
-import { useQuery } from "@tanstack/react-query";
-import { useNavigate, useParams } from "@tanstack/react-router";
+/** Ctrl-K: every page and gateway group by name, and through the API what is in them: services, routes, consumers, templates. */
+import { useDebouncedValue } from "@mantine/hooks";
+import { Spotlight, type SpotlightActionData, type SpotlightActionGroupData } from "@mantine/spotlight";
+import { keepPreviousData, queryOptions, useQuery } from "@tanstack/react-query";
+import { type LinkProps, useNavigate, useParams } from "@tanstack/react-router";
 import { Search as SearchIcon } from "lucide-react";
 import { useState } from "react";
 
-import { groupsQuery, matrixQuery } from "@/api/queries";
+import { api, many } from "@/api/client";
+import { groupsQuery } from "@/api/queries";
 import { t } from "@/texts";
 
 import { fleetPlaces, groupPlaces, organisationPlaces, type Place } from "./navigation";
 
+/** Milliseconds without a key before the API is asked. */
+const PAUSE = 200;
+
+function hitsQuery(text: string) {
+  return queryOptions({
+    queryKey: ["search", text],
+    enabled: text.length > 1,
+    placeholderData: keepPreviousData,
+    queryFn: async () => (await many(api.GET("/api/search", { params: { query: { text } } }))).list,
+  });
+}
+
+type Hit = Awaited<ReturnType<NonNullable<ReturnType<typeof hitsQuery>["queryFn"]>>>[number];
+
+/** The address of what was found. */
+function addressOf({ kind, id, service_id: serviceId = id, gateway_group_id: groupId = "" }: Hit): LinkProps {
+  if (kind === "service_template") return { to: "/templates/$templateId", params: { templateId: id } };
+  if (kind === "consumer") return { to: "/groups/$groupId/$kind", params: { groupId, kind: "consumers" } };
+  const search = kind === "service" ? {} : { edit: id };
+  return { to: "/groups/$groupId/services/$serviceId", params: { groupId, serviceId }, search };
+}
+
 export function Search() {
-  const [opened, setOpened] = useState(false);
   const { groupId } = useParams({ strict: false });
+  const [typed, setTyped] = useState("");
+  const [asked] = useDebouncedValue(typed.trim(), PAUSE);
   const navigate = useNavigate();
+  const go = (to: LinkProps) => () => void navigate(to as never);
   const groups = useQuery(groupsQuery).data ?? [];
-  const matrix = useQuery({ ...matrixQuery, enabled: opened, refetchInterval: false, staleTime: 10_000 }).data;
-  const names = new Map(groups.map((group) => [group.id, group.name]));
-  const page = (place: Place, params: object = {}): SpotlightActionData => ({
-    id: place.title,
-    label: place.title,
-    leftSection: <place.Icon size={18} aria-hidden />,
-    onClick: () => void navigate({ to: place.to, params: { ...params, ...place.params } as never }),
+  const hits = useQuery(hitsQuery(asked)).data ?? [];
+  const page = ({ title, Icon, to, params: own }: Place, params: object = {}): SpotlightActionData => ({
+    id: title,
+    label: title,
+    leftSection: <Icon size={18} aria-hidden />,
+    onClick: go({ to, params: { ...params, ...own } as never }),
   });
   const here = groupId === undefined ? [] : groupPlaces.map((place) => page(place, { groupId }));
-  const services = (matrix?.services ?? []).flatMap((service) =>
-    Object.keys(service.groups).map((id) => ({
-      id: `${id}/${service.service_id}`,
-      label: service.name,
-      description: names.get(id) ?? id,
-      keywords: [service.service_id],
-      onClick: () =>
-        void navigate({
-          to: "/groups/$groupId/services/$serviceId",
-          params: { groupId: id, serviceId: service.service_id },
-        }),
-    })),
-  );
   const found = groups.map((group) => ({
     id: group.id,
     label: group.name,
     description: Object.entries(group.labels)
       .map((pair) => pair.join(":"))
       .join(" "),
-    onClick: () => void navigate({ to: "/groups/$groupId", params: { groupId: group.id } }),
+    onClick: go({ to: "/groups/$groupId", params: { groupId: group.id } }),
   }));
   const pages = [...here, ...[...fleetPlaces, ...organisationPlaces].map((place) => page(place))];
   return (
     <Spotlight
       actions={[
         { group: t.fleet.groupsTotal, actions: found },
-        { group: t.fleet.servicesTotal, actions: services },
+        ...hitGroups(hits, asked, (hit) => go(addressOf(hit))),
         { group: t.common.nav.main, actions: pages },
       ]}
+      query={typed}
+      onQueryChange={setTyped}
       shortcut={["mod + K"]}
-      limit={12}
+      limit={40}
       scrollable
       nothingFound={t.common.findNothing}
-      onSpotlightOpen={() => setOpened(true)}
       searchProps={{
         leftSection: <SearchIcon size={18} aria-hidden />,
         placeholder: t.common.findHint,
@@ -65,4 +78,20 @@ export function Search() {
       }}
     />
   );
+}
+
+/** What the API found, by kind. `asked` is a keyword of each: it may match a path, which is not shown. */
+function hitGroups(hits: Hit[], asked: string, onGo: (hit: Hit) => () => void): SpotlightActionGroupData[] {
+  return Object.entries(t.common.found).map(([kind, group]) => ({
+    group,
+    actions: hits
+      .filter((hit) => hit.kind === kind)
+      .map((hit) => ({
+        id: [hit.kind, hit.gateway_group_id, hit.id].join("/"),
+        label: hit.name,
+        description: hit.gateway_group_name,
+        keywords: [hit.id, asked],
+        onClick: onGo(hit),
+      })),
+  }));
 }
