@@ -2,7 +2,9 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from admin.test_roles import GROUP, env, somebody, statement
 from admin_api import Api
@@ -90,14 +92,25 @@ async def test_a_write_over_somebody_elses_change_is_refused(api: Api) -> None:
     path = "/apisix/admin/routes/r?gateway_group_id=default"
     await api.call("PUT", "/apisix/admin/services/s", {"name": "s"})
     made = await api.raw.put(path, json=ROUTE, headers=api.headers)
+    await only_if_unchanged(api, path, made, ROUTE)
+    gone = await api.raw.put(path.replace("/r?", "/new?"), json=ROUTE, headers={**api.headers, "if-match": "*"})
+    assert gone.status_code == 412, "If-Match asks for what is there"
+
+
+async def test_a_write_over_somebody_elses_change_of_a_template_is_refused(api: Api) -> None:
+    body = {"name": "t"}
+    made = await api.raw.post("/api/services/template", json=body, headers=api.headers)
+    await only_if_unchanged(api, f"/api/services/template/{made.json()['value']['id']}", made, body)
+
+
+async def only_if_unchanged(api: Api, path: str, made: httpx.Response, body: dict[str, Any]) -> None:
+    """Writes of what was just made count only with the ETag of what is there; it is deleted at the end."""
     read = await api.raw.get(path, headers=api.headers)
     assert read.headers["etag"] == made.headers["etag"]
     mine = {**api.headers, "if-match": read.headers["etag"]}
-    assert (await api.raw.put(path, json={**ROUTE, "desc": "theirs"}, headers=mine)).status_code == 200
-    for method, body in (("PUT", ROUTE), ("PATCH", {"desc": "mine"}), ("DELETE", None)):
-        refused = await api.raw.request(method, path, json=body, headers=mine)
+    assert (await api.raw.put(path, json={**body, "desc": "theirs"}, headers=mine)).status_code == 200
+    for method, sent in (("PUT", body), ("PATCH", {"desc": "mine"}), ("DELETE", None)):
+        refused = await api.raw.request(method, path, json=sent, headers=mine)
         assert (refused.status_code, "read it again" in refused.json()["error_msg"]) == (412, True)
     assert (await api.call("GET", path))["value"]["desc"] == "theirs"
-    gone = await api.raw.put(path.replace("/r?", "/new?"), json=ROUTE, headers={**api.headers, "if-match": "*"})
-    assert gone.status_code == 412, "If-Match asks for what is there"
     assert (await api.raw.delete(path, headers={**api.headers, "if-match": "*"})).status_code == 200

@@ -8,6 +8,8 @@ import { t } from "@/texts";
 interface Part {
   resource_type?: string;
   resource_id?: string;
+  /** Where in the document that was sent. */
+  pointer?: string;
   error: string;
 }
 
@@ -15,21 +17,26 @@ export function ErrorNote({ error, onRetry }: { error: Error; onRetry?: (() => v
   const refused = error instanceof ApiError ? error : undefined;
   const title = refused?.status === 403 ? t.common.denied : refused?.status === 0 ? t.common.unreachable : t.common.failed;
   const parts = (refused?.body["errors"] as Part[] | undefined) ?? [];
+  // each says its own place: the sentence of all of them together says nothing more
+  const placed = parts.some((part) => part.pointer !== undefined);
   return (
     <Alert color="red" variant="outline" icon={<CircleAlert aria-hidden />} title={title} role="alert">
       <Stack gap="xs" align="flex-start">
-        {refused?.pointer && (
+        {!placed && refused?.pointer && (
           <Text size="sm">
             <Code>{t.common.field(refused.pointer)}</Code>
           </Text>
         )}
-        <Text size="sm" className="pre">
-          {refused?.reason ?? error.message}
-        </Text>
+        {!placed && (
+          <Text size="sm" className="pre">
+            {refused?.reason ?? error.message}
+          </Text>
+        )}
         {parts.length > 0 && (
           <List size="sm">
             {parts.map((part, index) => (
               <List.Item key={index}>
+                {part.pointer && <Code className="break">{t.common.field(part.pointer)}</Code>}{" "}
                 {[part.resource_type, part.resource_id].filter(Boolean).join(" ")} {part.error}
               </List.Item>
             ))}

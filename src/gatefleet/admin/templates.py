@@ -13,6 +13,7 @@ from gatefleet.admin import audit, openapi
 from gatefleet.admin.endpoint import add, system
 from gatefleet.admin.grants import Subject, labels_of
 from gatefleet.admin.patch import patched
+from gatefleet.admin.preconditions import refuse_if_changed, tagged
 from gatefleet.admin.present import shown
 from gatefleet.admin.query import page_of, read_query
 from gatefleet.admin.servable import check_servable
@@ -92,7 +93,8 @@ def _subject(stored: Stored, labels: Mapping[str, Mapping[str, str]]) -> Subject
 async def _get(kind: str, request: Request) -> Response:
     async with control(request).store.reading() as connection:
         releases = Releases(connection, control(request).store.cipher)
-        return value(await _shown(releases, await existing(releases, kind, request.path_params["id"])))
+        stored = await existing(releases, kind, request.path_params["id"])
+        return tagged(stored, await _shown(releases, stored))
 
 
 async def _create(kind: str, request: Request) -> Response:
@@ -125,11 +127,18 @@ async def _write(
     check_servable(document)
     async with audit.transact(request) as connection:
         releases = Releases(connection, control(request).store.cipher)
+        await _unchanged(request, releases, kind, id_)
         await _fits(releases, document)
         stored = await releases.put_template(document)
         told = await _shown(releases, stored)
         audit.note(request, f"{kind}/template", id_, masked(kind, id_, accepted), answer=told)
-        return value(told)
+        return tagged(stored, told)
+
+
+async def _unchanged(request: Request, releases: Releases, kind: str, id_: str) -> None:
+    """Stale if it is not what If-Match names; nobody changes it meanwhile."""
+    if "if-match" in request.headers:
+        refuse_if_changed(request, await releases.template(kind, id_, locked=True))
 
 
 async def _fits(releases: Releases, document: Document) -> None:
@@ -171,6 +180,7 @@ async def _delete(kind: str, request: Request) -> Response:
     async with audit.transact(request) as connection:
         releases = Releases(connection, control(request).store.cipher)
         await existing(releases, kind, id_)
+        await _unchanged(request, releases, kind, id_)
         groups = ", ".join(f"[{publication.group_id}]" for publication in await releases.publications(id_))
         if groups and kind == "services":
             raise Invalid(f"{NAMES[kind]} [{id_}] cannot be deleted: gateway groups {groups} are still using it")

@@ -43,7 +43,10 @@ BATCH: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A document with its times (Unix seconds), the group revision that last touched it, and where secrets stand."""
+    """A document with its times (Unix seconds), the group revision that last touched it, and where secrets stand.
+
+    A template belongs to no group: its revision is the number of its last write.
+    """
 
     document: Document
     created_at: int

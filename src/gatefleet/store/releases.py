@@ -81,8 +81,10 @@ class Releases:
         self.connection = connection
         self._cipher = cipher
 
-    async def template(self, kind: str, id: str) -> Stored | None:  # noqa: A002 - the contract's word
-        row = (await self.connection.execute(select(template).where(T.kind == kind, T.id == id))).one_or_none()
+    async def template(self, kind: str, id: str, *, locked: bool = False) -> Stored | None:  # noqa: A002 - the contract's word
+        """A template; `locked`: until the transaction ends nobody else changes it."""
+        statement = select(template).where(T.kind == kind, T.id == id)
+        row = (await self.connection.execute(statement.with_for_update() if locked else statement)).one_or_none()
         return self._stored(row) if row else None
 
     async def templates(self, kind: str, query: Query) -> tuple[Sequence[Stored], int]:
@@ -121,10 +123,11 @@ class Releases:
                 upsert(template)
                 .values(kind=document.kind, id=document.id, **values)
                 .on_conflict_do_update(index_elements=[T.kind, T.id], set_=values | fresh)
-                .returning(T.created_at, T.updated_at)
+                .returning(T.created_at, T.updated_at, T.updated_order)
             )
         ).one()
-        return Stored(document, int(row.created_at.timestamp()), int(row.updated_at.timestamp()), 0, paths)
+        when = int(row.created_at.timestamp()), int(row.updated_at.timestamp())
+        return Stored(document, *when, row.updated_order, paths)
 
     async def delete_template(self, kind: str, id: str) -> bool:  # noqa: A002 - the contract's word
         """Delete a template and what stands below a service template; False if it was not there."""
@@ -258,7 +261,7 @@ class Releases:
         body = unseal(self._cipher, f"template/{row.kind}/{row.id}", row.body, row.sealed)
         document = Document(row.kind, row.id, row.parent, body)
         when = int(row.created_at.timestamp()), int(row.updated_at.timestamp())
-        return Stored(document, *when, 0, tuple(map(tuple, row.sealed)))
+        return Stored(document, *when, row.updated_order, tuple(map(tuple, row.sealed)))
 
     def _version(self, row: Row[Any]) -> Version:
         content = unseal(self._cipher, f"version/{row.id}", row.content, row.sealed)
