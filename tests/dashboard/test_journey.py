@@ -12,7 +12,7 @@ from tests.e2e.test_groups import join
 
 pytestmark = pytest.mark.timeout(300)  # a browser beside two nodes; seconds on a machine that has nothing else to do
 NAME = "journey"
-TEST_HOST, UAT_HOST = "journey.test.example", "journey.uat.example"
+TEST_HOST, UAT_HOST, OWN_HOST = "journey.test.example", "journey.uat.example", "own.uat.example"
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +43,15 @@ def test_a_service_goes_from_test_to_uat_and_back(
     eventually(lambda: at(uat, "/get").status == 200)
     assert at(uat, "/post").status == 404
 
+    own_host(boss, page, fleet)
+    eventually(lambda: at(uat, "/get", OWN_HOST).status == 200)
+
     add_path(boss, page)
     eventually(lambda: fleet.get("/post", host=TEST_HOST).status == 200)
     sync(page, "1.1.0", None, review="/post")
     eventually(lambda: at(uat, "/post").status == 200)
+    assert at(uat, "/post", OWN_HOST).status == 200, "a release leaves the group's own hosts as they are"
+    found_by_name_in_a_registry(boss, page, fleet)
 
     boss.open(f"/groups/{group_id(fleet)}/services")
     page.get_by_role("link", name=NAME, exact=True).click()
@@ -114,6 +119,45 @@ def sync(page: Page, version: str, upstream: int | None, review: str = "added") 
     form.get_by_role("button", name="Close").last.click()
 
 
+def own_host(boss: Visitor, page: Page, fleet: Fleet) -> None:
+    """Another host for the service in UAT alone, in its runtime configuration; then back to where it came from."""
+    here = page.url
+    boss.open(f"/groups/{group_id(fleet)}/services/{service_id(fleet)}?tab=runtime")
+    form = page.get_by_role("form", name="Runtime configuration")
+    form.get_by_label("Hosts").first.fill(OWN_HOST)
+    form.get_by_label("Hosts").first.press("Enter")
+    form.get_by_role("combobox", name="Host header to the upstream").click()
+    page.get_by_role("option", name="The node's own name").click()
+    boss.examined("runtime")
+    form.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("The runtime configuration was saved")).to_be_visible()
+    page.get_by_role("tab", name="History").click()
+    expect(page.get_by_role("row", name="sync")).to_contain_text("default")
+    page.goto(here)
+
+
+def found_by_name_in_a_registry(boss: Visitor, page: Page, fleet: Fleet) -> None:
+    """A sync that says where the service is by a name in a registry, looked at and left."""
+    for group in ("default", group_id(fleet)):
+        dns = {"name": "dns", "type": "dns", "dns_config": {"servers": ["127.0.0.1:1"]}}
+        fleet.put("service_registries/journey", dns, group=group)
+    page.get_by_role("button", name="Sync to other groups").click()
+    form = page.get_by_role("dialog")
+    form.get_by_role("combobox", name="To these gateway groups").fill("UAT of")
+    page.get_by_role("option", name="UAT of the journey").click()
+    page.keyboard.press("Tab")
+    form.get_by_text("A service registry").click()
+    form.get_by_role("combobox", name="Registry").click()
+    page.get_by_role("option", name="dns").click()
+    form.get_by_label("Namespace").fill("-")
+    form.get_by_label("Service in the registry").fill("journey.internal:80")
+    boss.accessible()
+    boss.picture("sync-registry")
+    form.get_by_role("button", name="Review the changes").click()
+    expect(form.get_by_role("tabpanel", name="In words")).to_contain_text("journey/-/journey.internal:80")
+    form.get_by_role("button", name="Cancel").click()
+
+
 def add_path(boss: Visitor, page: Page) -> None:
     """In the route's form, which is kept in step with the text beside it."""
     page.get_by_role("link", name="get", exact=True).click()
@@ -155,8 +199,8 @@ def test_two_who_edit_the_same_route_do_not_overwrite_each_other(
     fleet.delete("services/shared")
 
 
-def at(node: GatewayNode, path: str) -> kit.Answer:
-    return kit.request(kit.PORTS["http"] + node.offset, "GET", path, UAT_HOST, {})
+def at(node: GatewayNode, path: str, host: str = UAT_HOST) -> kit.Answer:
+    return kit.request(kit.PORTS["http"] + node.offset, "GET", path, host, {})
 
 
 def group_id(fleet: Fleet) -> str:

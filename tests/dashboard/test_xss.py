@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Dialog, Route, expect
@@ -50,18 +50,19 @@ FOUND: Final = """() => [
 
 @dataclass(frozen=True)
 class Hostile:
-    """A gateway group every text of which is an attack, and one that has a service of it in a version."""
+    """A gateway group every text of which is an attack, one that has a service of it in a version, and a template."""
 
     group: str
     other: str
+    template: str
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def hostile(fleet: Fleet) -> Iterator[Hostile]:
     groups = [
         made(fleet, "/api/gateway_groups", {"name": name, "description": ALL, "labels": LABELS}) for name in PAYLOADS
     ]
-    here = Hostile(groups[0], groups[1])
+    here = Hostile(groups[0], groups[1], template(fleet, groups[1]))
     person(fleet, USER, "super_admin_id")
     tokens = fleet.url("admin", "/api/tokens")
     fleet.client.post(tokens, json={"name": ALL}, auth=(USER, PASSWORD)).raise_for_status()
@@ -74,6 +75,7 @@ def hostile(fleet: Fleet) -> Iterator[Hostile]:
     fleet.call("DELETE", f"/api/roles/{role}")
     for group in groups:
         fleet.call("DELETE", f"/api/gateway_groups/{group}?force=true")
+    fleet.call("DELETE", f"/api/services/template/{here.template}")
 
 
 def made(fleet: Fleet, path: str, body: Any) -> str:
@@ -81,6 +83,20 @@ def made(fleet: Fleet, path: str, body: Any) -> str:
     answer = fleet.call("POST", path, body)
     assert answer.status_code == 200, answer.text
     return str(answer.json()["value"].get("id"))
+
+
+def template(fleet: Fleet, group: str) -> str:
+    """A service template published twice, so that one version has changed something of the other."""
+    text = {"name": f"template {ALL}", "desc": ALL, "labels": LABELS}
+    id_ = made(fleet, "/api/services/template", {**text, "upstream": {"nodes": NODES}})
+    below = {"name": ALL, "desc": ALL, "labels": LABELS, "service_id": id_}
+    for number in ("1", "2"):
+        made(fleet, "/api/routes/template", {**below, "paths": [f"/{number}/{ALL}"]})
+        item = {"service_id": id_, "version": f"{number} {IMG}", "note": ALL, "owner": ALL}
+        made(
+            fleet, "/api/services/publish", {"create_new_version": True, "gateway_group_id": group, "services": [item]}
+        )
+    return id_
 
 
 def resources(fleet: Fleet, group: str) -> None:
@@ -109,7 +125,7 @@ def resources(fleet: Fleet, group: str) -> None:
         fleet.put(path, body, group=group)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def bare(browser: Browser, fleet: Fleet, hostile: Hostile) -> Iterator[Visitor]:
     """The attacked user in a browser that ignores the page's policy: the pages themselves have to hold."""
     with visitor(browser, fleet, bypass_csp=True) as someone:
@@ -120,7 +136,6 @@ def bare(browser: Browser, fleet: Fleet, hostile: Hostile) -> Iterator[Visitor]:
         someone.sign_in(USER, f"/groups/{hostile.group}")
         yield someone
         assert not opened
-        someone.quiet()
 
 
 def met(dialog: Dialog, opened: list[str]) -> None:
@@ -157,7 +172,7 @@ def harmless(someone: Visitor, *texts: str) -> None:
 
 
 def test_script_in_any_text_is_shown_and_never_run_on_any_page(bare: Visitor, hostile: Hostile) -> None:
-    page, group, service = bare.page, f"/groups/{hostile.group}", f"/groups/{hostile.group}/services/attack"
+    group, service = f"/groups/{hostile.group}", f"/groups/{hostile.group}/services/attack"
     bare.heading(IMG)
     pages = {
         "/": PAYLOADS,
@@ -182,12 +197,28 @@ def test_script_in_any_text_is_shown_and_never_run_on_any_page(bare: Visitor, ho
         **{f"{group}/{kind}": () for kind in ("snis", "global_rules", "plugin_metadata")},
         f"{group}/ssls": (f"{IMG}:{ALL}",),
         f"{group}/secret_providers": (ALL,),
+        "/templates": (ALL,),
+        f"/templates/{hostile.template}": (ALL,),
+        f"/templates/{hostile.template}?tab=versions": (ALL,),
+        f"{group}/configuration": (),
+        "/templates/import": (),
     }
     for path, texts in pages.items():
-        bare.open(path)
-        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        come_to(bare, path)
         harmless(bare, *texts)
     opened_by_hand(bare, hostile)
+    bare.quiet()
+
+
+def come_to(someone: Visitor, path: str) -> None:
+    """As by a link: nothing is loaded anew but the page itself, and what ran anywhere stays known."""
+    page, here = someone.page, urlsplit(someone.page.url).path
+    if here == path.partition("?")[0]:  # the page stays, so that nothing would tell when it shows the other part
+        someone.open(path)
+    else:
+        page.evaluate("(path) => { document.title = 'leaving'; history.pushState(null, '', path); }", path)
+        expect(page).not_to_have_title("leaving")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
 
 
 def opened_by_hand(bare: Visitor, hostile: Hostile) -> None:
@@ -222,11 +253,27 @@ def opened_by_hand(bare: Visitor, hostile: Hostile) -> None:
     expect(page.get_by_role("tabpanel", name="In words")).to_contain_text(IMG)
     page.get_by_role("tab", name="Side by side").click()
     harmless(bare, f"then {ALL}")
+    from_templates(bare, hostile)
+
+
+def from_templates(bare: Visitor, hostile: Hostile) -> None:
+    """What a version changed, and what a document becomes."""
+    page = bare.page
+    come_to(bare, f"/templates/{hostile.template}?tab=versions")
+    page.get_by_role("button", name="What it changed").click()
+    expect(page.get_by_role("dialog").get_by_role("tabpanel", name="In words")).to_contain_text(IMG)
+    harmless(bare)
+    come_to(bare, "/templates/import")
+    operation = {"operationId": ALL, "description": ALL, "tags": [ALL], "servers": [{"url": f"/{IMG}"}]}
+    document = {"openapi": "3.1.0", "info": {"title": ALL, "version": ALL}, "paths": {f"/{ALL}": {"get": operation}}}
+    page.locator(".cm-content").fill(json.dumps(document))
+    page.get_by_role("button", name="Show what it becomes").click()
+    expect(page.get_by_role("heading", name="What it becomes")).to_be_visible()
+    harmless(bare, ALL)
 
 
 def test_script_in_what_is_refused_or_in_an_address_is_shown_and_never_run(bare: Visitor, hostile: Hostile) -> None:
     page, group = bare.page, f"/groups/{hostile.group}"
-    bare.heading(IMG)
     bare.open(f"{group}/consumers")
     page.get_by_role("button", name="Add consumer").first.click()
     form = page.get_by_role("dialog")
@@ -246,6 +293,7 @@ def test_script_in_what_is_refused_or_in_an_address_is_shown_and_never_run(bare:
     bare.heading("Fleet")
     harmless(bare)
     bare.complaints = [said for said in bare.complaints if "status of 40" not in said and "not found" not in said]
+    bare.quiet()
 
 
 def test_what_would_get_into_a_page_after_all_is_stopped_by_its_policy(guest: Visitor) -> None:
