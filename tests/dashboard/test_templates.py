@@ -78,6 +78,7 @@ def imported(boss: Visitor, page: Page) -> str:
     page.get_by_role("link", name="From OpenAPI").first.click()
     boss.heading("Add from OpenAPI")
     page.locator(".cm-content").fill(DOCUMENT)
+    page.locator(".cm-content").blur()  # a cursor blinks as long as it is there
     boss.examined("openapi-document")
     page.get_by_role("button", name="Show what it becomes").click()
     expect(page.get_by_role("alert").filter(has_text="Not understood")).to_contain_text("/pets/*")
@@ -163,8 +164,9 @@ def test_a_document_becomes_a_service_of_a_group_that_the_search_finds(
     page.get_by_role("button", name="Show what it becomes").click()
     page.get_by_label("Hosts").first.fill("bin.example")
     page.get_by_label("Hosts").first.press("Enter")
-    page.get_by_label("Host", exact=True).fill("127.0.0.1")
-    page.get_by_label("Port").fill(str(upstream))
+    nodes = page.locator("fieldset", has_text="Nodes")
+    nodes.get_by_label("Host").fill("127.0.0.1")
+    nodes.get_by_label("Port").fill(str(upstream))
     page.get_by_role("button", name="Review the changes").click()
     expect(page.get_by_role("tabpanel", name="In words")).to_contain_text("route get-anything added")
     boss.accessible()
@@ -201,6 +203,7 @@ def test_a_whole_configuration_is_looked_at_applied_and_refused_by_field(
     boss.complaints.clear()  # the refusal is on the console, as every answer 400 is
 
     editor.fill(json.dumps({"services": [{**service, "routes": [route]}]}))
+    editor.blur()
     boss.examined("configuration")
     page.get_by_label("Note").fill("by file")
     page.get_by_role("button", name="Review the changes").click()

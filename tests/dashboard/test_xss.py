@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -213,7 +214,7 @@ def test_script_in_any_text_is_shown_and_never_run_on_any_page(bare: Visitor, ho
 def come_to(someone: Visitor, path: str) -> None:
     """As by a link: nothing is loaded anew but the page itself, and what ran anywhere stays known."""
     page, here = someone.page, urlsplit(someone.page.url).path
-    if here == path.partition("?")[0]:  # the page stays, so that nothing would tell when it shows the other part
+    if PurePosixPath(here).name == PurePosixPath(urlsplit(path).path).name:  # the page would stay, and tell nothing
         someone.open(path)
     else:
         page.evaluate("(path) => { document.title = 'leaving'; history.pushState(null, '', path); }", path)

@@ -11,7 +11,7 @@ type Summary = Omit<Receipt, "instances" | "expected">;
 export function RecentChanges({ receipts }: { receipts: Summary[] }) {
   if (receipts.length === 0) return <Text c="dimmed">{t.group.noChanges}</Text>;
   return (
-    <Table.ScrollContainer minWidth={480}>
+    <Table.ScrollContainer minWidth={480} scrollAreaProps={{ viewportProps: { tabIndex: 0 } }}>
       <Table aria-label={t.group.recent}>
         <Table.Thead>
           <Table.Tr>

@@ -41,7 +41,7 @@ export function TemplatesPage({ adding }: { adding: boolean }) {
         {(list) =>
           list.length === 0 ? (
             <Empty title={words.emptyTitle} said={words.empty}>
-              <Group>{add}</Group>
+              <Group justify="center">{add}</Group>
             </Empty>
           ) : (
             <DataTable
