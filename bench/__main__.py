@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from bench import changes, dashboard, decisions, fleet, peers, plugins, report, scale, traffic
+from bench import changes, dashboard, decisions, fleet, nodes, peers, plugins, report, scale, traffic
 from bench.fleet import Fleet
 from bench.peers import Peer
 from bench.plugins import CASES, Case
@@ -17,7 +17,7 @@ from bench.shape import ON_EVERY_ROUTE, PLUGINS, Shape
 from bench.skeleton import __main__ as skeleton
 from bench.traffic import BASE, Contender
 
-PARTS: Final = ("traffic", "changes", "plugins", "scale", "decisions", "dashboard", "skeleton")
+PARTS: Final = ("traffic", "changes", "plugins", "scale", "fleet", "decisions", "dashboard", "skeleton")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,11 @@ class Plan:
     """Consumers, hosts and certificates."""
     scale_changes: int
     dashboard: Shape
+    nodes: int
+    """Simulated nodes on one DP Manager."""
+    node_changes: int
+    cold: Shape
+    """What a node starts with that has nothing."""
     skeleton: str
     """Regular expression on the names of the skeleton's variants."""
 
@@ -52,6 +57,9 @@ FULL: Final = Plan(
     scale=10_000,
     scale_changes=20,
     dashboard=Shape(10_000),
+    nodes=1_000,
+    node_changes=10,
+    cold=Shape(10_000),
     skeleton="^proxied",
 )
 QUICK: Final = Plan(
@@ -64,6 +72,9 @@ QUICK: Final = Plan(
     scale=200,
     scale_changes=3,
     dashboard=Shape(200),
+    nodes=40,
+    node_changes=2,
+    cold=Shape(100),
     skeleton="^proxied: (bare|module)",
 )
 
@@ -88,6 +99,8 @@ def main() -> None:
             _plugins(Path(home), plan, options.rounds or plan.rounds, results)
         if "scale" in parts:
             _scale(Path(home), plan, results)
+        if "fleet" in parts:
+            results.fleet = _fleet(Path(home), plan)
         if "decisions" in parts:
             results.decisions = decisions.measure()
         if "dashboard" in parts:
@@ -110,7 +123,7 @@ def _product(home: Path, plan: Plan, rounds: int, parts: set[str], results: Resu
             with fleet.running(home / f"fleet-{hosts}") as bench:
                 for shape in sorted((s for s in wanted if s.hosts == hosts), key=lambda s: s.routes):
                     if rate := bench.fill(shape, upstream, first=filled):
-                        results.filling[shape.name] = round(rate, 1)
+                        results.filling[shape.name] = round(rate)
                     filled = shape.routes
                     if hosts == 1 and shape.routes in sizes:
                         contenders = {BASE: others[1][BASE], **others[shape.routes]}
@@ -139,6 +152,13 @@ def _dashboard(home: Path, plan: Plan, results: Results) -> None:
     """A fleet of its own, which somebody looks at."""
     with peers.upstream(home) as upstream, fleet.running(home / "fleet-dashboard") as bench:
         results.dashboard = dashboard.measure(bench, upstream.port, plan.dashboard)
+
+
+def _fleet(home: Path, plan: Plan) -> dict[str, float]:
+    """Many nodes on one DP Manager, then a large group on one new node."""
+    with peers.upstream(home) as upstream:
+        many = nodes.measure(home, upstream.port, plan.nodes, plan.node_changes)
+        return many | nodes.cold_start(home, upstream.port, plan.cold)
 
 
 def _traffic(

@@ -42,4 +42,4 @@ def _rate(policies: list[Policy]) -> float:
         for asked in questions:
             decide(policies, (), asked)
         count += len(questions)
-    return count / spent
+    return round(count / spent)

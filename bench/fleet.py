@@ -154,7 +154,7 @@ class Fleet:
 @contextmanager
 def running(home: Path) -> Generator[Fleet]:
     """A fresh fleet with one Envoy worker, alone on its core; it is gone afterwards."""
-    offset = _free_offset()
+    offset = free_offset()
     home.mkdir()
     command = [str(GATEFLEET), "up", "--data-dir", str(home / "data"), "--port-offset", str(offset)]
     log = home / "up.log"
@@ -213,7 +213,8 @@ def _role(process: psutil.Process) -> str:
     return named[0] + {"node": ": agent"}.get(named[0], "") if named else "up"
 
 
-def _free_offset() -> int:
+def free_offset() -> int:
+    """What to add to the product's ports so that all of them are free."""
     while True:
         offset = random.randrange(10_000, 40_000)
         if all(_is_free(port + offset) for port in PORTS):

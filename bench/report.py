@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from bench import nodes
 from bench.fleet import Memory
 from bench.plugins import PluginCost
 from bench.scale import CERTIFICATES_TARGET_MB
@@ -47,6 +48,8 @@ class Results(msgspec.Struct):
     plugins: list[PluginCost] = []
     scale: dict[str, dict[str, float]] = {}
     """By how many of what: MB of each process, p50 and p99 in ms."""
+    fleet: dict[str, float] = {}
+    """Many nodes on one DP Manager, and a large group on a new node."""
     decisions: dict[str, float] = {}
     """Of a user's permission policies, per second of CPU, by how many policies he has."""
     dashboard: dict[str, dict[str, float]] = {}
@@ -77,16 +80,13 @@ def tables(results: Results) -> Iterator[str]:
         yield _table("From the Admin API's answer to live, ms (p50 / p99)", _CHANGES, _changes(results.changes))
     if results.memory:
         yield _table("Memory, MB resident (with its part of shared memory)", *_memory(results.memory))
-    if results.filling:
-        rows = [(shape, f"{rate:.0f}") for shape, rate in results.filling.items()]
-        yield _table("Filling by the Admin API", ("until there are", "PUTs/s"), rows)
+    yield from _figures("Filling by the Admin API", ("until there are", "PUTs/s"), results.filling)
     if results.plugins:
         yield _table("What a plugin adds to a request", _PLUGINS, map(_plugin, results.plugins))
     if results.scale:
         yield _table("Many of a kind: memory in MB, times in ms", *_scale(results.scale))
-    if results.decisions:
-        rows = [(policies, f"{rate:,.0f}") for policies, rate in results.decisions.items()]
-        yield _table("Decisions of permission policies", ("a user has", "decisions/s"), rows)
+    yield from _figures("Many nodes on one DP Manager", ("what", "found"), results.fleet)
+    yield from _figures("Decisions of permission policies", ("a user has", "decisions/s"), results.decisions)
     yield from _apart(results)
 
 
@@ -96,6 +96,12 @@ def _apart(results: Results) -> Iterator[str]:
         yield _table("At the Dashboard, with many routes", ("", *_DASHBOARD), _dashboard(results.dashboard))
     if results.skeleton:
         yield _table("Parts of the skeleton", _SKELETON, _skeleton(results.skeleton))
+
+
+def _figures(title: str, header: Row, figures: Mapping[str, float]) -> Iterator[str]:
+    """A table of two columns, if there is anything to show."""
+    if figures:
+        yield _table(title, header, [(what, f"{found:,.10g}") for what, found in figures.items()])
 
 
 def _targets(results: Results) -> Iterator[Row]:
@@ -114,6 +120,7 @@ def _targets(results: Results) -> Iterator[Row]:
         yield "plugins within their target", len(results.plugins), kept, _met(kept == len(results.plugins))
     yield from _certificates(results.scale)
     yield from _interactions(results.dashboard)
+    yield from _nodes(results.fleet)
     for shape, parts in results.changes.items():
         met = "met" if parts["live p99"] <= LIVE_TARGET_MS else "missed"
         yield f"a change is live, p99, {shape}", f"≤ {LIVE_TARGET_MS:.0f} ms", parts["live p99"], met
@@ -142,6 +149,17 @@ def _interactions(dashboard: Mapping[str, Mapping[str, float]]) -> Iterator[Row]
         name, worst = max(timed.items(), key=lambda item: item[1])
         what, target = f"worst interaction at the Dashboard ({name})", f"≤ {INTERACTION_TARGET_MS:.0f} ms"
         yield what, target, f"{worst:.0f} ms", _met(worst <= INTERACTION_TARGET_MS)
+
+
+def _nodes(found: Mapping[str, float]) -> Iterator[Row]:
+    targets = {
+        nodes.LAST_NODE: nodes.CHANGE_TARGET_MS,
+        f"dpm {nodes.MEMORY}": nodes.MEMORY_TARGET_KB,
+        nodes.STORM: nodes.STORM_TARGET_SECONDS,
+    }
+    for name, target in targets.items():
+        if name in found:
+            yield f"{found['nodes']:,.0f} nodes: {name}", f"≤ {target:,.0f}", found[name], _met(found[name] <= target)
 
 
 def _met(met: bool) -> str:  # noqa: FBT001 - a value, not a switch

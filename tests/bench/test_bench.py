@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import changes, peers, report
+from bench import changes, nodes, peers, report
 from bench.changes import Timing
 from bench.report import GATEWAY, Results
 from bench.shape import PLUGINS, Shape
@@ -48,9 +48,10 @@ def test_the_report_says_which_targets_are_met_and_which_are_missed() -> None:
         load_average=[0.0],
         traffic=[_cost(BASE, 1.0), _cost(GATEWAY, 0.9)],
         changes={"10 routes, 1 host": {"live p50": 5.0, "live p99": 10.0}},
+        fleet={"nodes": 1000.0, nodes.LAST_NODE: 1000.1, nodes.STORM: 9.9},
     )
     targets = next(report.tables(results)).splitlines()[4:]
-    assert [line.split("|")[4].strip() for line in targets] == ["missed", "met"]
+    assert [line.split("|")[4].strip() for line in targets] == ["missed", "missed", "met", "met"]
 
 
 def _cost(contender: str, ratio: float) -> Cost:
