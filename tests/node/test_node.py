@@ -23,9 +23,10 @@ pytestmark = pytest.mark.anyio
 
 
 def envoy_of(node: Node) -> psutil.Process:
-    """The Envoy of a node, whoever its parent is."""
-    config = f"{rundir.find('node', node.directory)}/bootstrap.pb"
-    return next(p for p in psutil.process_iter(["cmdline"]) if any(config in part for part in p.info["cmdline"] or ()))
+    """The newest Envoy of a node, whoever its parent is."""
+    run = f"{rundir.find('node', node.directory)}/"
+    found = [p for p in psutil.process_iter(["name", "cmdline"]) if run in " ".join(p.info["cmdline"] or ())]
+    return max((p for p in found if p.info["name"].startswith("envoy")), key=psutil.Process.create_time)
 
 
 async def proven(twin: Twin, revision: int) -> bool:
@@ -45,7 +46,7 @@ async def test_it_serves_reports_and_leaves_nothing_behind(twin: Twin, directory
         assert (await node.get("/none")).json() == {"error_msg": "404 Route Not Found"}
         run, envoy = rundir.find("node", directory), envoy_of(node)
         assert run
-        assert {f.stat().st_mode & 0o077 for f in (run, *run.iterdir())} == {0}
+        assert {f.stat().st_mode & 0o077 for f in (run, *run.rglob("*"))} == {0}
         assert node.process.returncode is None
 
         async def told() -> bool:

@@ -1,8 +1,6 @@
 """One supervised Envoy: started, restarted when it dies, drained and stopped.
 
-It never outlives this process, unless a file is named by which the next process finds it and takes it over.
-
-Hot restart is switched off: nothing is left in /dev/shm and any number of Envoys run side by side without base ids.
+It never outlives this process, unless it is given a place where the next process finds it: see `gatefleet.envoy.line`.
 """
 
 import asyncio
@@ -21,6 +19,7 @@ import httpx
 import structlog
 
 from gatefleet.envoy.binary import PATH
+from gatefleet.envoy.line import ALONE, Line, Note
 from gatefleet.envoy.running import Running
 from gatefleet.errors import Unreachable
 
@@ -36,6 +35,9 @@ _QUIET: Final = 2.0
 """While draining: seconds without any request after which idle connections are not waited for."""
 _LAST_QUIET: Final = 0.5
 """The same once no new connections are taken."""
+_GRACE: Final = 5.0
+"""Seconds that a replaced Envoy gets to end by itself once its time is over."""
+_LOOK: Final = 0.1
 
 
 _NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -59,8 +61,11 @@ class Options:
     log_level: str = "warning"
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     """Added to this process's environment."""
-    pid_file: Path | None = None
-    """When given, Envoy goes on if we are killed, and who starts with the same file and bootstrap takes it over."""
+    line: Line | None = None
+    """When given, Envoy goes on if we are killed. Who starts in the same place takes it over as it is, if it was
+    started with the same options and bootstrap; else by an Envoy that takes over its ports."""
+    handover: float = 10.0
+    """Seconds that an Envoy which is replaced so gets to finish its requests."""
 
 
 class EnvoyProcess:
@@ -72,6 +77,9 @@ class EnvoyProcess:
         self.last_exit = ""
         self._options = options
         self._process: Running | None = None
+        self._before: Running | None = None
+        self._epoch = 0
+        self._retiring: asyncio.Task[None] | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._client = httpx.AsyncClient(
@@ -88,6 +96,11 @@ class EnvoyProcess:
     @property
     def alive(self) -> bool:
         return self._process is not None and not self._process.ended
+
+    @property
+    def replaces(self) -> int | None:
+        """Process id of the Envoy whose ports this one takes over, as long as that runs."""
+        return self._before.pid if self._before and not self._before.ended else None
 
     async def start(self, patience: float = 10.0) -> None:
         """Start and supervise; returns as soon as the admin interface answers.
@@ -143,9 +156,15 @@ class EnvoyProcess:
                 await self.ask("/drain_listeners", method="POST")
                 await self._until_idle(until, quiet=_LAST_QUIET)
         while self._keeper and not self._keeper.done():  # it may be starting a process just now
-            await self._end()
+            await self._end(self._process)
             await asyncio.wait((self._keeper,), timeout=0.1)
         await self._client.aclose()
+
+    async def leave_none(self) -> None:
+        """After `stop`: end the Envoy that was being replaced, too, and remove what they leave in shared memory."""
+        await self._end(self._before)
+        if self._options.line:
+            self._options.line.forget()
 
     async def _until_idle(self, until: float, *, quiet: float) -> None:
         """Until no connection is open, or none had a request for `quiet` seconds, or the clock says `until`."""
@@ -170,8 +189,7 @@ class EnvoyProcess:
         )
         return cx, active, total
 
-    async def _end(self) -> None:
-        process = self._process
+    async def _end(self, process: Running | None) -> None:
         if process is None or process.ended:
             return
         for how, patience in ((signal.SIGTERM, 3.0), (signal.SIGKILL, 3.0)):
@@ -197,28 +215,59 @@ class EnvoyProcess:
 
     async def _once(self) -> str:
         """One Envoy from its start, or from the moment it is taken over, to its end in words."""
-        self._process = self._taken_over() or self._started()
+        line = self._options.line
+        self._process = (self._left(line) if line and self.starts == 0 else None) or self._started()
         self.starts += 1
         return await self._process.wait()
 
-    def _taken_over(self) -> Running | None:
-        file = self._options.pid_file
-        return Running.take_over(file, self._purpose()) if file else None
+    def _left(self, line: Line) -> Running | None:
+        """The Envoy that an earlier process left here, if it was started as ours would be; another one is replaced."""
+        if (note := line.read()) is None:
+            return None
+        there, before = Running.found(note.birth), Running.found(note.before)
+        if there and note.purpose == self._purpose():
+            self._replace(before)
+            return there
+        self._epoch = note.epoch + 1 if there else note.epoch
+        before = there or before
+        if before and (self._epoch <= 0 or not line.joins):  # it gives its ports to nobody
+            before.send(signal.SIGKILL)
+        else:
+            self._replace(before)
+        return None
+
+    def _replace(self, before: Running | None) -> None:
+        if before:
+            self._before = before
+            self._retiring = asyncio.create_task(self._retired(before), name="the envoy before")
+
+    async def _retired(self, before: Running) -> None:
+        """Wait for the end of the Envoy before: ours asks it to go some time after it has taken over."""
+        ended = asyncio.create_task(before.wait())
+        log.info("another envoy takes over", before=before.pid)
+        while not before.ended and await self.state() != "LIVE":  # noqa: ASYNC110  (another process is polled)
+            await asyncio.sleep(_LOOK)
+        await asyncio.wait((ended,), timeout=self._options.handover + _GRACE)
+        await self._end(before)
+        log.info("the envoy before has ended", pid=before.pid)
 
     def _started(self) -> Running:
         o = self._options
         o.admin.unlink(missing_ok=True)
+        epoch = self._epoch if self.replaces else 0
+        more = o.line.options(epoch, o.handover) if o.line else ALONE
         process = Running.start(
-            self._command(), cwd=o.cwd, environment=o.environment, output=o.log, leashed=o.pid_file is None
+            [*self._command(), *more], cwd=o.cwd, environment=o.environment, output=o.log, leashed=o.line is None
         )
-        if o.pid_file:
-            process.remember(o.pid_file, self._purpose())
+        if o.line:
+            before = self._before.birth if self._before and self.replaces else None
+            o.line.write(Note(process.birth, self._purpose(), epoch if o.line.joins else -1, before))
         return process
 
     def _command(self) -> list[str]:
         o = self._options
         return [
-            *(str(PATH), "-c", str(o.config), "--disable-hot-restart", "--drain-strategy", "immediate"),
+            *(str(PATH), "-c", str(o.config), "--drain-strategy", "immediate"),
             *("--log-level", o.log_level, "--concurrency", str(o.concurrency or len(os.sched_getaffinity(0)))),
         ]
 

@@ -11,8 +11,6 @@ from typing import Final, Self
 
 import msgspec
 
-from gatefleet.files import write_private
-
 # Linux signals the child when its parent is gone (prctl(2), PR_SET_PDEATHSIG = 1). It is asked for in a small process
 # that then becomes the program, because a function run between fork and exec is not safe beside gRPC's threads.
 _LAUNCH: Final = """
@@ -29,13 +27,11 @@ os.execv(sys.argv[4], sys.argv[4:])
 
 
 class Birth(msgspec.Struct, frozen=True):
-    """What tells a process from any later one with the same number, and what it was started with."""
+    """What tells a process from any later one with the same number."""
 
     pid: int
     began: int
     """Clock ticks after boot, field 22 of /proc/<pid>/stat (proc(5))."""
-    purpose: str
-    """A fingerprint of its command and configuration: one started differently is not taken over."""
 
 
 class Running:
@@ -98,25 +94,23 @@ class Running:
         return cls(pid)
 
     @classmethod
-    def take_over(cls, file: Path, purpose: str) -> Self | None:
-        """The process that `file` tells of, when it still runs; one of another purpose is killed."""
+    def found(cls, birth: Birth | None) -> Self | None:
+        """The process that was born so, when it still runs."""
+        if birth is None:
+            return None
         try:
-            birth = msgspec.json.decode(file.read_bytes(), type=Birth)
             found = cls(birth.pid)
-        except (OSError, msgspec.DecodeError):
+        except OSError:
             return None
-        if _began(birth.pid) != birth.began:
-            found._forget()
-            return None
-        if birth.purpose != purpose:
-            found.send(signal.SIGKILL)
-            found._forget()
-            return None
-        return found
+        if _began(birth.pid) == birth.began:
+            return found
+        found._forget()
+        return None
 
-    def remember(self, file: Path, purpose: str) -> None:
-        """Write to `file` what `take_over` needs."""
-        write_private(file, msgspec.json.encode(Birth(self.pid, _began(self.pid), purpose)))
+    @property
+    def birth(self) -> Birth:
+        """What `found` needs."""
+        return Birth(self.pid, _began(self.pid))
 
 
 def _public() -> dict[str, str]:

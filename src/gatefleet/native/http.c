@@ -1,7 +1,9 @@
 /* HTTP filters: Envoy's hooks, dispatched by filter name, and what the filters share. */
 #include "gatefleet.h"
 
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 
 static const struct kind *const kinds[] = {&key_auth,  &basic_auth, &ip_restriction, &limit_count,
                                           &limit_req, &limit_conn, &real_ip,        &api_breaker,
@@ -127,7 +129,15 @@ static enum headers_status anew_resume(void *filter, struct object *self, enum e
 const struct kind begin_anew = {
     {"begin-anew", 10}, anew_configure, split_release, NULL, anew_request, NULL, NULL, NULL, anew_resume};
 
+/* An Envoy that another may follow (hot restart) asks the kernel to be ended with its parent. That is the agent, which may be killed: the
+ * next agent takes Envoy over. */
+static void outlive_parent(void) {
+  int asked = 0;
+  if (prctl(PR_GET_PDEATHSIG, &asked) == 0 && asked == SIGTERM) prctl(PR_SET_PDEATHSIG, 0);
+}
+
 EXPORT const char *envoy_dynamic_module_on_program_init(void) {
+  outlive_parent();
   tables_use(getenv("GATEFLEET_RUN_DIR"));
   pages_use(getenv("GATEFLEET_HUGE_PAGES"));
   cache_files_in(getenv("GATEFLEET_CACHE_DIR"));

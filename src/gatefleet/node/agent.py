@@ -12,11 +12,10 @@ import structlog
 from gatefleet import VERSION, pki
 from gatefleet.buckets import config_bucket
 from gatefleet.envoy import binary
-from gatefleet.envoy.process import EnvoyProcess, Options
+from gatefleet.envoy.process import EnvoyProcess
 from gatefleet.errors import GatefleetError, Invalid
 from gatefleet.fleet import Heard, Heartbeat, Machine
-from gatefleet.native.build import MODULE
-from gatefleet.node import metrics
+from gatefleet.node import build, metrics
 from gatefleet.node.bootstrap import RunFiles, envoy_bootstrap
 from gatefleet.node.copies import DiskCopy, Revision, Running
 from gatefleet.node.discovery import Discovery
@@ -65,7 +64,7 @@ class Agent:
             offset=settings.port_offset,
             workers=settings.envoy_concurrency or len(os.sched_getaffinity(0)),
         )
-        self._envoy = EnvoyProcess(_options(settings, files))
+        self._envoy = EnvoyProcess(build.options(settings, files))
         self._traffic = Traffic(self._envoy)
         self._health = Health(self._envoy, manager.tell_health)
         self._signin = SignIn(files, settings.log_format, settings.outbound_deny)
@@ -88,6 +87,7 @@ class Agent:
         self._floor = 0
         self._said = ""
         self._draining = False
+        self._others_forgotten = False
         self._dirty = asyncio.Event()
         self._changed_at = 0.0
         self._tasks: list[asyncio.Task[None]] = []
@@ -123,9 +123,15 @@ class Agent:
         self._judge()
         await self._end()
         await self._envoy.stop(self._settings.drain_timeout)  # which may still ask for certificates
+        await self._envoy.leave_none()
         await self._shipper.stop()
         await self._signin.stop()
         await self._serving.stop()
+
+    @property
+    def replaces(self) -> bool:
+        """Another Envoy serves still, whose ports ours is to take over."""
+        return self._envoy.replaces is not None
 
     async def abandon(self) -> None:
         """End the agent's own work and leave Envoy to whoever starts next: it goes on with what it has."""
@@ -160,6 +166,9 @@ class Agent:
         while True:
             verdict = self._judge()
             await self._act(verdict)
+            if not (self.replaces or self._others_forgotten):
+                self._others_forgotten = True
+                build.forget_others(self._files)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._manager.changed.wait(), TURN)
             self._manager.changed.clear()
@@ -201,8 +210,8 @@ class Agent:
         return max(held + 1 if held else 0, self._floor)
 
     def _taken_over(self) -> int:
-        """The revision that an Envoy served when we found it, as long as it is that process."""
-        return self._running.of(self._envoy.pid)
+        """The revision that an Envoy served when we found it, as long as it is that process, or ours replaces it."""
+        return self._running.of(self._envoy.pid) or self._running.of(self._envoy.replaces)
 
     async def _act(self, verdict: Verdict) -> None:
         wanted = self._revision(verdict.serve)
@@ -339,26 +348,3 @@ def _copy(revision: Revision | None, source: Source) -> Copy | None:
 
 def _same(one: Revision, other: Revision | None) -> bool:
     return other is not None and one.seal == other.seal
-
-
-def _build() -> str:
-    """Which Gatefleet, module and Envoy these are: an Envoy of other ones is replaced, not taken over."""
-    return "-".join((VERSION, *(f"{file.stat().st_mtime_ns:x}" for file in (MODULE, binary.PATH))))
-
-
-def _options(settings: NodeSettings, files: RunFiles) -> Options:
-    return Options(
-        config=files.bootstrap,
-        admin=files.admin,
-        cwd=files.directory,
-        concurrency=settings.envoy_concurrency,
-        log_level=settings.envoy_log_level,
-        pid_file=files.pid,
-        environment={
-            "ENVOY_DYNAMIC_MODULES_SEARCH_PATH": str(MODULE.parent),
-            "GATEFLEET_RUN_DIR": str(files.directory),
-            "GATEFLEET_CACHE_DIR": str(settings.data_dir.absolute()),
-            "GATEFLEET_BUILD": _build(),
-            "GATEFLEET_HUGE_PAGES": str(int(settings.huge_pages)),
-        },
-    )

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gatefleet import VERSION
 from gatefleet.protos import pack
 from gatefleet.protos.envoy.config.bootstrap import v3 as bootstrap
 from gatefleet.protos.envoy.config.cluster import v3 as cluster
@@ -36,7 +35,7 @@ LATENCY_BUCKETS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 
 
 @dataclass(frozen=True, slots=True)
 class RunFiles:
-    """The sockets and files of one node, all in its run directory."""
+    """The sockets and files of a node's Envoy, all in one directory below the node's own."""
 
     directory: Path
 
@@ -61,13 +60,9 @@ class RunFiles:
         return self.directory / "signin.key"
 
     @property
-    def pid(self) -> Path:
-        return self.directory / "envoy.pid"
-
-    @property
     def running(self) -> Path:
         """Which Envoy process serves which revision, for an agent that takes it over."""
-        return self.directory / "running"
+        return self.directory.parent / "running"
 
 
 RUNTIME: Final = wkt.Struct(
@@ -80,7 +75,7 @@ def envoy_bootstrap(files: RunFiles, instance_id: str) -> bootstrap.Bootstrap:
     """What Envoy starts with: where our ADS is, where its admin interface is, and which statistics it keeps."""
     source = core.ConfigSource(ads={}, resource_api_version="V3", initial_fetch_timeout=wkt.Duration())
     return bootstrap.Bootstrap(
-        node=core.Node(id=instance_id, cluster="gatefleet", metadata=None, user_agent_name=f"gatefleet-{VERSION}"),
+        node=core.Node(id=instance_id, cluster="gatefleet", metadata=None, user_agent_name="gatefleet"),
         admin=bootstrap.Admin(address={"pipe": {"path": str(files.admin), "mode": 0o600}}),
         static_resources={"clusters": [_ads_cluster(files.ads), _signin_cluster(files.signin)]},
         dynamic_resources={"ads_config": _ads(), "cds_config": source, "lds_config": source},

@@ -7,7 +7,9 @@ import itertools
 import os
 import signal
 import socket
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -21,7 +23,7 @@ from gatefleet.errors import Conflict, Invalid, Unreachable
 from gatefleet.fleet import Machine
 from gatefleet.node import identity, metrics
 from gatefleet.node.agent import Agent
-from gatefleet.node.bootstrap import RunFiles
+from gatefleet.node.build import run_files
 from gatefleet.node.manager import Manager
 from gatefleet.node.status import Pages, Status
 from gatefleet.pki import Bundle
@@ -39,41 +41,70 @@ PATIENT: Final = 20
 _T = TypeVar("_T")
 
 
+@dataclass(slots=True)
+class Told:
+    """What signals ask for."""
+
+    to_end: asyncio.Event = field(default_factory=asyncio.Event)
+    to_return: bool = False
+    """And then to begin again, with the program as it is on disk by now; Envoy serves meanwhile."""
+
+    def listen(self) -> None:
+        """SIGTERM and SIGINT end the node, SIGUSR2 has the agent begin again."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.to_end.set)
+        loop.add_signal_handler(signal.SIGUSR2, self._return)
+
+    def _return(self) -> None:
+        self.to_return = not self.to_end.is_set()
+        self.to_end.set()
+
+
 def run(settings: NodeSettings) -> None:
     """Run one node until SIGTERM or SIGINT. Raises a GatefleetError when it cannot start."""
     logs.configure(settings.log_format, "node")
-    uvloop.run(serve(settings))
+    if uvloop.run(serve(settings)):
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # until the next agent listens
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  (no shell is meant)
 
 
-async def serve(settings: NodeSettings) -> None:
-    """Join if this node has not yet, and serve until a signal asks it to stop."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+async def serve(settings: NodeSettings) -> bool:
+    """Join if this node has not yet, and serve until a signal asks for an end; whether to begin again then."""
+    told = Told()
+    told.listen()
     status = Status()
     with _locked(settings.data_dir):
         async with _pages(settings, status):
-            manager = await _unless(stop, _join(settings, status))
+            manager = await _unless(told.to_end, _join(settings, status))
             if manager is not None:
-                await _work(settings, status, manager, stop)
-    log.info("stopped")
+                await _work(settings, status, manager, told)
+    log.info("the agent begins again" if told.to_return else "stopped")
+    return told.to_return
 
 
-async def _work(settings: NodeSettings, status: Status, manager: Manager, stop: asyncio.Event) -> None:
+async def _work(settings: NodeSettings, status: Status, manager: Manager, told: Told) -> None:
     directory = rundir.private_dir("node", settings.data_dir, room=RUN_ROOM)
-    agent = Agent(settings, RunFiles(directory), manager, _machine(settings, manager.address), status)
+    files = run_files(directory, settings, manager.instance)
+    agent = Agent(settings, files, manager, _machine(settings, manager.address), status)
     try:
         await agent.start()
     except BaseException:
+        if agent.replaces:  # the Envoy before serves; the next agent tries again
+            await agent.abandon()
+            raise
         await agent.stop()
         rundir.remove(directory)
         raise
     try:
-        await _unless(stop, agent.failed())
+        await _unless(told.to_end, agent.failed())
     except Exception:
         log.exception("the agent failed; Envoy goes on with what it has, for the next agent")
         await agent.abandon()
         raise
+    if told.to_return:
+        await agent.abandon()
+        return
     await agent.stop()
     rundir.remove(directory)
 

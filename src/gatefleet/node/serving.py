@@ -149,6 +149,8 @@ class Serving:
         moved = delta if self._answered is self._wanted else diff(self._answered, wanted)
         self._write_scripts(delta.changed.get(SCRIPT, {}))
         self._tables.before(delta)
+        if self._tables.empty:  # this Envoy serves nobody yet, and its first request shall find everything
+            self._tables.after(wanted)
         self._wanted = wanted
         target = self._local(wanted)
         if delta.changed.get(HOST) and self._held.of(ROUTES):

@@ -36,6 +36,11 @@ class NativeTables:
         self._hosts: Mapping[str, Entry] | None = None
         """What the table of hosts was made of."""
 
+    @property
+    def empty(self) -> bool:
+        """Nothing was ever written here."""
+        return self._tables.generation("hosts") == 0
+
     def before(self, delta: Delta) -> None:
         """Take away the credentials that `delta` takes away or changes."""
         for name in delta.removed.get(CONSUMER, ()):
