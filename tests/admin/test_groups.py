@@ -4,6 +4,7 @@ from urllib.parse import quote
 
 import pytest
 from admin_api import Api
+from sqlalchemy import text
 
 from gatefleet.fleet import Heartbeat, Machine
 from gatefleet.pki import Identity
@@ -68,6 +69,39 @@ async def test_nodes_get_tokens_and_certificates(api: Api) -> None:
         assert "not found" in await api.refused("POST", f"/api/gateway_groups/nope/{path}", {}, status=404)
     assert await api.call("GET", "/api/gateway_groups/default/instances") == {"list": [], "total": 0}
     assert "https://" in await api.refused("PUT", "/api/system_settings", {"dp_manager_address": ["http://x"]})
+
+
+async def test_instances_are_filtered_ordered_counted_and_told_with_all_they_report(api: Api) -> None:
+    async with api.store.transaction() as connection:
+        for name, ago in (("a", "1 s"), ("b", "40 s"), ("c", "3 h")):
+            beat = Heartbeat(
+                Machine(f"host-{name}", f"10.0.0.{ord(name)}", "0.1.0", ports=(9080, 9443), cores=4),
+                applied_revision=7,
+                envoy="LIVE",
+                certificate_expires_at=2_000_000_000,
+            )
+            await record(connection, [Said(Identity("default", name), beat)])
+            aged = "update instance set last_heartbeat_at = now() - cast(cast(:ago as text) as interval) where id = :id"
+            await connection.execute(text(aged), {"id": name, "ago": ago})
+
+    async def found(query: str) -> list[str]:
+        listed = await api.call("GET", f"/api/gateway_groups/default/instances?{query}")
+        return [instance["id"] for instance in listed["list"]]
+
+    assert await found("status=LostConnection") == ["b"]
+    assert await found("search=HOST-C") == ["c"]
+    assert await found(f"search=10.0.0.{ord('a')}") == ["a"]
+    assert await found("order_by=last_heartbeat_time&direction=asc") == ["c", "b", "a"]
+    assert await found("order_by=last_heartbeat_time&page=1&page_size=1") == ["a"]
+    assert "order_by must be" in await api.refused("GET", "/api/instances?order_by=cores")
+    counted = (await api.call("GET", "/api/instances/count/status"))["value"]
+    assert counted == [{"key": key, "count": 1} for key in ("Healthy", "LostConnection", "Offline")]
+    (told,) = (await api.call("GET", "/api/instances?search=host-a"))["list"]
+    said = {"hostname": "host-a", "ip": f"10.0.0.{ord('a')}", "version": "0.1.0", "ports": [9080, 9443], "cores": 4}
+    said |= {"envoy": "LIVE", "conf_server_revision": 7, "dataplane_certificate_expire_time": 2_000_000_000}
+    assert told.items() >= said.items()
+    assert (await api.call("DELETE", "/api/gateway_groups/default/instances/c"))["value"]["revoked"] == []
+    assert sorted(await found("")) == ["a", "b"]
 
 
 async def test_instances_are_found_by_their_labels(api: Api) -> None:

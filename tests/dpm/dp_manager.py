@@ -20,7 +20,7 @@ from gatefleet.fleet import Enroll, Enrolled, Heard, Heartbeat, Machine, Renew
 from gatefleet.pki import Pair
 from gatefleet.resources import Document
 from gatefleet.settings import DpmSettings
-from gatefleet.snapshot import SEAL, Seal
+from gatefleet.snapshot import SEAL, Seal, Snapshot
 from gatefleet.store import Author, Store
 from gatefleet.store import fleet as fleets
 from gatefleet.store.authority import authorities
@@ -106,8 +106,8 @@ class Node:
         return msgspec.msgpack.decode(await self.call(fleet.HEARTBEAT, beat, **headers), type=Heard)
 
     @asynccontextmanager
-    async def following(self, **headers: str) -> AsyncIterator["Following"]:
-        following = Following(Follower(self.channel, node_id="default", metadata=headers))
+    async def following(self, *, held: Snapshot | None = None, **headers: str) -> AsyncIterator["Following"]:
+        following = Following(Follower(self.channel, node_id="default", metadata=headers, held=held))
         task = asyncio.create_task(following.take())
         try:
             yield following
@@ -124,10 +124,13 @@ class Following:
     follower: Follower
     brought: list[str] = field(default_factory=list[str])
     """Type URLs of the resources received."""
+    received: int = 0
+    """Bytes of them."""
 
     async def take(self) -> None:
         async for delta in self.follower.updates():
             self.brought += [t for t, entries in delta.changed.items() for _ in entries]
+            self.received += sum(len(e.body) for entries in delta.changed.values() for e in entries.values())
 
     @property
     def seal(self) -> Seal | None:

@@ -17,7 +17,7 @@ from gatefleet.fleet import Heartbeat
 from gatefleet.pki import Identity
 from gatefleet.resources import Document
 from gatefleet.snapshot import CLUSTER, CONSUMER, ROUTES, SEAL
-from gatefleet.store import Store
+from gatefleet.store import Author, Store
 from gatefleet.store import fleet as fleets
 from gatefleet.store.authority import authorities
 from gatefleet.store.heartbeats import Said, record
@@ -107,6 +107,30 @@ async def test_nodes_come_back_to_a_restarted_dp_manager_and_are_sent_the_seal_o
         await stream.revision(2)
         assert set(stream.brought) == {CONSUMER, SEAL}
         assert stream.brought.count(CONSUMER) == 1
+
+
+async def test_a_stream_that_moves_to_another_dp_manager_is_sent_what_changed_and_nothing_else(
+    store: Store, dsn: str, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    async with (
+        dp_manager(store, dsn, MASTER_KEY, first) as one,
+        dp_manager(store, dsn, MASTER_KEY, second) as other,
+    ):
+        await one.put("default", service("s"), route("r", "s"), *(consumer(f"c{n}") for n in range(300)))
+        pair = await one.bundle()
+        async with node(one, pair) as member, member.following() as stream:
+            await stream.revision(1)
+            whole, held = stream.received, stream.follower.snapshot
+        await one.stop()
+        await other.put("default", consumer("late"))
+        async with node(other, pair) as member, member.following(held=held) as stream:
+            await stream.revision(2)
+            assert sorted(stream.brought) == [CONSUMER, SEAL]
+            assert stream.received < whole / 50
+            print(f"{whole} bytes at first, {stream.received} after the move")  # noqa: T201
 
 
 @asynccontextmanager
@@ -211,7 +235,9 @@ async def test_statuses_are_what_the_last_heartbeat_says(store: Store) -> None:
     assert found.pop("forgotten") == "Offline"
     assert found == {"fresh": "Healthy", "silent": "LostConnection", "gone": "Offline", "left": "Offline"}
     async with store.transaction() as connection:
-        assert await fleets.remove_forgotten(connection) == 1
+        assert await fleets.remove_forgotten(connection, Author("gatefleet", "r")) == 1
+        told = (await connection.execute(text("select event_type, resource_id, source from audit_log"))).all()
+        assert [tuple(row) for row in told] == [("DeleteInstance", "forgotten", "system")]
         listed = {i.id: i for i in await fleets.list_instances(connection)}
     assert "forgotten" not in listed
     assert listed["gone"].to_be_deleted_at

@@ -227,3 +227,19 @@ async def test_a_connection_lost_in_the_middle_is_unreachable_and_the_next_chang
     with pytest.raises(Unreachable):
         await cut_off()
     assert await put(store, service("s")) == 1
+
+
+async def test_what_takes_too_long_is_ended_by_postgresql_and_is_unreachable(store: Store) -> None:
+    async with store.transaction() as connection:
+        limits = [
+            (await connection.execute(text(f"show {name}_timeout"))).scalar_one() for name in ("statement", "lock")
+        ]
+    assert limits == ["30s", "15s"]
+
+    async def slow() -> None:
+        async with store.transaction() as connection:
+            await connection.execute(text("set local statement_timeout = '50ms'"))
+            await connection.execute(text("select pg_sleep(10)"))
+
+    with pytest.raises(Unreachable):
+        await slow()

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, get_args
 from uuid import uuid4
 
 import msgspec
@@ -17,6 +17,7 @@ from gatefleet.admin import audit
 from gatefleet.admin.access import GROUP_KEY_PREFIX, Access, Reach, digest, visible_groups
 from gatefleet.admin.endpoint import add, group, system
 from gatefleet.admin.grants import Labels, Subject, group_labels
+from gatefleet.admin.openapi import TEXT, many, parameter
 from gatefleet.admin.query import page_of, read_query
 from gatefleet.admin.system import dp_manager_addresses
 from gatefleet.admin.visible import limited, permitted
@@ -29,6 +30,7 @@ from gatefleet.store.tables import gateway_group, group_key, resource, write_ord
 
 G: Final = gateway_group.c
 PATH: Final = "/api/gateway_groups"
+BY_HEARTBEAT: Final = "last_heartbeat_time"
 MAX_NAME: Final = 100
 CLEAR_OF_BUNDLE: Final = frozenset({"id", "gateway_group_id", "certificate", "ca_certificate", "expiry"})
 """What the audit log may tell of a node's certificate as it is handed out."""
@@ -73,8 +75,14 @@ def router() -> APIRouter:
     add(api, "PUT", f"{one}/admin_key", _admin_key, system("UpdateGatewayGroup"))
     add(api, "POST", f"{one}/instance_token", _instance_token, system("CreateInstanceToken"))
     add(api, "POST", f"{one}/dp_client_certificates", _client_certificate, system("CreateClientCertificate"))
-    add(api, "GET", f"{one}/instances", _instances, group("ListInstances"))
-    add(api, "GET", "/api/instances", _all_instances, system("ListInstances", filtered=True))
+    asked = (
+        parameter("status", {"enum": list(get_args(fleet.Status))}),
+        parameter("search", TEXT, "Part of the id, the host name or the address"),
+        parameter("order_by", {"enum": ["created_at", BY_HEARTBEAT]}),
+    )
+    every = system("ListInstances", filtered=True)
+    add(api, "GET", f"{one}/instances", _instances, group("ListInstances"), answers=many(), query=asked)
+    add(api, "GET", "/api/instances", _all_instances, every, answers=many(), query=asked)
     return api
 
 
@@ -208,9 +216,20 @@ def _group_subject(group_id: str, labels: Mapping[str, Labels]) -> Subject:
 
 
 def _instance_list(request: Request, found: Sequence[fleet.Instance], tags: Mapping[str, str]) -> Response:
-    query, status = read_query(request), request.query_params.get("status")
-    items = [i for i in found if status in {None, "", i.status} and _labelled(i.labels, query.labels)]
+    """Those of a status, with labels, or with a text in id, host name or address; by `created_at` unless asked."""
+    query, status = read_query(request, more_orders={BY_HEARTBEAT}), request.query_params.get("status")
+    items = [
+        node
+        for node in found
+        if status in {None, "", node.status} and _labelled(node.labels, query.labels) and _named(node, query.search)
+    ]
+    by_heartbeat = request.query_params.get("order_by") == BY_HEARTBEAT
+    items.sort(key=lambda n: n.last_heartbeat_at if by_heartbeat else n.created_at, reverse=query.descending)
     return listing([_instance(i, tags.get(i.group_id)) for i in page_of(items, query)], len(items))
+
+
+def _named(node: fleet.Instance, text: str | None) -> bool:
+    return not text or any(text.lower() in name.lower() for name in (node.id, node.hostname, node.ip))
 
 
 def _labelled(labels: Mapping[str, str], wanted: Mapping[str, str | None]) -> bool:
@@ -230,6 +249,7 @@ def _instance(node: fleet.Instance, image_tag: str | None) -> dict[str, Any]:
         "cores": node.cores,
         "labels": node.labels,
         "status": node.status,
+        "envoy": node.envoy,
         "conf_server_revision": node.applied_revision,
         "proven_revision": node.proven_revision,
         "revision_lag": node.behind,

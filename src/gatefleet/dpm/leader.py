@@ -103,7 +103,7 @@ async def _attempt(job: Job) -> None:
 
 async def _forget_nodes(store: Store) -> None:
     async with store.transaction() as connection:
-        if removed := await fleet.remove_forgotten(connection):
+        if removed := await fleet.remove_forgotten(connection, Author(OPERATOR, str(uuid4()))):
             log.info("removed silent nodes", count=removed)
 
 

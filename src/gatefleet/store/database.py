@@ -105,9 +105,9 @@ def _leave_if_demoted(context: "ExceptionContext") -> None:
 
 
 def _is_outage(error: DBAPIError) -> bool:
-    """Class 08 (connection), 53 (resources), 57P (shutdown or start), 55P03 (lock not had in time)."""
+    """Class 08 (connection), 53 (resources), 57 (shutdown, start, a statement took too long), 55P03 (a lock did)."""
     state = str(getattr(error.orig, "sqlstate", None) or "")
-    return state[:2] in {"08", "53"} or state[:3] == "57P" or state == "55P03"
+    return state[:2] in {"08", "53", "57"} or state == "55P03"
 
 
 def _encode(value: Any) -> str:

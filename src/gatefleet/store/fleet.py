@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from sqlalchemy import Row, delete, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -19,6 +19,7 @@ from gatefleet.errors import NotFound, Unauthorized
 from gatefleet.pki import Bundle, Identity, JoinToken, Pair
 from gatefleet.store.authority import authorities
 from gatefleet.store.crypto import Cipher
+from gatefleet.store.events import record_event
 from gatefleet.store.fleet_keys import snapshot_keys
 from gatefleet.store.fleet_tables import (
     client_certificate,
@@ -27,6 +28,9 @@ from gatefleet.store.fleet_tables import (
     join_token,
 )
 from gatefleet.store.tables import gateway_group, revision_log
+
+if TYPE_CHECKING:
+    from gatefleet.store.store import Author
 
 LOST_AFTER: Final = timedelta(seconds=30)
 OFFLINE_AFTER: Final = timedelta(hours=2)
@@ -209,12 +213,17 @@ async def list_instances(connection: AsyncConnection, group_id: str | None = Non
     return tuple(_instance(row) for row in (await connection.execute(query)).all())
 
 
-async def remove_forgotten(connection: AsyncConnection) -> int:
-    """Remove nodes that have been silent for a week; how many there were."""
+async def remove_forgotten(connection: AsyncConnection, author: "Author") -> int:
+    """Remove nodes that have been silent for a week, each with a row of the audit log; how many there were."""
+    silent = instance.c.last_heartbeat_at < func.now() - REMOVED_AFTER
     gone = await connection.execute(
-        delete(instance).where(instance.c.last_heartbeat_at < func.now() - REMOVED_AFTER).returning(instance.c.id)
+        delete(instance).where(silent).returning(instance.c.group_id, instance.c.id, instance.c.hostname)
     )
-    return len(gone.all())
+    found = gone.all()
+    for node in found:
+        told = {"reason": f"silent for {REMOVED_AFTER.days} days", "hostname": node.hostname}
+        await record_event(connection, author, "DeleteInstance", node.group_id, "instances", node.id, told)
+    return len(found)
 
 
 # Problems
