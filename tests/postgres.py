@@ -117,12 +117,6 @@ class Pair:
         self.servers[0].kill()
         self.servers[0].wait(10)
 
-    def promote_standby(self) -> None:
-        """What an operator's failover manager does, who then no longer waits for a second copy."""
-        self._sql("alter system set synchronous_standby_names = ''")
-        self._sql("select pg_reload_conf()")
-        self._sql("select pg_promote(wait => true)")
-
     def rows(self, statement: str) -> list[str]:
         """Lines of a query's answer on the server that was the standby."""
         return self._sql(statement).splitlines()

@@ -95,6 +95,9 @@ class AdminSettings(KeySettings, BaseSettings):
     requests_per_second: float = Field(1000, gt=0, description="Requests a second from one address")
     sign_ins_per_second: float = Field(5, gt=0, description="Sign-ins a second from one address")
     pool_size: int = Field(10, ge=1, description="Connections to PostgreSQL kept open")
+    drain_seconds: float = Field(
+        0, ge=0, description="How long it still serves, but is not ready, when asked to stop: load balancers notice"
+    )
     shutdown_seconds: float = Field(10, gt=0, description="How long running requests may take when asked to stop")
     log_format: str = Field("console", pattern="^(console|json)$", description="console or json")
 

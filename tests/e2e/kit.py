@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import httpx
@@ -126,6 +127,10 @@ class GatewayNode:
     directory: Path
     process: subprocess.Popen[bytes]
 
+    def begin(self) -> None:
+        """Start it again, with what it was started with."""
+        self.process = spawn(self.process.args, _log_of(self.directory))
+
     def get(self, path: str, **headers: str) -> Answer:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         return request(PORTS["http"] + self.offset, "GET", path, "127.0.0.1", given)
@@ -154,16 +159,25 @@ def node(directory: Path, *arguments: str, offset: int | None = None) -> Iterato
     """`gatefleet node` with these arguments, stopped at the end."""
     offset = free_offset() if offset is None else offset
     command = [GATEFLEET, "node", "--data-dir", directory, "--port-offset", str(offset), "--bind", "127.0.0.1"]
-    with (directory.parent / f"{directory.name}.log").open("ab") as log:
-        process = subprocess.Popen(
-            [*command, "--drain-timeout", "1", *arguments], stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-        )
+    node = GatewayNode(offset, directory, spawn([*command, "--drain-timeout", "1", *arguments], _log_of(directory)))
     try:
-        yield GatewayNode(offset, directory, process)
+        yield node
     finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait(20)
+        if node.process.poll() is None:
+            node.process.terminate()
+            node.process.wait(20)
+
+
+def spawn(command: Any, log: Path, environment: Mapping[str, str] = MappingProxyType({})) -> subprocess.Popen[bytes]:
+    """A process in a session of its own that writes to the end of `log`."""
+    with log.open("ab") as out:
+        return subprocess.Popen(
+            command, stdout=out, stderr=subprocess.STDOUT, start_new_session=True, env={**os.environ, **environment}
+        )
+
+
+def _log_of(directory: Path) -> Path:
+    return directory.parent / f"{directory.name}.log"
 
 
 def request(port: int, method: str, path: str, host: str | None, headers: Mapping[str, str]) -> Answer:

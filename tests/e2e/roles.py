@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from tests.e2e import kit
 from tests.e2e.kit import GATEFLEET, PORTS, eventually, free_offset
 
 
@@ -23,6 +24,7 @@ class Role:
     process: subprocess.Popen[bytes]
     offset: int
     log: Path
+    environment: dict[str, str] = field(repr=False)
 
     def url(self, port: str, path: str = "") -> str:
         return f"http{'s' if port.endswith('tls') else ''}://127.0.0.1:{PORTS[port] + self.offset}{path}"
@@ -31,6 +33,10 @@ class Role:
         """Kill -9, as by a machine that goes away."""
         self.process.kill()
         self.process.wait(5)
+
+    def begin(self) -> None:
+        """Start it again, with what it was started with."""
+        self.process = kit.spawn(self.process.args, self.log, self.environment)
 
 
 @dataclass(slots=True)
@@ -46,11 +52,11 @@ class ControlPlane:
     def key(self) -> Path:
         return self.directory / "encryption.key"
 
-    def admin(self) -> Role:
+    def admin(self, **more: str) -> Role:
         """One more `gatefleet admin`, ready."""
         offset = free_offset()
         ports = {"HTTP_PORT": PORTS["admin"], "HTTPS_PORT": PORTS["admin_tls"], "STATUS_PORT": 7081}
-        role = self._start("admin", offset, ports)
+        role = self._start("admin", offset, ports, **more)
         self._ready(role, role.url("admin", "/readyz"))
         return role
 
@@ -88,15 +94,8 @@ class ControlPlane:
             f"{prefix}NAMES": "127.0.0.1",
         }
         log = self.directory / f"{name}-{offset}.log"
-        with log.open("ab") as file:
-            process = subprocess.Popen(
-                [GATEFLEET, name],
-                env={**os.environ, **values, **more},
-                stdout=file,
-                stderr=file,
-                start_new_session=True,
-            )
-        self.roles.append(role := Role(process, offset, log))
+        environment = {**values, **more}
+        self.roles.append(role := Role(kit.spawn([GATEFLEET, name], log, environment), offset, log, environment))
         return role
 
     def _ready(self, role: Role, url: str) -> None:

@@ -64,15 +64,19 @@ class Server(uvicorn.Server):
 
 
 async def run(settings: AdminSettings, told: asyncio.Event) -> None:
-    """Serve until `told` is set; then finish what is running, for at most `shutdown_seconds`."""
-    async with serving(settings):
+    """Serve until `told` is set, and for `drain_seconds` more; then finish what is running, for `shutdown_seconds`."""
+    async with serving(settings, told):
         await told.wait()
         log.info("stopping")
+        await asyncio.sleep(settings.drain_seconds)
 
 
 @contextlib.asynccontextmanager
-async def serving(settings: AdminSettings) -> AsyncGenerator[Ports]:
-    """The Admin API while the block runs. GatefleetError says what to do about a taken port or a database not ready."""
+async def serving(settings: AdminSettings, told: asyncio.Event | None = None) -> AsyncGenerator[Ports]:
+    """The Admin API while the block runs; not ready any more once `told` is set.
+
+    GatefleetError says what to do about a taken port or a database not ready.
+    """
     wanted = {"http": settings.http_port, "https": settings.https_port, "status": settings.status_port}
     async with contextlib.AsyncExitStack() as stack:
         sockets = {
@@ -87,7 +91,7 @@ async def serving(settings: AdminSettings) -> AsyncGenerator[Ports]:
         if await ensure_first_user(store, passwords):
             log.warning("first start: log in and change the password", user=FIRST_USER, password=FIRST_PASSWORD)
         metrics = Metrics()
-        api = create_api(Control(store, settings, passwords))
+        api = create_api(Control(store, settings, passwords, told or asyncio.Event()))
         certificate, key = certificate_files(settings)
         app = guarded(api, settings, metrics)
         secure = server(settings, app, certificate, key)

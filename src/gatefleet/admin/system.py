@@ -15,7 +15,7 @@ from gatefleet.admin.access import Access, Reach
 from gatefleet.admin.endpoint import add, system
 from gatefleet.admin.openapi import OBJECT, TEXT, exactly, one
 from gatefleet.admin.web import answer, control, read_object, read_shape, value
-from gatefleet.errors import Invalid
+from gatefleet.errors import Invalid, Unreachable
 from gatefleet.resources.schema import core_schemas
 from gatefleet.store.tables import system_setting
 
@@ -29,7 +29,7 @@ def router() -> APIRouter:
     add(api, "GET", "/api/version", _version, Access("GetVersion", Reach.PUBLIC), answers=version)
     add(api, "GET", "/api/status", _status, Access("GetStatus", Reach.PUBLIC), answers=up)
     add(api, "GET", "/healthz", _alive, Access("GetStatus", Reach.PUBLIC), answers=up)
-    add(api, "GET", "/readyz", _status, Access("GetStatus", Reach.PUBLIC), answers=up)
+    add(api, "GET", "/readyz", _ready, Access("GetStatus", Reach.PUBLIC), answers=up)
     add(api, "GET", "/api/schema/core", _schema, Access("GetCoreSchema", Reach.ANY), answers=one())
     add(api, "GET", "/api/openapi.json", _openapi, Access("GetOpenApi", Reach.ANY), answers=exactly(OBJECT))
     add(api, "GET", "/api/license", _license, system("GetLicense"), answers=one())
@@ -68,6 +68,13 @@ async def _status(request: Request) -> Response:
     async with control(request).store.reading() as connection:
         await connection.execute(select(1))
     return answer({"status": "ok"})
+
+
+async def _ready(request: Request) -> Response:
+    """200 while PostgreSQL answers and the process is not about to stop."""
+    if control(request).told.is_set():
+        raise Unreachable("this replica is being stopped")
+    return await _status(request)
 
 
 async def _schema(_: Request) -> Response:

@@ -1,7 +1,8 @@
 """The wire: request bodies in, the contract's envelopes out, and what an endpoint can reach."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar, cast
 
@@ -25,6 +26,8 @@ class Control:
     store: Store
     settings: AdminSettings
     passwords: Passwords
+    told: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once this process is asked to stop."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 

@@ -13,6 +13,7 @@ import pytest
 from tests.e2e import kit
 from tests.e2e.kit import eventually
 from tests.e2e.roles import ControlPlane, Role, control_plane
+from tests.e2e.runbooks import Machine, blocks
 
 RESUMED = 10.0
 """Seconds from the promotion within which writes must work again."""
@@ -80,8 +81,8 @@ def test_after_a_promotion_writes_go_on_nothing_acknowledged_is_lost_and_nodes_s
                 database.kill_primary()
                 eventually(lambda: plane.client.get(admin.url("admin", "/readyz")).status_code == 503, 20)
                 assert plane.client.get(admin.url("admin", "/healthz")).status_code == 200
-                database.promote_standby()
                 promoted = time.monotonic()
+                by_the_runbook(database, admin, directory)
                 eventually(lambda: max(writer.acknowledged.values()) > promoted, 30)
                 resumed = min(at for at in writer.acknowledged.values() if at > promoted) - promoted
                 last = list(writer.acknowledged)[-1]
@@ -94,6 +95,14 @@ def test_after_a_promotion_writes_go_on_nothing_acknowledged_is_lost_and_nodes_s
             assert set(writer.refused) <= {503}
             assert set(writer.acknowledged) <= there
             assert resumed < RESUMED
+
+
+def by_the_runbook(database: pg.Pair, admin: Role, folder: Path) -> None:
+    """Promote the standby as the high-availability guide says."""
+    *_, promote = blocks("high-availability.md", "A control plane that fails")
+    (folder / "psql").symlink_to(database.binaries / "psql")
+    words = {"5433": f"{database.ports[1]}", "7081": f"{7081 + admin.offset}"}
+    Machine({}, words, folder).run(promote)
 
 
 def _ready(client: httpx.Client, dpm: Role) -> bool:
