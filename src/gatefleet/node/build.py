@@ -20,8 +20,9 @@ from gatefleet.settings import NodeSettings
 def run_files(run_dir: Path, settings: NodeSettings, instance: str) -> RunFiles:
     """Where the files of this node's Envoy are, below its run directory; made if need be."""
     anywhere = RunFiles(Path("/"))
-    told = repr(options(settings, anywhere)).encode() + envoy_bootstrap(anywhere, instance).SerializeToString(deterministic=True)
-    directory = run_dir / hashlib.sha256(told).hexdigest()[:12]
+    bootstrap = envoy_bootstrap(anywhere, instance).SerializeToString(deterministic=True)
+    told = hashlib.sha256(repr(options(settings, anywhere)).encode() + bootstrap)
+    directory = run_dir / told.hexdigest()[:12]
     directory.mkdir(mode=0o700, exist_ok=True)
     return RunFiles(directory)
 
