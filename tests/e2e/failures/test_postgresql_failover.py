@@ -86,7 +86,7 @@ def test_after_a_promotion_writes_go_on_nothing_acknowledged_is_lost_and_nodes_s
                 eventually(lambda: max(writer.acknowledged.values()) > promoted, 30)
                 resumed = min(at for at in writer.acknowledged.values() if at > promoted) - promoted
                 last = list(writer.acknowledged)[-1]
-                eventually(lambda: node.get(f"/{last}").status == 200, 20)
+                eventually(lambda: node.get(f"/{last}").status == 200, 40)
                 eventually(lambda: _ready(plane.client, dpm), 20)
             there = set(database.rows("select id from resource where kind = 'routes'"))
             print(f"sent {load.answered}, failed {len(load.failed)}, writes again after {resumed:.1f} s")  # noqa: T201
