@@ -44,7 +44,7 @@ READ_ONLY = {"id": "evil", "created_at": 1, "updated_at": 1, "revision": 9, "gro
 OPEN = {
     "Login", "GetVersion", "GetStatus",
     "GetMe", "Logout", "UpdatePassword", "ListTokens", "CreateToken", "RegenerateToken", "DeleteToken",
-    "GetCoreSchema", "GetOpenApi", "GetPlugins", "ParseCertificate", "ValidateCertificateKey",
+    "GetCoreSchema", "GetOpenApi", "GetPlugins", "ListPolicyActions", "ParseCertificate", "ValidateCertificateKey",
     "ListGatewayGroup", "ListLabels", "CountResources", "Search", "GetTraffic", "ListAccessLog",
 }  # fmt: skip
 """Actions that need no permission: without a credential, about oneself, or telling each only what he may read."""

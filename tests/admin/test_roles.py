@@ -351,6 +351,16 @@ async def test_what_is_taken_away_is_refused_from_the_next_request_on(api: Api) 
     await jane.refused("GET", "/apisix/admin/consumers", status=401)
 
 
+async def test_a_policy_is_written_only_if_it_is_what_was_read(api: Api) -> None:
+    body = {"name": "p", "statement": [statement(["*"], ["*"])]}
+    path = f"/api/permission_policies/{(await api.call('POST', '/api/permission_policies', body))['value']['id']}"
+    read = (await api.raw.get(path, headers=api.headers)).headers["etag"]
+    guarded = replace(api, headers={**api.headers, "If-Match": read})
+    await guarded.call("PUT", path, {**body, "desc": "first"})
+    assert "somebody else" in await guarded.refused("PUT", path, {**body, "desc": "second"}, status=412)
+    assert (await api.call("GET", path))["value"]["desc"] == "first"
+
+
 async def test_what_is_built_in_or_used_stays_and_somebody_can_always_do_everything(api: Api) -> None:
     _, user, policy = await somebody(api, statement(["*"], ["*"]))
     role = (await api.call("GET", "/api/roles?name=jane"))["list"][0]

@@ -1,20 +1,16 @@
 """What the caller may do, told before it is tried: every action with true, or with why not."""
 
-from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Final
 
 from fastapi import APIRouter, Request, Response
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatefleet.admin import grants
 from gatefleet.admin.access import Access, Caller, Reach, caller_of, user_of
 from gatefleet.admin.endpoint import add
-from gatefleet.admin.grants import ALL, Grants, Labels, Subject
+from gatefleet.admin.grants import ALL, Grants, Subject
 from gatefleet.admin.openapi import TEXT, one, parameter
 from gatefleet.admin.permissions import PERMISSIONS, Permission
 from gatefleet.admin.web import control, value
-from gatefleet.store.tables import gateway_group, resource
 
 ALLOWANCES: Final = one({"type": "object", "additionalProperties": {"anyOf": [{"const": True}, TEXT]}})
 ABOUT: Final = (
@@ -38,7 +34,7 @@ async def _mine(request: Request) -> Response:
     async with control(request).store.reading() as connection:
         held = await grants.load(connection, caller.roles, caller.boundary, caller.scope)
         group, service = query.get("gateway_group_id") or ALL, query.get("service_id") or ALL
-        subject = Subject(group, service, service, labels=await _labels(connection, group, service))
+        subject = await grants.with_labels(connection, held, Subject(group, service, service))
     return value({action: _answer(held, needed, subject, caller_of(request)) for action, needed in PERMISSIONS.items()})
 
 
@@ -49,15 +45,3 @@ def _answer(held: Grants, needed: Permission, subject: Subject, caller: Caller) 
         return True
     by = f" (policy [{decision.policy}])" if decision.policy else ""
     return f"[{caller.name}] is not allowed to do [{asked.action}] with [{asked.resource}]: {decision.reason}{by}"
-
-
-async def _labels(connection: AsyncConnection, group: str, service: str) -> Mapping[str, Labels]:
-    """What conditions look at."""
-    own = select(gateway_group.c.labels).where(gateway_group.c.id == group)
-    here = (resource.c.kind == "services") & (resource.c.group_id == group) & (resource.c.key == service)
-    below = select(resource.c.body["labels"]).where(here)
-    found: dict[str, Any] = {
-        "gateway_group_label": (await connection.execute(own)).scalar_one_or_none(),
-        "service_label": (await connection.execute(below)).scalar_one_or_none(),
-    }
-    return {name: cast("Labels", labels) for name, labels in found.items() if isinstance(labels, dict)}

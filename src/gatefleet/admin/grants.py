@@ -1,7 +1,7 @@
 """What a user's roles allow: his policies, and what a request is about, asked of them one resource after the other."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import product
 from typing import Any, Final, cast
@@ -79,7 +79,7 @@ async def load(
     bounding = set(boundary)
     columns = (permission_policy.c.id, permission_policy.c.name, permission_policy.c.statement)
     rows = (await connection.execute(select(*columns).where(permission_policy.c.id.in_(given | bounding)))).all()
-    compiled = {row.id: _compiled(row.name, msgspec.json.encode(row.statement)) for row in rows}
+    compiled = {row.id: _compiled(row.id, row.name, msgspec.json.encode(row.statement)) for row in rows}
     missing = bounding - compiled.keys()
     nothing = [Policy("a boundary that is gone", ())] if missing else []
     return Grants(
@@ -101,19 +101,21 @@ async def check(request: Request, grants: Grants, permission: Permission, group_
     subjects: list[Subject] = []
     request.state.subjects = subjects
     for group, service, template_id, id_ in product(*(sorted(names[n]) for n in NAMED)):
-        known = {
-            "gateway_group_label": labels.get(("group", group)),
-            "service_label": labels.get((group, "services", service), labels.get(("template", template_id))),
-            "consumer_label": labels.get((group, "consumers", id_)),
-            **{name: labels.get((name, id_)) for name in OF_ROWS},
-        }
-        said = {name: (new.get(name, {}) if there is None else there) for name, there in known.items()}
-        subjects.append(Subject(group, service, template_id, id_, said))
+        subject = Subject(group, service, template_id, id_)
+        said = {name: new.get(name, {}) if there is None else there for name, there in _known(labels, subject)}
+        subjects.append(replace(subject, labels=said))
     for subject in subjects:
         asked = subject.asked(permission)
         decision = grants.decide(asked)
         if not decision.allowed:
             raise Forbidden(_refusal(who, asked, decision))
+
+
+async def with_labels(connection: AsyncConnection, grants: Grants, subject: Subject) -> Subject:
+    """The same with the labels that the conditions of these policies look at."""
+    names = {name: frozenset({str(getattr(subject, name))}) for name in NAMED}
+    labels = await _labels(connection, grants.labels(), names)
+    return replace(subject, labels={name: there for name, there in _known(labels, subject) if there})
 
 
 async def visible_groups(connection: AsyncConnection, grants: Grants, permission: Permission) -> Sequence[str]:
@@ -124,8 +126,8 @@ async def visible_groups(connection: AsyncConnection, grants: Grants, permission
 
 
 @lru_cache(maxsize=1000)
-def _compiled(name: str, statements: bytes) -> Policy:
-    return Policy(name, msgspec.json.decode(statements, type=tuple[Statement, ...]))
+def _compiled(id_: str, name: str, statements: bytes) -> Policy:
+    return Policy(name, msgspec.json.decode(statements, type=tuple[Statement, ...]), id_)
 
 
 async def _names(
@@ -224,6 +226,16 @@ async def _labels(
         rows = await connection.execute(select(table.c.id, table.c.labels).where(table.c.id.in_(names["id"])))
         found |= {(label, row.id): row.labels for row in rows}
     return found
+
+
+def _known(labels: Mapping[tuple[str, ...], Labels], subject: Subject) -> Iterable[tuple[str, Labels | None]]:
+    """By the condition's name the labels of what a subject names; None for what is not there yet."""
+    yield "gateway_group_label", labels.get(("group", subject.group))
+    own = labels.get((subject.group, "services", subject.service))
+    yield "service_label", labels.get(("template", subject.template)) if own is None else own
+    yield "consumer_label", labels.get((subject.group, "consumers", subject.id))
+    for name in OF_ROWS:
+        yield name, labels.get((name, subject.id))
 
 
 async def service_labels(connection: AsyncConnection, group_id: str) -> Mapping[str, Labels]:

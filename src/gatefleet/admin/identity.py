@@ -61,7 +61,8 @@ class NewToken(msgspec.Struct):
 def router() -> APIRouter:
     api = APIRouter(tags=["identity"])
     add(api, "POST", "/api/login", _login, Access("Login", Reach.PUBLIC), body=Login)
-    add(api, "POST", "/api/logout", _logout, Access("Logout", Reach.SELF))
+    everywhere = parameter("everywhere", {"type": "boolean"}, "End all sessions of the user")
+    add(api, "POST", "/api/logout", _logout, Access("Logout", Reach.SELF), query=(everywhere,))
     add(api, "GET", "/api/me", _me, Access("GetMe", Reach.SELF))
     add(api, "PUT", "/api/password", _password, Access("UpdatePassword", Reach.SELF), body=NewPassword)
     add(api, "GET", "/api/tokens", _tokens, Access("ListTokens", Reach.SELF))

@@ -110,7 +110,7 @@ _ONE_BY_ONE: Final = {
     "FindToken": Permission("iam:GetUser", USER),
     "RevokeToken": Permission("iam:DeleteUser", USER),
     "ListUsers": Permission("iam:GetUser", USER),
-    "GetUser": Permission("iam:GetUser", USER),
+    **dict.fromkeys(("GetUser", "ExplainDecision"), Permission("iam:GetUser", USER)),
     "CreateUser": Permission("iam:InviteUser", USER),
     "UpdateUserRoles": Permission("iam:UpdateUserRole", USER),
     "UpdateUserBoundary": Permission("iam:UpdateUserRole", USER),

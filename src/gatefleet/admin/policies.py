@@ -86,10 +86,13 @@ class _Compiled:
 
 
 class Policy:
-    """A compiled policy. Raises Invalid, naming the field, for statements that make no sense."""
+    """A compiled policy. Raises Invalid, naming the field, for statements that make no sense.
 
-    def __init__(self, name: str, statements: Iterable[Statement]) -> None:
-        self.name = name
+    `id` is empty for what is no policy of its own, as the scope of a token.
+    """
+
+    def __init__(self, name: str, statements: Iterable[Statement], id_: str = "") -> None:
+        self.name, self.id = name, id_
         self._statements = tuple(_Compiled(one, f"/statement/{n}") for n, one in enumerate(statements))
         self._of_action = lru_cache(maxsize=1024)(self._select)
         self.labels = frozenset(label for one in self._statements for label, _, _ in one.conditions)

@@ -23,9 +23,14 @@ def tagged(stored: Stored, answered: Any) -> Response:
 
 def refuse_if_changed(request: Request, stored: Stored | None) -> None:
     """Stale if the document is in no state that If-Match names; without that header every write counts."""
+    refuse_unless(request, None if stored is None else tag(stored))
+
+
+def refuse_unless(request: Request, current: str | None) -> None:
+    """The same for whatever has this ETag now; None if it is not there."""
     wanted = request.headers.get("if-match")
     if wanted is None:
         return
     accepted = {part.strip() for part in wanted.split(",")}
-    if stored is None or (accepted != {"*"} and tag(stored) not in accepted):
+    if current is None or (accepted != {"*"} and current not in accepted):
         raise Stale("somebody else has changed or deleted it since you read it: read it again, then repeat your change")

@@ -16,6 +16,7 @@ from gatefleet.admin.endpoint import add, system
 from gatefleet.admin.grants import Subject
 from gatefleet.admin.openapi import OBJECT, TEXT, TIME, many, one
 from gatefleet.admin.policies import Policy, Statement, read_statements
+from gatefleet.admin.preconditions import refuse_unless
 from gatefleet.admin.query import page_of, read_query
 from gatefleet.admin.visible import permitted
 from gatefleet.admin.web import answer, control, listing, read_json, read_object, read_shape, unix, value
@@ -109,7 +110,7 @@ class _Handlers:
 
     async def get(self, request: Request) -> Response:
         async with control(request).store.reading() as connection:
-            return value(_shown(await _existing(connection, self._table, request.path_params["id"])))
+            return _tagged(await _existing(connection, self._table, request.path_params["id"]))
 
     async def create(self, request: Request) -> Response:
         values = await self._read(request)
@@ -123,11 +124,11 @@ class _Handlers:
     async def put(self, request: Request) -> Response:
         values, id_ = await self._read(request), request.path_params["id"]
         async with audit.transact(request) as connection, _name_free(self._name, values["name"]):
-            await _changeable(connection, self._table, id_)
+            refuse_unless(request, _tag(await _changeable(connection, self._table, id_)))
             await _known_policies(connection, values.get("policies", ()))
             row = await _update(connection, self._table, id_, values)
             audit.note(request, self._table.name, id_, values, answer=_shown(row))
-        return value(_shown(row))
+        return _tagged(row)
 
     async def delete(self, request: Request) -> Response:
         id_ = request.path_params["id"]
@@ -148,6 +149,17 @@ class _Handlers:
             return {**wanted.values(), "policies": list(dict.fromkeys(wanted.policies))}
         policy = await read_shape(request, WantedPolicy)
         return {**policy.values(), "statement": _statements(policy.name, await read_object(request))}
+
+
+def _tag(row: Row[Any]) -> str:
+    """The ETag of a row: when it was written last, to the microsecond."""
+    return f'"{row.updated_at.timestamp():.6f}"'
+
+
+def _tagged(row: Row[Any]) -> Response:
+    response = value(_shown(row))
+    response.headers["etag"] = _tag(row)
+    return response
 
 
 def _statements(name: str, body: Mapping[str, Any]) -> Sequence[Any]:
