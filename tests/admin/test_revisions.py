@@ -78,6 +78,9 @@ async def test_a_service_that_is_brought_back_has_the_version_it_had(api: Api) -
     assert compared["text"] == ["route r: paths /orders -> /new"]
     [row] = compared["services"]
     assert (row["here"]["version"], row["there"]["version"], row["same"]) == ("1.1", "1.0", False)
+    earlier = (await api.call("GET", f"{GROUP}/compare?at=1&with=2"))["value"]
+    assert earlier["text"] == ["route r: paths /new -> /orders"]
+    assert (earlier["services"][0]["here"]["version"], earlier["services"][0]["there"]["version"]) == ("1.0", "1.1")
     history = (await api.call("GET", f"/api/gateway_groups/default/services/{id_}/history"))["list"]
     assert history[0]["action"] == "restore"
 

@@ -18,6 +18,7 @@ from gatefleet.errors import Forbidden, Invalid, NotFound
 from gatefleet.resources import Document
 from gatefleet.resources.aligned import aligned
 from gatefleet.resources.diff import diff, sentences
+from gatefleet.store.crypto import Cipher
 from gatefleet.store.running import Running, running, running_at
 from gatefleet.store.store import as_of, looking
 from gatefleet.store.tables import gateway_group, resource
@@ -33,8 +34,11 @@ def router() -> APIRouter:
     api = APIRouter(tags=["compare"])
     path = "/api/gateway_groups/{gateway_group_id}/compare"
     other = openapi.parameter("with", description="Another gateway group, or a revision of this one")
+    then = openapi.parameter(
+        "at", {"type": "integer", "minimum": 0}, "This group as it was at a revision, not as it is"
+    )
     groups = openapi.parameter("gateway_group_ids", description="Ids with commas between; without it all groups")
-    add(api, "GET", path, _compare, group("CompareGatewayGroup"), answers=openapi.one(), query=(other,))
+    add(api, "GET", path, _compare, group("CompareGatewayGroup"), answers=openapi.one(), query=(other, then))
     every = system("CompareServices", filtered=True)
     add(api, "GET", "/api/compare/services", _matrix, every, answers=openapi.one(), query=(groups,))
     return api
@@ -42,23 +46,32 @@ def router() -> APIRouter:
 
 async def _compare(request: Request) -> Response:
     """What makes the other side into this group: "added" is here and not there."""
-    store, group_id = control(request).store, group_of(request)
-    other = request.query_params.get("with", "")
+    store, group_id, params = control(request).store, group_of(request), request.query_params
+    other, at = params.get("with", ""), params.get("at", "")
     if not other:
         raise Invalid("the query parameter with is missing: a gateway group or a revision")
     if not other.isdecimal():
         await _check_reach(request, other)
     async with store.moment() as connection:
-        now = await looking(connection, store.cipher, group_id)
-        here = (await now.everything(), _of(group_id, await running(connection, [group_id])))
+        here = await (
+            _then(connection, store.cipher, group_id, "at", at) if at else _now(connection, store.cipher, group_id)
+        )
         if other.isdecimal():
-            wanted = 0 if other == "0" else number("with", other, 2**62)
-            documents = await as_of(connection, store.cipher, group_id, wanted)
-            there = (documents, await running_at(connection, group_id, wanted))
+            there = await _then(connection, store.cipher, group_id, "with", other)
         else:
-            theirs = await looking(connection, store.cipher, other)
-            there = (await theirs.everything(), _of(other, await running(connection, [other])))
+            there = await _now(connection, store.cipher, other)
     return value(await asyncio.to_thread(_compared, here, there))
+
+
+async def _now(connection: AsyncConnection, cipher: Cipher, group_id: str) -> Side:
+    documents = await looking(connection, cipher, group_id)
+    return await documents.everything(), _of(group_id, await running(connection, [group_id]))
+
+
+async def _then(connection: AsyncConnection, cipher: Cipher, group_id: str, name: str, text: str) -> Side:
+    """A group at the revision that a parameter names; 0 is the empty group it began as."""
+    wanted = 0 if text == "0" else number(name, text, 2**62)
+    return await as_of(connection, cipher, group_id, wanted), await running_at(connection, group_id, wanted)
 
 
 async def _check_reach(request: Request, other: str) -> None:
