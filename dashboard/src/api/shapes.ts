@@ -26,6 +26,7 @@ export interface Group {
   description: string;
   labels: Labels;
   enforce_service_publishing: boolean;
+  config: { image_tag?: string };
   created_at: number;
   updated_at: number;
 }
@@ -117,6 +118,8 @@ export interface Plan {
   leaving?: VersionSaid;
   expected_time_to_live?: { p50_ms: number; p99_ms: number };
   approval_rule?: string;
+  /** Of a ring: the instances that would serve it first. */
+  members?: string[];
 }
 
 /** What a release did, or that it waits for an approval. */

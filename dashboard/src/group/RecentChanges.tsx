@@ -3,12 +3,13 @@ import { Table, Text } from "@mantine/core";
 
 import type { Receipt } from "@/api/queries";
 import { t } from "@/texts";
+import { Go } from "@/ui/Go";
 import { State } from "@/ui/State";
 import { Time } from "@/ui/Time";
 
 type Summary = Omit<Receipt, "instances" | "expected">;
 
-export function RecentChanges({ receipts }: { receipts: Summary[] }) {
+export function RecentChanges({ groupId, receipts }: { groupId: string; receipts: Summary[] }) {
   if (receipts.length === 0) return <Text c="dimmed">{t.group.noChanges}</Text>;
   return (
     <Table.ScrollContainer minWidth={480} scrollAreaProps={{ viewportProps: { tabIndex: 0 } }}>
@@ -24,7 +25,16 @@ export function RecentChanges({ receipts }: { receipts: Summary[] }) {
         <Table.Tbody>
           {receipts.map((receipt) => (
             <Table.Tr key={receipt.revision}>
-              <Table.Td>{receipt.revision}</Table.Td>
+              <Table.Td>
+                <Go
+                  to="/groups/$groupId/receipts/$revision"
+                  params={{ groupId, revision: String(receipt.revision) }}
+                  aria-label={t.receipt.one(receipt.revision)}
+                  size="sm"
+                >
+                  {receipt.revision}
+                </Go>
+              </Table.Td>
               <Table.Td>
                 <Time at={receipt.at} />
               </Table.Td>

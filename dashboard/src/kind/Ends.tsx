@@ -1,14 +1,10 @@
 /** When a certificate ends, as the API reads it; asked only for the rows in sight. */
-import { Group } from "@mantine/core";
 import { queryOptions, useQuery } from "@tanstack/react-query";
 
 import { api, shaped } from "@/api/client";
-import { t } from "@/texts";
-import { State } from "@/ui/State";
-import { Time } from "@/ui/Time";
+import { Expiry } from "@/ui/Expiry";
 
-const DAY = 86_400;
-const SOON = 30 * DAY;
+export const SOON_DAYS = 30;
 
 function parsedQuery(cert: string) {
   return queryOptions({
@@ -17,20 +13,12 @@ function parsedQuery(cert: string) {
     enabled: cert !== "",
     queryFn: async () => {
       const call = api.PUT("/api/parse_certificate", { body: { cert } });
-      const end = (await shaped<{ value: { not_after?: number } }>(call)).value.not_after;
-      return end === undefined ? null : { end, left: end - Date.now() / 1000 };
+      return (await shaped<{ value: { not_after?: number } }>(call)).value.not_after ?? null;
     },
   });
 }
 
 export function Ends({ pem }: { pem: string }) {
-  const told = useQuery(parsedQuery(pem)).data;
-  if (!told) return "–";
-  const { end, left } = told;
-  return (
-    <Group gap="xs">
-      <Time at={end} />
-      {left < SOON && <State look={left < 0 ? "bad" : "warning"}>{left < 0 ? t.kind.ended : t.kind.endsSoon}</State>}
-    </Group>
-  );
+  const end = useQuery(parsedQuery(pem)).data;
+  return end ? <Expiry at={end} soon={SOON_DAYS} /> : "–";
 }

@@ -21,6 +21,7 @@ import { Time } from "@/ui/Time";
 import { tellLive } from "@/ui/told";
 
 import { Choose } from "./Choose";
+import { EndingSoon } from "./EndingSoon";
 import { called, type Item, type Kind } from "./kinds";
 
 interface Words {
@@ -81,6 +82,7 @@ export function KindPage({ groupId, path, kind, words, title = words.title, crum
       }
       actions={add}
     >
+      {kind.ends && <EndingSoon groupId={groupId} path={path} kind={kind} />}
       <Loaded query={items}>
         {(list) =>
           list.length === 0 ? (

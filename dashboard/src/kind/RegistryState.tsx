@@ -5,10 +5,13 @@ import { queryOptions, useQuery } from "@tanstack/react-query";
 import { api, many } from "@/api/client";
 import { LIVE } from "@/api/queries";
 import { t } from "@/texts";
+import { Go } from "@/ui/Go";
 import { State } from "@/ui/State";
 
 interface Told {
   id: string;
+  name: string;
+  associated_services_count: number;
   status: keyof typeof LOOKS;
   reason?: string;
 }
@@ -30,6 +33,7 @@ export function RegistryState({ groupId, id }: { groupId: string; id: string }) 
   const list = (useQuery(statesQuery(groupId)).data ?? []) as unknown as Told[];
   const told = list.find((each) => each.id === id);
   if (!told) return "–";
+  const details = `${t.registry.details}, ${t.registry.used(told.associated_services_count)}`;
   return (
     <Stack gap={2}>
       <State look={LOOKS[told.status]}>{t.kind.registryStates[told.status]}</State>
@@ -38,6 +42,14 @@ export function RegistryState({ groupId, id }: { groupId: string; id: string }) 
           {told.reason}
         </Text>
       )}
+      <Go
+        to="/groups/$groupId/service_registries/$registryId"
+        params={{ groupId, registryId: id }}
+        size="xs"
+        aria-label={`${details}: ${told.name || id}`}
+      >
+        {details}
+      </Go>
     </Stack>
   );
 }

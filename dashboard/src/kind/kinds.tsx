@@ -15,12 +15,14 @@ import {
 } from "lucide-react";
 import type { ReactNode } from "react";
 
-import type { Json } from "@/api/resources";
+import { at, type Json } from "@/api/resources";
 import { t } from "@/texts";
 import { Go } from "@/ui/Go";
 
 import { Ends } from "./Ends";
 import { RegistryState } from "./RegistryState";
+import { SniEnds } from "./SniEnds";
+import { Usage } from "./Usage";
 
 export interface Item {
   id: string;
@@ -49,6 +51,8 @@ export interface Kind {
   fresh: Json;
   chosen?: Chosen;
   named?: (item: Item) => string;
+  /** They end one day, and the API finds those that do so soon. */
+  ends?: true;
 }
 
 const plugins: Shown = {
@@ -76,6 +80,13 @@ const clients = (name: string): Shown => ({
   cell: (item) => (item[name] ? t.kind.clientsMust : t.kind.clientsNeedNot),
 });
 const ends: Shown = { header: t.kind.ends, cell: (item) => <Ends pem={plain(item["cert"])} /> };
+/** Who refers to it; the id of a secret provider has two parts. */
+const usedBy = (path: string): Shown => ({
+  header: t.usage.header,
+  cell: (item, groupId) => (
+    <Usage groupId={groupId} path={`${path}/${at(...item.id.split("/"))}`} name={item.name || item.id} />
+  ),
+});
 const PEM = "-----BEGIN CERTIFICATE-----\n";
 const KEY = "-----BEGIN PRIVATE KEY-----\n";
 
@@ -104,20 +115,26 @@ export const KINDS = {
   certificates: {
     Icon: FileKey,
     word: "Certificate",
-    columns: [ends],
+    columns: [ends, usedBy("certificates")],
+    ends: true,
     fresh: { name: "", cert: PEM, key: KEY },
   },
   ca_certificates: {
     Icon: ShieldCheck,
     word: "CaCertificate",
-    columns: [ends],
+    columns: [ends, usedBy("ca_certificates")],
+    ends: true,
     fresh: { name: "", cert: PEM },
   },
   snis: {
     Icon: Globe,
     word: "Sni",
     named: (item) => plain(item["domain"]),
-    columns: [field(t.kind.certificates, "certificates"), clients("mtls")],
+    columns: [
+      field(t.kind.certificates, "certificates"),
+      { header: t.kind.ends, cell: (item, groupId) => <SniEnds groupId={groupId} ids={item["certificates"]} /> },
+      clients("mtls"),
+    ],
     fresh: { name: "", domain: "www.example.com", certificates: [] },
   },
   ssls: {
@@ -152,14 +169,14 @@ export const KINDS = {
   secret_providers: {
     Icon: Vault,
     word: "SecretProvider",
-    columns: [field(t.kind.type, "manager"), field(t.kind.address, "uri")],
+    columns: [field(t.kind.type, "manager"), field(t.kind.address, "uri"), usedBy("secret_providers")],
     chosen: "manager",
     fresh: { uri: "https://vault:8200", prefix: "kv/gateway", token: "" },
   },
   protos: {
     Icon: FileCode,
     word: "Proto",
-    columns: [],
+    columns: [usedBy("protos")],
     fresh: { name: "", content: 'syntax = "proto3";\n' },
   },
 } satisfies Record<string, Kind>;

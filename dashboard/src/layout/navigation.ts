@@ -1,6 +1,25 @@
 /** What the navigation and the search list: a new page is a line here and its words in texts/en/common.ts. */
 import type { LinkProps } from "@tanstack/react-router";
-import { Boxes, Cpu, FileStack, KeyRound, LayoutDashboard, LayoutTemplate, type LucideIcon, ScrollText, Server, Users } from "lucide-react";
+import {
+  ArrowLeftRight,
+  Boxes,
+  CircleDotDashed,
+  Cpu,
+  FileStack,
+  Grid3x3,
+  History,
+  KeyRound,
+  LayoutDashboard,
+  LayoutTemplate,
+  ListChecks,
+  type LucideIcon,
+  ReceiptText,
+  ScrollText,
+  Server,
+  Settings,
+  UserCheck,
+  Users,
+} from "lucide-react";
 
 import { type KindName, KINDS } from "@/kind/kinds";
 import { t } from "@/texts";
@@ -17,7 +36,11 @@ export interface Place {
 /** Pages of the whole installation. */
 export const fleetPlaces: Place[] = [
   { title: t.common.nav.fleet, Icon: Server, to: "/", exact: true },
+  { title: t.instance.all, Icon: Cpu, to: "/instances" },
   { title: t.common.nav.templates, Icon: LayoutTemplate, to: "/templates" },
+  { title: t.matrix.title, Icon: Grid3x3, to: "/matrix" },
+  { title: t.compare.title, Icon: ArrowLeftRight, to: "/compare" },
+  { title: t.approval.title, Icon: ListChecks, to: "/approvals" },
 ];
 
 /** Pages of one gateway group, all below /groups/$groupId. */
@@ -25,6 +48,9 @@ export const groupPlaces: Place[] = [
   { title: t.common.nav.overview, Icon: LayoutDashboard, to: "/groups/$groupId", exact: true },
   { title: t.common.nav.services, Icon: Boxes, to: "/groups/$groupId/services" },
   { title: t.instance.title, Icon: Cpu, to: "/groups/$groupId/instances" },
+  { title: t.receipt.title, Icon: ReceiptText, to: "/groups/$groupId/receipts" },
+  { title: t.ring.title, Icon: CircleDotDashed, to: "/groups/$groupId/rings" },
+  { title: t.revision.title, Icon: History, to: "/groups/$groupId/revisions" },
   { title: t.common.nav.configuration, Icon: FileStack, to: "/groups/$groupId/configuration" },
   ...Object.entries(KINDS).map(
     ([kind, { Icon }]): Place => ({
@@ -34,11 +60,13 @@ export const groupPlaces: Place[] = [
       params: { kind },
     }),
   ),
+  { title: t.settings.title, Icon: Settings, to: "/groups/$groupId/settings" },
 ];
 
 /** Pages about users, tokens and what everybody did. */
 export const organisationPlaces: Place[] = [
   { title: t.organisation.users.title, Icon: Users, to: "/users" },
   { title: t.organisation.tokens.title, Icon: KeyRound, to: "/tokens" },
+  { title: t.approvalRule.title, Icon: UserCheck, to: "/approval-rules" },
   { title: t.organisation.audit.title, Icon: ScrollText, to: "/audit" },
 ];

@@ -4,15 +4,17 @@ import { type UseQueryResult, useQuery } from "@tanstack/react-query";
 
 import { groupsQuery } from "@/api/queries";
 import type { ConflictSide, Plan } from "@/api/shapes";
+import { FutureMembers } from "@/ring/Members";
 import { t } from "@/texts";
 import { Changes } from "@/ui/Changes";
 import { Loaded } from "@/ui/Loaded";
 
 export function Review({ query }: { query: UseQueryResult<Plan> }) {
-  return <Loaded query={query}>{(plan) => <Shown plan={plan} />}</Loaded>;
+  return <Loaded query={query}>{(plan) => <Planned plan={plan} />}</Loaded>;
 }
 
-function Shown({ plan }: { plan: Plan }) {
+/** A plan that is there already. */
+export function Planned({ plan }: { plan: Plan }) {
   const names = new Map((useQuery(groupsQuery).data ?? []).map((group) => [group.id, group.name]));
   const { leaving, expected_time_to_live: expected } = plan;
   return (
@@ -33,6 +35,7 @@ function Shown({ plan }: { plan: Plan }) {
         </Text>
       ))}
       {expected && <Text size="sm">{t.release.usually(expected.p50_ms)}</Text>}
+      {plan.members && <FutureMembers groupId={plan.groups[0]?.gateway_group_id ?? ""} members={plan.members} />}
       {plan.groups.map((group) => (
         <Paper key={group.gateway_group_id} withBorder p="md">
           <Stack gap="xs">
@@ -53,7 +56,7 @@ function Shown({ plan }: { plan: Plan }) {
 
 /** Whether it is refused when two routes would answer the same requests: going back and edits never are. */
 export function refusesDuplicates({ operation }: Plan): boolean {
-  return operation === "publish" || operation === "sync";
+  return operation === "publish" || operation === "sync" || operation === "ring";
 }
 
 interface ConflictsProps {

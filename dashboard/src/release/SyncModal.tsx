@@ -1,12 +1,15 @@
 /** Brings what a gateway group runs of a service to other groups, under a version. */
 import { SegmentedControl, Stack, TextInput } from "@mantine/core";
+import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 
 import type { Plan, PublishedService, Released } from "@/api/shapes";
+import { First } from "@/ring/First";
+import { startTrial, type Trial, trialPlan } from "@/ring/queries";
 import { NodesInput } from "@/service/NodesInput";
 import { t } from "@/texts";
 
-import { NOTHING_SAID, sync, type Sync } from "./calls";
+import { NOTHING_SAID, sync, type Sync, trialOf } from "./calls";
 import { Notes } from "./Notes";
 import { RegistryFields } from "./RegistryFields";
 import { ReleaseModal } from "./ReleaseModal";
@@ -19,7 +22,7 @@ interface Props {
   onClose: () => void;
 }
 
-const EMPTY: Sync = { groupIds: [], version: "", hosts: [], where: null, ...NOTHING_SAID };
+const EMPTY: Sync = { groupIds: [], version: "", hosts: [], where: null, share: null, ...NOTHING_SAID };
 const BEGINNINGS = {
   kept: null,
   nodes: { nodes: [{ host: "", weight: 1 }] },
@@ -33,18 +36,34 @@ export function SyncModal(props: Props) {
 
 function Opened({ groupId, service, opened, onClose }: Props) {
   const [wanted, setWanted] = useState(EMPTY);
+  const navigate = useNavigate();
   const where = { groupId, serviceId: service.id };
+  const { version } = service;
+  const [target = ""] = wanted.groupIds;
+  const trial =
+    wanted.share && version && canRing(service, wanted) ? trialOf(service.id, version, wanted, wanted.share) : undefined;
+  const startRing = async (what: Trial): Promise<Released> => {
+    const started = await startTrial(target, what);
+    if ("approval" in started) return started;
+    await navigate({ to: "/groups/$groupId/rings/$ringId", params: { groupId: target, ringId: started.id } });
+    return { revisions: { [target]: started.revision } };
+  };
   return (
     <ReleaseModal
       opened={opened}
       title={t.release.syncTitle(service.name)}
-      verb={t.release.doSync}
+      verb={trial ? t.ring.doStart : t.release.doSync}
       form={<Fields groupId={groupId} service={service} wanted={wanted} onChange={setWanted} />}
-      preview={() => sync<Plan>(where, wanted, true)}
-      release={() => sync<Released>(where, wanted, false)}
+      preview={() => (trial ? trialPlan(target, trial) : sync<Plan>(where, wanted, true))}
+      release={() => (trial ? startRing(trial) : sync<Released>(where, wanted, false))}
       onClose={onClose}
     />
   );
+}
+
+/** A ring tries a version that is there already, in one gateway group. */
+function canRing(service: PublishedService, { groupIds }: Sync): boolean {
+  return service.version !== undefined && groupIds.length === 1;
 }
 
 interface FieldsProps {
@@ -69,6 +88,7 @@ function Fields({ groupId, service, wanted, onChange }: FieldsProps) {
       />
       {service.type !== "stream" && <HostsThere value={wanted.hosts} onChange={(hosts) => change({ hosts })} />}
       <Where wanted={wanted} onChange={(where) => change({ where })} />
+      <First share={wanted.share} possible={canRing(service, wanted)} onChange={(share) => change({ share })} />
       <Notes value={wanted} onChange={change} />
     </Stack>
   );

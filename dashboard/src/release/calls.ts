@@ -2,6 +2,7 @@
 import { api, shaped, type Written, written } from "@/api/client";
 import type { Json } from "@/api/resources";
 import type { Change, Conflicts, Plan, Released } from "@/api/shapes";
+import type { Share, Trial } from "@/ring/queries";
 import type { Node, UpstreamBody } from "@/service/shapes";
 
 /** What is said of a version for who comes later. */
@@ -27,6 +28,8 @@ export interface Sync extends Said {
   hosts: string[];
   /** Where the service is in those groups; null: as it is there already. */
   where: { nodes: Node[] } | InRegistry | null;
+  /** Who serves it first; null: every instance at once. */
+  share: Share | null;
 }
 
 export interface Publish extends Said {
@@ -70,6 +73,25 @@ export function sync<T extends Plan | Released>({ groupId, serviceId }: Where, w
       },
     }),
   );
+}
+
+/** A sync that begins as a ring: what its only gateway group tries. */
+export function trialOf(serviceId: string, version: string, wanted: Sync, share: Share): Trial {
+  const { hosts, where } = wanted;
+  const item = {
+    service_id: serviceId,
+    version,
+    ...(hosts.length > 0 ? { hosts } : {}),
+    ...(where ? { upstream: upstreamOf(where) } : {}),
+  };
+  return { services: [item], share, ...saidOf(wanted) };
+}
+
+/** The same place as the upstream of a service has it. */
+function upstreamOf(where: NonNullable<Sync["where"]>) {
+  if ("nodes" in where) return placeOf(where);
+  const { registryId, namespace, group, name } = where;
+  return { service_name: [registryId, namespace, group, name].filter(Boolean).join("/"), discovery_args: {} };
 }
 
 function placeOf(where: NonNullable<Sync["where"]>) {

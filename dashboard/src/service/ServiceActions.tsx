@@ -9,6 +9,8 @@ import { patchRuntime, unpublish } from "@/release/calls";
 import { ReleaseModal } from "@/release/ReleaseModal";
 import { RollbackModal } from "@/release/RollbackModal";
 import { SyncModal } from "@/release/SyncModal";
+import { StartRing } from "@/ring/StartRing";
+import { useStartReason } from "@/ring/starting";
 import { usePermissions } from "@/session/permissions";
 import { t } from "@/texts";
 import { Confirm } from "@/ui/Confirm";
@@ -16,7 +18,7 @@ import { EditDrawer } from "@/ui/EditDrawer";
 import { MayButton } from "@/ui/MayButton";
 import { tellLive } from "@/ui/told";
 
-type Deed = "sync" | "rollback" | "edit" | "switch" | "remove";
+type Deed = "sync" | "ring" | "rollback" | "edit" | "switch" | "remove";
 
 export function ServiceActions({ groupId, service }: { groupId: string; service: PublishedService }) {
   const [deed, setDeed] = useState<Deed>();
@@ -28,6 +30,14 @@ export function ServiceActions({ groupId, service }: { groupId: string; service:
     <>
       <MayButton allowed={permissions["SyncService"]} onClick={() => setDeed("sync")}>
         {t.service.sync}
+      </MayButton>
+      <MayButton
+        allowed={permissions["CreateRing"]}
+        reason={useStartReason(groupId)}
+        variant="default"
+        onClick={() => setDeed("ring")}
+      >
+        {t.ring.start}
       </MayButton>
       <MayButton allowed={permissions["RollbackService"]} variant="default" onClick={() => setDeed("rollback")}>
         {t.service.rollback}
@@ -42,6 +52,7 @@ export function ServiceActions({ groupId, service }: { groupId: string; service:
         {t.service.unpublish}
       </MayButton>
       <SyncModal {...shared} opened={deed === "sync"} />
+      <StartRing {...shared} opened={deed === "ring"} />
       <RollbackModal {...shared} opened={deed === "rollback"} />
       <Switch {...shared} on={on} opened={deed === "switch"} />
       <Remove {...shared} opened={deed === "remove"} />

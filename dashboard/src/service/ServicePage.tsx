@@ -5,6 +5,7 @@ import { useNavigate } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 
 import { groupQuery, serviceQuery } from "@/api/queries";
+import { RingNote } from "@/ring/RingNote";
 import { t } from "@/texts";
 import { Go } from "@/ui/Go";
 import { Labels } from "@/ui/Labels";
@@ -58,6 +59,7 @@ export function ServicePage({ groupId, serviceId, search }: Props) {
       ]}
       actions={<ServiceActions groupId={groupId} service={service} />}
     >
+      <RingNote groupId={groupId} serviceId={serviceId} />
       <Labels labels={service.labels} />
       <Tabs
         value={search.tab ?? "routes"}

@@ -13,7 +13,11 @@ import { State } from "./State";
 const STEP = 100;
 const LOOK = { added: "good", removed: "bad", changed: "waiting" } as const;
 
-export function Changes({ changes, text }: { changes: Change[]; text: string[] }) {
+/** What the two sides are called; by default before and after. */
+type Sides = readonly [string, string];
+const USUALLY: Sides = [t.release.before, t.release.after];
+
+export function Changes({ changes, text, sides = USUALLY }: { changes: Change[]; text: string[]; sides?: Sides }) {
   if (changes.length === 0) return <Text c="dimmed">{t.release.noChanges}</Text>;
   return (
     <Stack gap="xs">
@@ -43,7 +47,7 @@ export function Changes({ changes, text }: { changes: Change[]; text: string[] }
             draw={(some) => (
               <Stack gap="sm">
                 {some.map((change) => (
-                  <OneChange key={`${change.kind}/${change.parent ?? ""}/${change.id}`} change={change} />
+                  <OneChange key={`${change.kind}/${change.parent ?? ""}/${change.id}`} change={change} sides={sides} />
                 ))}
               </Stack>
             )}
@@ -87,7 +91,7 @@ function Some<T>({ of, draw }: { of: T[]; draw: (some: T[]) => ReactNode }) {
   );
 }
 
-function OneChange({ change }: { change: Change }) {
+function OneChange({ change, sides }: { change: Change; sides: Sides }) {
   const title = `${change.kind.replaceAll("_", " ").replace(/s$/, "")} ${change.name}`;
   return (
     <Paper withBorder p="xs">
@@ -101,8 +105,11 @@ function OneChange({ change }: { change: Change }) {
         <Table.Thead>
           <Table.Tr>
             <Table.Th w="30%">{t.release.field}</Table.Th>
-            <Table.Th>{t.release.before}</Table.Th>
-            <Table.Th>{t.release.after}</Table.Th>
+            {sides.map((side) => (
+              <Table.Th key={side} className="break">
+                {side}
+              </Table.Th>
+            ))}
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody>

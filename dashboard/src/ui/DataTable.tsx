@@ -69,7 +69,7 @@ export function DataTable<T>({ label, rows, columns, rowId, text, tools, sort = 
     <Stack gap="xs">
       {(text ?? tools) && (
         <Group justify="space-between">
-          <Group gap="xs">
+          <Group gap="xs" miw={0}>
             {text && (
               <TextInput
                 aria-label={t.common.filter}

@@ -6,7 +6,7 @@ export function Empty({ title, said, children }: { title: string; said: string; 
   return (
     <Paper withBorder p="xl">
       <Stack align="center" gap="xs">
-        <Title order={2} size="h4">
+        <Title order={2} size="h4" ta="center">
           {title}
         </Title>
         <Text c="dimmed" maw={560} ta="center">

@@ -1,6 +1,15 @@
 /** Instances of a gateway group, and how new ones join. */
 export const instance = {
   title: "Instances",
+  all: "All instances",
+  allHint: "Every gateway instance of every gateway group you may read: what it runs, how far behind it is, and why.",
+  emptyAll: "No instance anywhere yet",
+  emptyAllHint: "Open a gateway group and add an instance: its script starts one wherever you run it.",
+  group: "Gateway group",
+  state: "State",
+  anyState: "Any state",
+  anyGroup: "All gateway groups",
+  deleted: (when: string) => `taken off the list ${when}`,
   add: "Add instance",
   addHint: "Choose where the instance is to run. The script holds a join token that is shown this once.",
   kinds: { process: "Process", systemd: "systemd", docker: "Docker", compose: "Compose", helm: "Helm" },

@@ -1,0 +1,143 @@
+/** The rules that demand somebody else's consent. */
+import { ActionIcon, UnstyledButton } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { Plus, Trash2 } from "lucide-react";
+import { useState } from "react";
+
+import { api } from "@/api/client";
+import { groupsQuery } from "@/api/queries";
+import type { Group } from "@/api/shapes";
+import { may, type Permissions, usePermissions } from "@/session/permissions";
+import { t } from "@/texts";
+import { type Column, DataTable } from "@/ui/DataTable";
+import { Deed } from "@/ui/Deed";
+import { Empty } from "@/ui/Empty";
+import { Go } from "@/ui/Go";
+import { Labels } from "@/ui/Labels";
+import { Loaded } from "@/ui/Loaded";
+import { MayButton } from "@/ui/MayButton";
+import { Page } from "@/ui/Page";
+import { tell } from "@/ui/told";
+
+import { covered } from "./covered";
+import { type Rule, rulesQuery } from "./queries";
+import { RuleForm } from "./RuleForm";
+
+const HOUR = 3600;
+
+export function RulesPage() {
+  const rules = useQuery(rulesQuery);
+  const groups = useQuery(groupsQuery).data ?? [];
+  const permissions = usePermissions();
+  const [editing, setEditing] = useState<Rule | "new">();
+  const [leaving, setLeaving] = useState<Rule>();
+  const add = (
+    <MayButton
+      allowed={permissions["CreateApprovalRule"]}
+      leftSection={<Plus size={16} aria-hidden />}
+      onClick={() => setEditing("new")}
+    >
+      {t.approvalRule.add}
+    </MayButton>
+  );
+  return (
+    <Page
+      title={t.approvalRule.title}
+      said={t.approvalRule.hint}
+      crumbs={<Go to="/approvals">{t.approval.title}</Go>}
+      actions={add}
+    >
+      <Loaded query={rules}>
+        {(list) =>
+          list.length === 0 ? (
+            <Empty title={t.approvalRule.empty} said={t.approvalRule.emptyHint}>
+              {add}
+            </Empty>
+          ) : (
+            <DataTable
+              label={t.approvalRule.title}
+              rows={list}
+              columns={columnsOf({ groups, permissions, onEdit: setEditing, onRemove: setLeaving })}
+              rowId={(rule) => rule.id}
+              text={(rule) => `${rule.name} ${Object.entries(rule.labels).flat().join(" ")}`}
+            />
+          )
+        }
+      </Loaded>
+      <RuleForm rule={editing} groups={groups} permissions={permissions} onClose={() => setEditing(undefined)} />
+      <Deed
+        to={leaving}
+        title={({ name }) => t.approvalRule.remove(name)}
+        verb={t.common.remove}
+        hint={() => t.approvalRule.removeHint}
+        act={({ id }) => api.DELETE("/api/approval_rules/{id}", { params: { path: { id } } })}
+        tell={({ name }) => tell(t.approvalRule.removed(name))}
+        stale={rulesQuery.queryKey}
+        onClose={() => setLeaving(undefined)}
+      />
+    </Page>
+  );
+}
+
+interface ColumnsProps {
+  groups: Group[];
+  permissions: Permissions;
+  onEdit: (rule: Rule) => void;
+  onRemove: (rule: Rule) => void;
+}
+
+function columnsOf({ groups, permissions, onEdit, onRemove }: ColumnsProps): Column<Rule>[] {
+  const why = may(permissions["DeleteApprovalRule"]);
+  return [
+    {
+      id: "name",
+      header: t.approvalRule.name,
+      accessorKey: "name",
+      cell: ({ row }) => (
+        <UnstyledButton c="var(--mantine-color-anchor)" fz="sm" onClick={() => onEdit(row.original)}>
+          {row.original.name}
+        </UnstyledButton>
+      ),
+    },
+    {
+      id: "labels",
+      header: t.common.labels,
+      enableSorting: false,
+      cell: ({ row }) => (Object.keys(row.original.labels).length > 0 ? <Labels labels={row.original.labels} /> : t.common.all),
+    },
+    {
+      id: "covers",
+      header: t.approvalRule.covers,
+      enableSorting: false,
+      cell: ({ row }) => <span className="break">{covered(groups, row.original.labels)}</span>,
+    },
+    {
+      id: "operations",
+      header: t.approvalRule.operations,
+      enableSorting: false,
+      accessorFn: (rule) => rule.operations.map((each) => t.approval.operations[each]).join(", "),
+    },
+    {
+      id: "expires",
+      header: t.approvalRule.expires,
+      accessorKey: "expires_after",
+      cell: ({ row }) => t.approvalRule.hours(Number((row.original.expires_after / HOUR).toFixed(2))),
+    },
+    {
+      id: "actions",
+      header: t.common.actions,
+      enableSorting: false,
+      cell: ({ row }) => (
+        <ActionIcon
+          variant="default"
+          aria-label={t.approvalRule.remove(row.original.name)}
+          title={why ?? t.common.remove}
+          disabled={why !== undefined}
+          onClick={() => onRemove(row.original)}
+        >
+          <Trash2 size={16} aria-hidden />
+        </ActionIcon>
+      ),
+    },
+  ];
+}
