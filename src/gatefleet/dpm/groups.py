@@ -26,6 +26,8 @@ log = structlog.stdlib.get_logger(__name__)
 
 POLL_SECONDS: Final = 2.0
 """How often revisions are read in case a notice was lost."""
+ANSWER_SECONDS: Final = 5.0
+"""How long that may take; a PostgreSQL that takes longer is away, whatever its connections say."""
 CEILING: Final = 0.2
 """The longest pause between two turns of a group; a turn is never nearer to the last than that one took."""
 _LARGE: Final = 200
@@ -251,10 +253,11 @@ class Groups:
 
     async def _compare(self) -> None:
         try:
-            revisions = await self._store.revisions()
-            async with self._store.reading() as connection:
-                keys = await valid_ids(connection)
-        except GatefleetError as error:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                revisions = await self._store.revisions()
+                async with self._store.reading() as connection:
+                    keys = await valid_ids(connection)
+        except (GatefleetError, TimeoutError) as error:
             if self.reachable:
                 log.warning("postgresql is away; nodes keep what they have", reason=str(error))
             self.reachable = False

@@ -21,7 +21,7 @@ GAP: Final = 0.1
 MOST: Final = 20_000
 """Heartbeats that wait; more are not recorded, and their nodes say it again with the next."""
 PATIENCE: Final = 4.0
-"""Seconds that a statement may take: the nodes give up a little later."""
+"""Seconds that a statement may take, and that a node waits: it gives up a little later, and takes us for dead then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,11 @@ class Reports:
         waiting = _Waiting(identity, beat, time.monotonic(), asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._some.set()
-        return await waiting.recorded
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await waiting.recorded
+        except TimeoutError:
+            return False
 
     async def run(self) -> None:
         """Write what has come, again and again, until cancelled."""

@@ -1,5 +1,6 @@
 """The calls a node makes to its DP Manager, over TLS that trusts the one CA it joined with."""
 
+import asyncio
 from typing import Final, TypeVar
 
 import grpc
@@ -82,5 +83,10 @@ async def _call(channel: grpc.aio.Channel, method: str, request: msgspec.Struct,
     except grpc.aio.AioRpcError as error:
         raised = _ERRORS.get(error.code(), Unreachable)
         raise raised(error.details() or error.code().name) from error
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task and task.cancelling():
+            raise
+        raise Unreachable("the connection was closed meanwhile") from None  # by us, who go on over another one
     except msgspec.DecodeError as error:
         raise Invalid(f"the DP Manager's answer cannot be read: {error}") from error

@@ -29,6 +29,10 @@ BEAT_GAP: Final = 0.2
 """Seconds between heartbeats, at least: a burst of revisions is reported once."""
 PATIENCE: Final = 3.0
 """Seconds without a stream after which the next address is tried."""
+DEAF: Final = 2
+"""Heartbeats without an answer, one after the other, after which a stream that seems open is taken for dead."""
+AGAIN: Final = 1.0
+"""Seconds after a heartbeat without an answer until the next."""
 Beat = Callable[[], Awaitable[Heartbeat]]
 Rejoin = Callable[[str, Bundle], Awaitable[Bundle]]
 """Given the address of a DP Manager, and what has expired."""
@@ -53,6 +57,8 @@ class Manager:
         self._link = Link(target(self.address), identity)
         self._follower: Follower | None = None
         self._refusal = ""
+        self._unheard = 0
+        """Heartbeats since the last answer."""
         self._pending = Snapshot()
         self._seal: Seal | None = None
         self._floor = 0
@@ -146,11 +152,18 @@ class Manager:
                     task.result()
 
     async def _alternate(self) -> None:
-        """Go to the next address when one is silent for too long."""
+        """Go to the next address when one is silent for too long, and leave one that hangs."""
         since = time.monotonic()
         while True:
             await asyncio.sleep(PATIENCE / 10)
-            if self.connected or len(self._addresses) == 1:
+            if not self.connected:
+                self._unheard = 0
+            if self.connected and self._unheard >= DEAF:  # what stands before it keeps the stream open
+                log.warning("the DP Manager does not answer", address=self.address, heartbeats=self._unheard)
+                self._unheard = 0
+                await self._relink(move=True)
+                since = time.monotonic()
+            elif self.connected or len(self._addresses) == 1:
                 since = time.monotonic()
             elif time.monotonic() - since > PATIENCE:
                 await self._relink(move=True)
@@ -228,10 +241,17 @@ class Manager:
         pause = fleet.HEARTBEAT_SECONDS
         while True:
             sent = time.monotonic()
-            with contextlib.suppress(GatefleetError):  # the stream says more about a lost connection
+            try:
                 heard = await self._link.heartbeat(await beat())
+            except Unreachable:
+                self._unheard += 1
+                pause = min(pause, AGAIN)
+            except GatefleetError:  # the stream says more about a refusal
+                pause = fleet.HEARTBEAT_SECONDS
+            else:
                 if heard.trust:
                     self._learn(heard.trust)
+                self._unheard = 0
                 pause = heard.watch.every if heard.watch else fleet.HEARTBEAT_SECONDS
                 hear(heard)
             with contextlib.suppress(TimeoutError):
