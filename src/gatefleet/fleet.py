@@ -6,7 +6,7 @@ needs a client certificate, and its group is the only group the caller has to do
 
 import hashlib
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -157,6 +157,45 @@ class RegistryState(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: Annotated[str, Meta(max_length=500, pattern=r"^[^\x00]*$")] = ""
 
 
+class Drill(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An outage to rehearse: the node cuts itself off, starts anew halfway, and comes back by itself."""
+
+    id: Text
+    seconds: int
+    """How long the node is looked at while it is cut off; its start comes on top."""
+    source: Literal["disk", "bucket"] = "disk"
+    """What it starts from; a peer is as good as a bucket."""
+    envoy: bool = False
+    """Envoy is started anew, too: the node does not serve meanwhile."""
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A stretch of a drill during which Envoy was asked for the versions of route scopes, again and again."""
+
+    name: Text
+    seconds: float
+    probes: Large
+    failed: Large
+
+
+class Drilled(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What came of a drill."""
+
+    id: Text
+    passed: bool = False
+    reason: Annotated[str, Meta(max_length=500, pattern=r"^[^\x00]*$")] = ""
+    """Why it did not pass."""
+    parts: Annotated[tuple[Part, ...], Meta(max_length=16)] = ()
+    revision_before: Large = 0
+    revision_after: Large = 0
+    """What was served after the start, while still cut off."""
+    started_from: Text = ""
+    """disk, bucket or peer."""
+    start_seconds: float = 0.0
+    """From the end of the old agent until the new one has proven that it serves."""
+    reconnect_seconds: float = 0.0
+
+
 class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
     """How a node is; every `HEARTBEAT_SECONDS` and after each revision it took."""
 
@@ -182,6 +221,8 @@ class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
     """Service registries by id."""
     trust: Text = ""
     """The version of the `Trust` that the node has."""
+    drilled: Drilled | None = None
+    """What came of a drill, until that is on record."""
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -194,6 +235,10 @@ class Heard(msgspec.Struct, frozen=True):
     """What to count from now on; None: nothing."""
     trust: Trust | None = None
     """What to check with from now on, if the node has something else."""
+    drill: Drill | None = None
+    """An outage to rehearse now."""
+    recorded_drill: str = ""
+    """The drill whose result is on record now."""
 
 
 Long = Annotated[str, Meta(max_length=600, pattern=r"^[^\x00]*$")]

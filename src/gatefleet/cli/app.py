@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings
 from rich.console import Console
 
 from gatefleet import VERSION
-from gatefleet.cli import audit, configuration, keys, nodes, releases, rescue
+from gatefleet.cli import audit, configuration, drill, keys, nodes, releases, rescue
 from gatefleet.errors import GatefleetError
 from gatefleet.settings import (
     AdminSettings,
@@ -171,3 +171,4 @@ rescue.add(app)
 configuration.add(app)
 releases.add(app)
 nodes.add(app)
+drill.add(app)

@@ -13,12 +13,12 @@ import structlog
 from gatefleet import snapshot
 from gatefleet.compile.variants import Variants
 from gatefleet.errors import GatefleetError, NotFound
-from gatefleet.fleet import HEARTBEAT_SECONDS, Watch
+from gatefleet.fleet import HEARTBEAT_SECONDS, Drill, Watch
 from gatefleet.pki import Identity
 from gatefleet.resources.rings import Overlay
 from gatefleet.sealed import SnapshotKeys, sign
 from gatefleet.snapshot import SEAL, Seal, Snapshot
-from gatefleet.store import Changes, Store, fleet, listen, rings
+from gatefleet.store import Changes, Store, drills, fleet, listen, rings
 from gatefleet.store.fleet_keys import snapshot_keys, valid_ids
 from gatefleet.xds.server import Server
 
@@ -199,6 +199,7 @@ class Groups:
         """PostgreSQL answered the last time."""
         self._store, self._server, self._dsn = store, server, dsn
         self._groups: dict[str, tuple[Group, asyncio.Task[None]]] = {}
+        self._drills: Mapping[Identity, Drill] = {}
         self._look = asyncio.Event()
 
     def states(self) -> Mapping[str, State]:
@@ -215,6 +216,10 @@ class Groups:
     def watch(self, identity: Identity) -> Watch | None:
         """What an instance shall count; None when no ring runs. NotFound for a group we do not know."""
         return self._known(identity.group).watch(identity.instance)
+
+    def drill(self, identity: Identity) -> Drill | None:
+        """The outage that an instance shall rehearse now."""
+        return self._drills.get(identity)
 
     def keys(self, group_id: str) -> tuple[SnapshotKeys, ...]:
         """The keys that a group's nodes check with; none before they are read. NotFound for a group we do not know."""
@@ -257,6 +262,7 @@ class Groups:
                 revisions = await self._store.revisions()
                 async with self._store.reading() as connection:
                     keys = await valid_ids(connection)
+                    self._drills = await drills.waiting(connection)
         except (GatefleetError, TimeoutError) as error:
             if self.reachable:
                 log.warning("postgresql is away; nodes keep what they have", reason=str(error))

@@ -11,7 +11,7 @@ import structlog
 from gatefleet.errors import Unreachable
 from gatefleet.fleet import Heartbeat
 from gatefleet.pki import Identity
-from gatefleet.store import Store, heartbeats
+from gatefleet.store import Store, drills, heartbeats
 from gatefleet.store.heartbeats import Said
 
 log = structlog.stdlib.get_logger(__name__)
@@ -81,6 +81,9 @@ class Reports:
         try:
             async with asyncio.timeout(PATIENCE), self._store.transaction() as connection:
                 await heartbeats.record(connection, said)
+                for each in batch:
+                    if each.beat.drilled:
+                        await drills.record(connection, each.identity, each.beat.drilled)
             recorded = True
         except (Unreachable, TimeoutError):
             pass  # what nodes serve does not depend on it, and they will say it again

@@ -118,6 +118,8 @@ class Service:
             recorded_revision=max((one.revision for one in said.proven or ()), default=0) if recorded else 0,
             watch=self._groups.watch(identity),
             trust=self._news(identity.group, said.trust),
+            drill=self._groups.drill(identity),
+            recorded_drill=said.drilled.id if said.drilled and recorded else "",
         )
 
     async def _health(self, said: HealthReport, context: Context) -> Noted:

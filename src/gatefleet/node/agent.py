@@ -19,6 +19,7 @@ from gatefleet.node import build, metrics
 from gatefleet.node.bootstrap import RunFiles, envoy_bootstrap
 from gatefleet.node.copies import DiskCopy, Revision, Running
 from gatefleet.node.discovery import Discovery
+from gatefleet.node.drill import Hands, Rehearsal
 from gatefleet.node.elsewhere import BucketCopies, Elsewhere, Place
 from gatefleet.node.health import Health
 from gatefleet.node.judge import Copy, Seen, Source, Verdict, judge, sentence
@@ -82,10 +83,16 @@ class Agent:
             _places(settings, manager.identity), settings.fallback_interval, manager.changed.set
         )
         self._peers = _peer_server(settings, self._copies, manager)
+        elsewhere = bool(_places(settings, manager.identity))
+        self._drill = Rehearsal(settings.data_dir / "drill.json", manager, elsewhere=elsewhere)
         self._disk: Revision | None = None
         self._disk_problem = ""
         self._floor = 0
         self._said = ""
+        self._source = ""
+        """Where what is served was taken from."""
+        self._busy = asyncio.Lock()
+        """Envoy is given something, or asked."""
         self._draining = False
         self._others_forgotten = False
         self._dirty = asyncio.Event()
@@ -100,19 +107,20 @@ class Agent:
         self._read_copy()
         if self._peers:
             await self._peers.start()
-        self._manager.start(self._disk, self._floor, self._heartbeat, self._hear)
+        self._manager.start(self._disk, self._floor, self._heartbeat, self._hear, apart=self._drill.left)
         self._run(self._manager.failed(), "manager")
         self._run(self._loop(), "turns")
         self._run(self._save_copies(), "copies")
         self._run(self._health.run(), "health")
         self._run(self._shipper.run(), "logs")
+        self._run(self._drill.run(Hands(self._probe, self._proven_now, self._read_disk)), "drill")
         self._run(self._elsewhere.run(self._cut_off, lambda: self._manager.identity, self._least), "elsewhere")
 
     def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))
 
     async def failed(self) -> None:
-        """Wait until a part of the agent ends, which it never should; raises what ended it."""
+        """Wait until a part of the agent ends, which it should only for a drill (Again); raises what ended it."""
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
@@ -165,7 +173,8 @@ class Agent:
     async def _loop(self) -> None:
         while True:
             verdict = self._judge()
-            await self._act(verdict)
+            async with self._busy:
+                await self._act(verdict)
             if not (self.replaces or self._others_forgotten):
                 self._others_forgotten = True
                 build.forget_others(self._files)
@@ -238,6 +247,7 @@ class Agent:
         if not receipt.acknowledged:
             self._ledger.waits(f"Envoy has not answered for revision {revision} yet")
             return
+        self._source = verdict.serve.source if verdict.serve else ""
         self._taken(wanted)
         self._ledger.took(Step(revision, receipt.proof, receipt.refused))
         if not self._proven() and self._ledger.open:
@@ -267,6 +277,16 @@ class Agent:
     def _proven(self) -> bool:
         return self._ledger.judge(self._serving.unproven, self._serving.problems, time.monotonic())
 
+    async def _probe(self) -> tuple[int, int]:
+        async with self._busy:
+            return await self._serving.probe()
+
+    def _proven_now(self) -> tuple[int, str]:
+        """The revision that is served and proven, 0 while there is none, and where it was taken from."""
+        if self.applied is None or self._ledger.open or not self._status.serving:
+            return 0, ""
+        return self.applied.seal.revision, self._source
+
     def _revision(self, chosen: Copy | None) -> Revision | None:
         if chosen is None:
             return None
@@ -277,8 +297,14 @@ class Agent:
     def _read_copy(self) -> None:
         identity = self._manager.identity
         self._floor = self._copies.floor(identity.gateway_group_id)
+        if self._drill.sets_disk_aside:
+            self._disk_problem = "the copy on disk is set aside for a drill"
+        else:
+            self._read_disk()
+
+    def _read_disk(self) -> None:
         try:
-            self._disk = self._copies.read(identity)
+            self._disk, self._disk_problem = self._copies.read(self._manager.identity), ""
         except Invalid as error:
             self._disk_problem = str(error)
             log.warning(self._disk_problem)
@@ -298,10 +324,12 @@ class Agent:
             tally=await self._traffic.tally(),
             registries=self._discovery.states,
             trust=self._manager.trust.version,
+            drilled=self._drill.result,
         )
 
     def _hear(self, heard: Heard) -> None:
         self._ledger.recorded(heard.recorded_revision)
+        self._drill.hear(heard.drill, heard.recorded_drill)
         before, self._traffic.watch = self._traffic.watch, heard.watch
         if heard.watch and (before is None or before.ring != heard.watch.ring):
             self._manager.report()  # what is counted from now on begins where the counters are now

@@ -24,6 +24,7 @@ from gatefleet.fleet import Machine
 from gatefleet.node import identity, metrics
 from gatefleet.node.agent import Agent
 from gatefleet.node.build import run_files
+from gatefleet.node.drill import Again
 from gatefleet.node.manager import Manager
 from gatefleet.node.status import Pages, Status
 from gatefleet.pki import Bundle
@@ -96,13 +97,16 @@ async def _work(settings: NodeSettings, status: Status, manager: Manager, told: 
         await agent.stop()
         rundir.remove(directory)
         raise
+    keeps_envoy = True
     try:
         await _unless(told.to_end, agent.failed())
+    except Again as again:
+        told.to_return, keeps_envoy = True, not again.envoy
     except Exception:
         log.exception("the agent failed; Envoy goes on with what it has, for the next agent")
         await agent.abandon()
         raise
-    if told.to_return:
+    if told.to_return and keeps_envoy:
         await agent.abandon()
         return
     await agent.stop()

@@ -65,6 +65,8 @@ class Manager:
         self._beat_now = asyncio.Event()
         self._linking = asyncio.Lock()
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._works: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {}
+        """What is done while the node is not cut off on purpose."""
 
     @property
     def address(self) -> str:
@@ -79,6 +81,8 @@ class Manager:
     @property
     def silence(self) -> str:
         """Why there is no stream, or why what came by it was refused."""
+        if self.apart:
+            return "cut off on purpose, for a drill"
         return self._refusal or (self._follower.problem if self._follower else "")
 
     @property
@@ -100,8 +104,10 @@ class Manager:
                 await self._relink(move=True)
                 raise
 
-    def start(self, held: Revision | None, floor: int, beat: Beat, hear: Callable[[Heard], None]) -> None:
-        """Follow from what is held already; nothing below revision `floor` is taken.
+    def start(
+        self, held: Revision | None, floor: int, beat: Beat, hear: Callable[[Heard], None], *, apart: float = 0.0
+    ) -> None:
+        """Follow from what is held already, after `apart` seconds; nothing below revision `floor` is taken.
 
         `beat` makes heartbeats, `hear` is given the answer to each.
         """
@@ -109,10 +115,56 @@ class Manager:
             # the seal is not said to be held, so it always comes, and with it the proof that all else is right
             self._pending = Snapshot({t: e for t, e in held.snapshot.entries.items() if t != SEAL})
         self._floor = floor
-        self._run("follow", self._follow())
-        self._run("heartbeats", self._heartbeats(beat, hear))
-        self._run("renewals", self._renewals())
-        self._run("addresses", self._alternate())
+        self._works = {
+            "follow": self._follow,
+            "heartbeats": lambda: self._heartbeats(beat, hear),
+            "renewals": self._renewals,
+            "addresses": self._alternate,
+        }
+        if apart:
+            self._run("apart", self._apart(apart))
+        else:
+            self._work()
+
+    @property
+    def apart(self) -> bool:
+        """It is cut off on purpose."""
+        return "apart" in self._tasks
+
+    async def isolate(self, seconds: float) -> None:
+        """Hear and say nothing for so long; that ends by itself, or by `rejoin`."""
+        async with self._linking:
+            await self._rest()
+            await self._link.close()
+            self._follower = None
+            self._run("apart", self._apart(seconds))
+        self.changed.set()
+
+    async def rejoin(self) -> None:
+        """Do not stay cut off."""
+        if self.apart:
+            await self._rest()
+            self._renew_link()
+
+    async def _apart(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        del self._tasks["apart"]
+        self._renew_link()
+
+    def _renew_link(self) -> None:
+        self._link = Link(target(self.address), self.identity)
+        self._work()
+
+    def _work(self) -> None:
+        for name, work in self._works.items():
+            self._run(name, work())
+
+    async def _rest(self) -> None:
+        tasks = list(self._tasks.values())
+        self._tasks.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def raise_floor(self, revision: int) -> None:
         """Take nothing below `revision`, which the node serves, wherever it came from."""
@@ -120,15 +172,17 @@ class Manager:
 
     async def stop(self, beat: Beat) -> None:
         """Say goodbye, if anybody listens."""
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        with contextlib.suppress(GatefleetError, TimeoutError):
-            await asyncio.wait_for(self._link.heartbeat(await beat()), 1)
+        apart = self.apart
+        await self._rest()
+        if not apart:
+            with contextlib.suppress(GatefleetError, TimeoutError):
+                await asyncio.wait_for(self._link.heartbeat(await beat()), 1)
         await self._link.close()
 
     async def tell_health(self, report: HealthReport) -> bool:
         """Whether how the upstreams are is on record now."""
+        if self.apart:
+            return False
         try:
             await self._link.health(msgspec.structs.replace(report, instance=self.instance))
         except GatefleetError:  # it is away, or too old to know the call
@@ -145,7 +199,9 @@ class Manager:
     async def failed(self) -> None:
         """Wait until a part of this ends, which it never should; raises what ended it."""
         while True:
-            tasks = list(self._tasks.values())
+            if not (tasks := list(self._tasks.values())):  # one set is about to give way to another
+                await asyncio.sleep(PATIENCE / 10)
+                continue
             done, _ = await asyncio.wait(tasks, timeout=1, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 if not task.cancelled():  # a renewal replaces the task that follows

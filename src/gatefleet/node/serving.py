@@ -139,6 +139,13 @@ class Serving:
         for scope in again.keys() - set(missing):
             del self._unproven[scope]
 
+    async def probe(self) -> tuple[int, int]:
+        """How many scopes were asked for their version, of very many some, and how many did not show it."""
+        routes = self._held.of(ROUTES)
+        found = {n.removeprefix(ROUTES_OF): probe.expected(routes[n]) for n in _spread(list(routes))}
+        wanted = {scope: version for scope, version in found.items() if version}
+        return len(wanted), len(await self._prober.missing(wanted, 0.0))
+
     async def apply(self, wanted: Snapshot) -> Receipt:
         """Bring Envoy to `wanted`; raises OSError for full disks.
 

@@ -101,6 +101,21 @@ instance: Final = Table(
 """`problems`: resources this node's Envoy refuses, to the reason. `proven_revision`: the newest one that it saw served
 by its Envoy, null if it is too old to look; `pending`: why a newer one is not."""
 
+drill: Final = Table(
+    "drill",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("group_id", Text, ForeignKey("gateway_group.id", ondelete="CASCADE"), nullable=False),
+    Column("instance_id", Text, nullable=False),
+    Column("operator", Text, nullable=False),
+    Column("wanted", JSONB, nullable=False),
+    _when("created_at"),
+    Column("report", JSONB),
+    _when("reported_at", nullable=True),
+    Index(None, "group_id", "created_at"),
+)
+"""Rehearsed outages. `wanted`: what was ordered, as `fleet.Drill`; `report`: what came of it, as `fleet.Drilled`."""
+
 group_status: Final = Table(
     "group_status",
     metadata,
