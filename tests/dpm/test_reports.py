@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
-from gatefleet import fleet
+from gatefleet import fleet, logs
 from gatefleet.dpm.reports import GAP, Reports
 from gatefleet.fleet import Heard, Heartbeat, Machine, Proof, Proven
 from gatefleet.pki import Identity
@@ -26,6 +26,7 @@ from tests.dpm.test_feed import consumer, relay
 from tests.xds.xds_client import until
 
 pytestmark = pytest.mark.anyio
+logs.configure("json", "dpm")  # drawing a traceback for people takes seconds on a busy machine, and nodes do not wait
 NONE: Mapping[str, str] = MappingProxyType({})
 
 

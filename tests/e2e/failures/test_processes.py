@@ -67,8 +67,9 @@ def test_while_an_envoy_crashes_again_and_again_another_node_serves_and_it_comes
 
 
 def envoy_of(site: Site, node: str) -> psutil.Process:
-    config = f"{rundir.find('node', site.directory / node)}/bootstrap.pb"
-    return next(p for p in psutil.process_iter(["cmdline"]) if any(config in part for part in p.info["cmdline"] or ()))
+    run = f"{rundir.find('node', site.directory / node)}/"
+    found = [p for p in psutil.process_iter(["name", "cmdline"]) if run in " ".join(p.info["cmdline"] or ())]
+    return next(p for p in found if p.info["name"].startswith("envoy"))
 
 
 @pytest.mark.skipif(not FAKETIME, reason="there is no libfaketime")
