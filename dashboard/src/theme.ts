@@ -9,6 +9,8 @@ export const theme = createTheme({
   fontFamily: "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif",
   fontFamilyMonospace: "ui-monospace, 'Cascadia Mono', 'DejaVu Sans Mono', monospace",
   components: {
+    // the colour of an outline is too faint for text; the frame and the sign say what it is
+    Alert: { styles: { title: { color: "var(--mantine-color-text)" } } },
     Notification: { styles: { description: { color: "var(--mantine-color-text)" } } },
     Drawer: { defaultProps: { position: "right", size: "xl" } },
     Tooltip: { defaultProps: { withArrow: true, multiline: true, maw: 380 } },

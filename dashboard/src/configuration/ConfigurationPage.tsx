@@ -24,7 +24,8 @@ const words = t.configuration;
 
 function configQuery(groupId: string) {
   return {
-    queryKey: ["group", groupId, "config"],
+    // not below "group": what is being edited stays as it is while the group changes
+    queryKey: ["config", groupId],
     staleTime: Infinity,
     gcTime: 0,
     refetchOnWindowFocus: false,

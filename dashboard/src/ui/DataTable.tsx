@@ -7,6 +7,7 @@ import {
   getFilteredRowModel,
   getSortedRowModel,
   type Header,
+  type Row,
   type SortingState,
   useReactTable,
 } from "@tanstack/react-table";
@@ -36,8 +37,21 @@ interface Props<T> {
 }
 
 const ROW = 45;
+const COLLATOR = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 
-export function DataTable<T>({ label, rows, columns, rowId, text, tools, sort = [], maxHeight = "70vh" }: Props<T>) {
+/** r9 before r10. The table's own way splits both texts at every comparison: half a second for ten thousand rows. */
+function natural<T>(a: Row<T>, b: Row<T>, column: string): number {
+  const one = a.getValue<unknown>(column);
+  const other = b.getValue<unknown>(column);
+  if (typeof one === "number" && typeof other === "number") return one - other;
+  return COLLATOR.compare(text(one), text(other));
+}
+
+function text(value: unknown): string {
+  return typeof value === "string" ? value : typeof value === "number" ? String(value) : "";
+}
+
+export function DataTable<T>({ label, rows, columns, rowId, text: textOf, tools, sort = [], maxHeight = "70vh" }: Props<T>) {
   const [sorting, setSorting] = useState<SortingState>(sort);
   const [filter, setFilter] = useState("");
   const wanted = useDeferredValue(filter.trim().toLowerCase());
@@ -45,10 +59,11 @@ export function DataTable<T>({ label, rows, columns, rowId, text, tools, sort = 
   const table = useReactTable({
     data: rows,
     columns,
+    defaultColumn: { sortingFn: natural },
     getRowId: rowId,
     state: { sorting, globalFilter: wanted },
     onSortingChange: setSorting,
-    globalFilterFn: (row) => text?.(row.original).toLowerCase().includes(wanted) ?? true,
+    globalFilterFn: (row) => textOf?.(row.original).toLowerCase().includes(wanted) ?? true,
     getColumnCanGlobalFilter: () => true,
     getCoreRowModel: getCoreRowModel(),
     getFilteredRowModel: getFilteredRowModel(),
@@ -67,10 +82,10 @@ export function DataTable<T>({ label, rows, columns, rowId, text, tools, sort = 
   const below = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
   return (
     <Stack gap="xs">
-      {(text ?? tools) && (
+      {(textOf ?? tools) && (
         <Group justify="space-between">
           <Group gap="xs" miw={0}>
-            {text && (
+            {textOf && (
               <TextInput
                 aria-label={t.common.filter}
                 placeholder={t.common.filter}
