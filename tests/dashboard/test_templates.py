@@ -178,8 +178,11 @@ def test_a_document_becomes_a_service_of_a_group_that_the_search_finds(
 
     page.keyboard.press("Control+k")
     page.get_by_placeholder("Find groups, services").fill("/status/")
+    hit = page.get_by_role("dialog").get_by_text("get-status")
+    expect(hit).to_be_visible()
+    boss.accessible()
     boss.picture("search")
-    page.get_by_role("dialog").get_by_text("get-status").click()
+    hit.click()
     boss.heading("httpbin")
     expect(page.get_by_role("dialog").get_by_label("Name").first).to_have_value("get-status")
     service = page.url.partition("/services/")[2].partition("?")[0]

@@ -41,7 +41,9 @@ export function Search() {
   const navigate = useNavigate();
   const go = (to: LinkProps) => () => void navigate(to as never);
   const groups = useQuery(groupsQuery).data ?? [];
-  const hits = useQuery(hitsQuery(asked)).data ?? [];
+  const answer = useQuery(hitsQuery(asked));
+  const hits = answer.data ?? [];
+  const waiting = typed.trim() !== asked || answer.isFetching;
   const page = ({ title, Icon, to, params: own }: Place, params: object = {}): SpotlightActionData => ({
     id: title,
     label: title,
@@ -70,7 +72,7 @@ export function Search() {
       shortcut={["mod + K"]}
       limit={40}
       scrollable
-      nothingFound={t.common.findNothing}
+      nothingFound={waiting ? t.common.loading : t.common.findNothing}
       searchProps={{
         leftSection: <SearchIcon size={18} aria-hidden />,
         placeholder: t.common.findHint,
