@@ -72,6 +72,7 @@ export function Search() {
       shortcut={["mod + K"]}
       limit={40}
       scrollable
+      attributes={{ content: { "aria-label": t.common.search } }}
       nothingFound={waiting ? t.common.loading : t.common.findNothing}
       searchProps={{
         leftSection: <SearchIcon size={18} aria-hidden />,

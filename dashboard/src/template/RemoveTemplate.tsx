@@ -10,22 +10,23 @@ const words = t.template;
 
 interface Props {
   template: Template | undefined;
-  onDone?: () => void;
+  /** Leaves the template's page, which must not ask for it any more. */
+  leave?: () => Promise<void>;
   onClose: () => void;
 }
 
-export function RemoveTemplate({ template, onDone, onClose }: Props) {
+export function RemoveTemplate({ template, leave, onClose }: Props) {
   return (
     <Deed
       to={template}
       title={({ name }) => words.remove(name)}
       verb={t.common.remove}
       hint={() => words.removeHint}
-      act={({ id }) => deleteResource({ path: `services/template/${at(id)}` })}
-      tell={({ name }) => {
-        tell(words.removed(name));
-        onDone?.();
+      act={async ({ id }) => {
+        await deleteResource({ path: `services/template/${at(id)}` });
+        await leave?.();
       }}
+      tell={({ name }) => tell(words.removed(name))}
       stale={["templates"]}
       onClose={onClose}
     />

@@ -114,7 +114,7 @@ function Actions({ template, onPublish }: { template: Template; onPublish: () =>
       {doing === "clone" && <Clone template={template} onClose={close} />}
       <RemoveTemplate
         template={doing === "remove" ? template : undefined}
-        onDone={() => void navigate({ to: "/templates" })}
+        leave={() => navigate({ to: "/templates" })}
         onClose={close}
       />
     </>
