@@ -124,6 +124,6 @@ def _where(row: Row[Any]) -> Iterator[tuple[str, str]]:
     """Where it is: its service and its gateway group, if it has them."""
     if row.parent is not None:
         yield "service_id", row.parent
-    if "group_id" in row._fields:
-        yield "gateway_group_id", row.group_id
+    if group_id := getattr(row, "group_id", None):
+        yield "gateway_group_id", group_id
         yield "gateway_group_name", row.group_name
