@@ -4,12 +4,15 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
 import type { Plan, Released } from "@/api/shapes";
+import { First } from "@/ring/First";
+import { trialPlan } from "@/ring/queries";
+import { useStartRing } from "@/ring/starting";
 import { UpstreamFields } from "@/service/UpstreamFields";
 import { templateVersionsQuery } from "@/template/queries";
 import type { Template, TemplateVersion } from "@/template/shapes";
 import { t } from "@/texts";
 
-import { NOTHING_SAID, publish, type Publish } from "./calls";
+import { NOTHING_SAID, publish, type Publish, trialOfPublication } from "./calls";
 import { Notes } from "./Notes";
 import { ReleaseModal } from "./ReleaseModal";
 import { HostsThere, TargetGroups } from "./Targets";
@@ -34,16 +37,20 @@ export function PublishModal({ template, groupIds = [], version, onClose }: Prop
     hosts: [],
     // who publishes for the first time what says nowhere where it is has to say it
     upstream: template.upstream || template.last_published ? null : GIVEN,
+    share: null,
     ...NOTHING_SAID,
   });
+  const start = useStartRing();
+  const [target = ""] = wanted.groupIds;
+  const trial = wanted.share && wanted.groupIds.length === 1 ? trialOfPublication(wanted, wanted.share) : undefined;
   return (
     <ReleaseModal
       opened
       title={t.release.publishTitle(template.name)}
-      verb={t.release.doPublish}
+      verb={trial ? t.ring.doStart : t.release.doPublish}
       form={<Fields template={template} wanted={wanted} onChange={setWanted} />}
-      preview={() => publish<Plan>(wanted, true)}
-      release={() => publish<Released>(wanted, false)}
+      preview={() => (trial ? trialPlan(target, trial) : publish<Plan>(wanted, true))}
+      release={() => (trial ? start(target, trial) : publish<Released>(wanted, false))}
       onClose={onClose}
     />
   );
@@ -82,6 +89,11 @@ function Fields({ template, wanted, onChange }: FieldsProps) {
           </Text>
         )}
       </Stack>
+      <First
+        share={wanted.share}
+        hint={wanted.groupIds.length === 1 ? "" : t.ring.firstPublish}
+        onChange={(share) => change({ share })}
+      />
       <Notes value={wanted} onChange={change} />
     </Stack>
   );

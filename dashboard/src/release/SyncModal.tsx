@@ -1,11 +1,11 @@
 /** Brings what a gateway group runs of a service to other groups, under a version. */
 import { SegmentedControl, Stack, TextInput } from "@mantine/core";
-import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 
 import type { Plan, PublishedService, Released } from "@/api/shapes";
 import { First } from "@/ring/First";
-import { startTrial, type Trial, trialPlan } from "@/ring/queries";
+import { trialPlan } from "@/ring/queries";
+import { useStartRing } from "@/ring/starting";
 import { NodesInput } from "@/service/NodesInput";
 import { t } from "@/texts";
 
@@ -36,18 +36,12 @@ export function SyncModal(props: Props) {
 
 function Opened({ groupId, service, opened, onClose }: Props) {
   const [wanted, setWanted] = useState(EMPTY);
-  const navigate = useNavigate();
+  const start = useStartRing();
   const where = { groupId, serviceId: service.id };
   const { version } = service;
   const [target = ""] = wanted.groupIds;
   const trial =
     wanted.share && version && canRing(service, wanted) ? trialOf(service.id, version, wanted, wanted.share) : undefined;
-  const startRing = async (what: Trial): Promise<Released> => {
-    const started = await startTrial(target, what);
-    if ("approval" in started) return started;
-    await navigate({ to: "/groups/$groupId/rings/$ringId", params: { groupId: target, ringId: started.id } });
-    return { revisions: { [target]: started.revision } };
-  };
   return (
     <ReleaseModal
       opened={opened}
@@ -55,7 +49,7 @@ function Opened({ groupId, service, opened, onClose }: Props) {
       verb={trial ? t.ring.doStart : t.release.doSync}
       form={<Fields groupId={groupId} service={service} wanted={wanted} onChange={setWanted} />}
       preview={() => (trial ? trialPlan(target, trial) : sync<Plan>(where, wanted, true))}
-      release={() => (trial ? startRing(trial) : sync<Released>(where, wanted, false))}
+      release={() => (trial ? start(target, trial) : sync<Released>(where, wanted, false))}
       onClose={onClose}
     />
   );
@@ -88,7 +82,7 @@ function Fields({ groupId, service, wanted, onChange }: FieldsProps) {
       />
       {service.type !== "stream" && <HostsThere value={wanted.hosts} onChange={(hosts) => change({ hosts })} />}
       <Where wanted={wanted} onChange={(where) => change({ where })} />
-      <First share={wanted.share} possible={canRing(service, wanted)} onChange={(share) => change({ share })} />
+      <First share={wanted.share} hint={canRing(service, wanted) ? "" : t.ring.firstSync} onChange={(share) => change({ share })} />
       <Notes value={wanted} onChange={change} />
     </Stack>
   );

@@ -41,6 +41,8 @@ export interface Publish extends Said {
   hosts: string[];
   /** Null: as the groups have it, or as the template says. */
   upstream: UpstreamBody | null;
+  /** Who serves it first; null: every instance at once. */
+  share: Share | null;
 }
 
 export interface Rollback {
@@ -106,7 +108,17 @@ function saidOf({ note, rollbackNote, owner }: Said) {
 
 /** Brings a version of a service template to gateway groups; without `versionId` a new one of what it is now. */
 export function publish<T extends Plan | Released>(wanted: Publish, dry: boolean): Promise<T> {
-  const { serviceId, groupIds, version, versionId, hosts, upstream } = wanted;
+  const body = { ...publicationOf(wanted), gateway_group_ids: wanted.groupIds, dry_run: dry };
+  return answered<T>(api.POST("/api/services/publish", { body }));
+}
+
+/** A publication that begins as a ring: what its only gateway group tries. */
+export function trialOfPublication(wanted: Publish, share: Share): Trial {
+  return { ...publicationOf(wanted), share };
+}
+
+function publicationOf(wanted: Publish) {
+  const { serviceId, version, versionId, hosts, upstream } = wanted;
   const item = {
     service_id: serviceId,
     version,
@@ -114,17 +126,7 @@ export function publish<T extends Plan | Released>(wanted: Publish, dry: boolean
     ...(hosts.length > 0 ? { hosts } : {}),
     ...(upstream ? { upstream } : {}),
   };
-  return answered<T>(
-    api.POST("/api/services/publish", {
-      body: {
-        services: [item],
-        create_new_version: versionId === null,
-        gateway_group_ids: groupIds,
-        ...saidOf(wanted),
-        dry_run: dry,
-      },
-    }),
-  );
+  return { services: [item], create_new_version: versionId === null, ...saidOf(wanted) };
 }
 
 /** A gateway group's configuration, and how it is brought there. */

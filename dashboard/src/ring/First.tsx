@@ -9,15 +9,17 @@ import { ShareFields } from "./ShareFields";
 interface Props {
   /** Null: all at once. */
   share: Share | null;
-  possible: boolean;
+  /** What is missing for a ring; empty: nothing. */
+  hint: string;
   onChange: (share: Share | null) => void;
 }
 
-export function First({ share, possible, onChange }: Props) {
+export function First({ share, hint, onChange }: Props) {
+  const possible = hint === "";
   const some = share !== null && possible;
   return (
     <Stack gap="xs">
-      <Input.Wrapper label={t.ring.first} description={possible ? undefined : t.ring.firstHint}>
+      <Input.Wrapper label={t.ring.first} description={hint}>
         <SegmentedControl
           aria-label={t.ring.first}
           data={[

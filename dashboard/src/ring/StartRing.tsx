@@ -1,7 +1,6 @@
 /** Has some instances of a gateway group serve another version of a service than the rest. */
 import { Alert, Select, Stack, Textarea, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 
 import { servicesQuery } from "@/api/queries";
@@ -9,9 +8,10 @@ import type { PublishedService } from "@/api/shapes";
 import { ReleaseModal } from "@/release/ReleaseModal";
 import { t } from "@/texts";
 
-import { startTrial, trialPlan, type Rule, type Share, versionNamesQuery } from "./queries";
+import { type Rule, type Share, trialPlan, versionNamesQuery } from "./queries";
 import { RuleFields } from "./RuleFields";
 import { ShareFields } from "./ShareFields";
+import { useStartRing } from "./starting";
 
 interface Props {
   groupId: string;
@@ -42,7 +42,7 @@ function Opened({ groupId, service, onClose }: Props) {
     rule: undefined,
     note: "",
   });
-  const navigate = useNavigate();
+  const start = useStartRing();
   const trial = {
     services: [{ service_id: wanted.serviceId, version: wanted.version }],
     share: wanted.share,
@@ -56,12 +56,7 @@ function Opened({ groupId, service, onClose }: Props) {
       verb={t.ring.doStart}
       form={<Fields groupId={groupId} service={service} wanted={wanted} onChange={setWanted} />}
       preview={() => trialPlan(groupId, trial)}
-      release={async () => {
-        const started = await startTrial(groupId, trial);
-        if ("approval" in started) return started;
-        await navigate({ to: "/groups/$groupId/rings/$ringId", params: { groupId, ringId: started.id } });
-        return { revisions: { [groupId]: started.revision } };
-      }}
+      release={() => start(groupId, trial)}
       onClose={onClose}
     />
   );

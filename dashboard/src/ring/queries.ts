@@ -72,7 +72,15 @@ export interface WatchedRing extends Ring {
 
 /** What somebody wants tried. `hosts` and `upstream` are for a gateway group that does not have the service yet. */
 export interface Trial {
-  services: { service_id: string; version: string; hosts?: string[]; upstream?: Record<string, unknown> }[];
+  services: {
+    service_id: string;
+    version: string;
+    service_version_id?: string;
+    hosts?: string[];
+    upstream?: Record<string, unknown>;
+  }[];
+  /** The version is made of the service template as it is now. */
+  create_new_version?: boolean;
   share: Share;
   rule?: Rule;
   note: string;

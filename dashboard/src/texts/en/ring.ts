@@ -87,5 +87,6 @@ export const ring = {
   first: "Instances there",
   firstAll: "All at once",
   firstSome: "Some first (ring)",
-  firstHint: "For a ring choose one gateway group, and a service that has a version here.",
+  firstSync: "For a ring choose one gateway group, and a service that has a version here.",
+  firstPublish: "For a ring choose one gateway group.",
 } as const;
