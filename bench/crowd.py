@@ -61,7 +61,6 @@ class Node:
                 proven = (Proven(revision),)
                 self._beat = msgspec.structs.replace(self._beat, applied_revision=revision, proven=proven)
                 self._news.set()
-                self._forget_bodies()
 
     def _forget_bodies(self) -> None:
         """Names and versions are all that a server is told: a thousand copies of a group need not be kept."""
@@ -79,6 +78,7 @@ class Node:
                 heard = msgspec.msgpack.decode(body, type=Heard)
                 if heard.trust:
                     self._beat = msgspec.structs.replace(self._beat, trust=heard.trust.version)
+            self._forget_bodies()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), HEARTBEAT_SECONDS)
             self._news.clear()
