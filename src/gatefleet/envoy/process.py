@@ -79,6 +79,7 @@ class EnvoyProcess:
         self._process: Running | None = None
         self._before: Running | None = None
         self._epoch = 0
+        """Which in the line of Envoys ours is, as long as one before it runs."""
         self._retiring: asyncio.Task[None] | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
@@ -225,10 +226,11 @@ class EnvoyProcess:
         if (note := line.read()) is None:
             return None
         there, before = Running.found(note.birth), Running.found(note.before)
-        if there and note.purpose == self._purpose():
+        same = there and note.purpose == self._purpose()
+        self._epoch = note.epoch + 1 if there and not same else note.epoch
+        if same:
             self._replace(before)
             return there
-        self._epoch = note.epoch + 1 if there else note.epoch
         before = there or before
         if before and (self._epoch <= 0 or not line.joins):  # it gives its ports to nobody
             before.send(signal.SIGKILL)

@@ -13,6 +13,8 @@ from gatefleet.fleet import Enroll, Enrolled, HealthReport, Heard, Heartbeat, No
 from gatefleet.pki import Bundle
 from gatefleet.xds.wire import UNLIMITED
 
+_CONNECT_MILLISECONDS: Final = 5_000
+"""How long TCP and TLS may take: what is cut short begins anew, and a thousand nodes that come at once take a while."""
 OPTIONS: Final = (
     *UNLIMITED,
     ("grpc.ssl_target_name_override", pki.SERVER_NAME),
@@ -21,8 +23,8 @@ OPTIONS: Final = (
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.min_reconnect_backoff_ms", _CONNECT_MILLISECONDS),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
     ("grpc.enable_http_proxy", 0),
 )
 CALL_SECONDS: Final = 5.0

@@ -16,7 +16,8 @@ from gatefleet.snapshot import PUSH_ORDER, Delta, Entry, Snapshot, entry
 from gatefleet.xds.wire import METHOD, SERVICE
 
 SHORTEST_PAUSE: Final = 0.1
-LONGEST_PAUSE: Final = 3.0
+LONGEST_PAUSE: Final = 1.5
+"""Seconds; the channel's own pauses keep attempts off the network, these only notice when it is there again."""
 INVALID_ARGUMENT: Final = 3
 
 
@@ -65,7 +66,7 @@ class Follower:
     async def updates(self) -> AsyncGenerator[Delta, None]:
         """Every change as it arrives, for ever; acknowledged when the caller asks for the next one.
 
-        A broken stream is opened again after a pause that doubles from 0.1 to 3 seconds, with jitter;
+        A broken stream is opened again after a pause that doubles from 0.1 to 1.5 seconds, with jitter;
         `problem` says why it broke.
         """
         pause = SHORTEST_PAUSE
