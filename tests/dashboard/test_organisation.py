@@ -119,3 +119,111 @@ def test_the_audit_log_is_filtered_shows_the_difference_of_a_change_and_is_expor
     page.get_by_role("button", name="Clear the filters").click()
     expect(page.get_by_text("refused: 400").first).to_be_visible()
     fleet.delete("protos/audited")
+
+
+def test_a_token_is_limited_gets_another_secret_and_is_found_by_how_it_begins(boss: Visitor, fleet: Fleet) -> None:
+    page = boss.page
+    boss.open("/tokens")
+    page.get_by_role("button", name="Create token").first.click()
+    form = page.get_by_role("dialog")
+    form.get_by_label("Name").fill("reader")
+    form.get_by_role("combobox", name="Only these gateway groups").click()
+    page.get_by_role("option", name="default").click()
+    page.keyboard.press("Tab")
+    form.get_by_label("Only these actions").fill("gateway:Get<.*>")
+    page.keyboard.press("Enter")
+    boss.accessible()
+    form.get_by_role("button", name="Create token").click()
+    first = form.get_by_label("Token", exact=True).inner_text()
+    form.get_by_role("button", name="Done").click()
+    row = page.get_by_role("row", name="reader")
+    expect(row).to_contain_text("1 gateway group, 1 action")
+    consumers = fleet.url("admin", "/apisix/admin/consumers?gateway_group_id=default")
+    assert httpx.get(consumers, headers={"X-API-KEY": first}).status_code == 200
+    assert httpx.get(fleet.url("admin", "/api/users"), headers={"X-API-KEY": first}).status_code == 403
+
+    row.get_by_role("button", name="Regenerate reader").click()
+    form.get_by_role("button", name=exactly("Regenerate")).click()
+    second = form.get_by_label("Token", exact=True).inner_text()
+    form.get_by_role("button", name="Done").click()
+    assert httpx.get(consumers, headers={"X-API-KEY": first}).status_code == 401
+    assert httpx.get(consumers, headers={"X-API-KEY": second}).status_code == 200
+
+    page.get_by_role("button", name="Find a token").click()
+    form.get_by_label("Begins with").fill(second[:14])
+    form.get_by_role("button", name="Find a token").click()
+    expect(form.get_by_role("row", name="reader")).to_contain_text("boss")
+    boss.accessible()
+    form.get_by_role("button", name="Revoke reader").click()
+    expect(form.get_by_text("No token begins like this")).to_be_visible()
+    assert httpx.get(consumers, headers={"X-API-KEY": second}).status_code == 401
+
+
+def test_the_audit_log_is_forwarded_and_shows_what_changed_outside_gateway_groups(boss: Visitor) -> None:
+    page = boss.page
+    boss.open("/audit-sinks")
+    boss.heading("Audit forwarding")
+    page.get_by_role("button", name="Add destination").first.click()
+    form = page.get_by_role("dialog")
+    form.get_by_role("textbox", name="Name", exact=True).fill("siem")
+    form.get_by_text("Webhook", exact=True).click()
+    form.get_by_label("Address").fill("ftp://127.0.0.1/in")
+    form.get_by_role("button", name="Add header").click()
+    form.get_by_role("textbox", name="Header", exact=True).fill("Authorization")
+    form.get_by_role("textbox", name="Value", exact=True).fill("Bearer hush")
+    form.get_by_role("button", name="Save").click()
+    expect(form.get_by_role("alert")).to_contain_text("/config/url")
+    boss.complaints = [said for said in boss.complaints if "400" not in said]
+    form.get_by_label("Address").fill("http://127.0.0.1:9/in")
+    boss.accessible()
+    form.get_by_role("button", name="Save").click()
+    row = page.get_by_role("row", name="siem")
+    expect(row).to_contain_text("failing")
+    boss.examined("audit-sinks")
+    row.get_by_role("button", name="siem", exact=True).click()
+    expect(form.get_by_role("textbox", name="Value", exact=True)).to_have_value("***")
+    form.get_by_text("Tell it").click()
+    form.get_by_role("button", name="Save").click()
+    expect(row).to_contain_text("switched off")
+
+    boss.open("/audit?what=UpdateAuditSink")
+    page.get_by_role("button", name="Show UpdateAuditSink").first.click()
+    expect(form.get_by_role("tabpanel", name="In words")).to_contain_text("enabled: true → false")
+    page.keyboard.press("Escape")
+    boss.open("/audit-sinks")
+    row.get_by_role("button", name="Delete the destination siem").click()
+    form.get_by_role("button", name=exactly("Delete")).click()
+    expect(row).to_have_count(0)
+
+
+def test_settings_sign_in_options_and_one_s_own_account(boss: Visitor, browser: Browser, fleet: Fleet) -> None:
+    page = boss.page
+    boss.open("/settings")
+    boss.heading("System settings")
+    addresses = page.get_by_label("Addresses of the DP Managers")
+    before = fleet.call("GET", "/api/system_settings").json()["value"]["dp_manager_address"]
+    addresses.fill("http://dpm.test")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert")).to_contain_text("must begin with https://")
+    boss.complaints = [said for said in boss.complaints if "400" not in said]
+    boss.examined("settings")
+    assert fleet.call("GET", "/api/system_settings").json()["value"]["dp_manager_address"] == before
+    page.get_by_role("link", name="Login options").click()
+    page.get_by_role("button", name="Leave").click()
+    boss.heading("Login options")
+    expect(page.get_by_role("row", name="User name and password")).to_contain_text("on")
+    boss.examined("login-options")
+
+    page.get_by_role("button", name="Your account").click()
+    page.get_by_role("menuitem", name="Your account").click()
+    boss.heading("Your account")
+    boss.examined("account")
+    with visitor(browser, fleet) as elsewhere:
+        elsewhere.sign_in("boss")
+        elsewhere.heading("Fleet")
+        page.get_by_role("button", name="Sign out everywhere").click()
+        page.get_by_role("dialog").get_by_role("button", name="Sign out everywhere").click()
+        boss.heading("Sign in")
+        elsewhere.page.reload()
+        elsewhere.heading("Sign in")

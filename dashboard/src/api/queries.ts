@@ -27,7 +27,7 @@ export const meQuery = queryOptions({
 export const versionQuery = queryOptions({
   queryKey: ["version"],
   staleTime: Infinity,
-  queryFn: () => shaped<{ gatefleet_version: string }>(api.GET("/api/version")),
+  queryFn: () => shaped<{ value: string; gatefleet_version: string }>(api.GET("/api/version")),
 });
 
 export const groupsQuery = queryOptions({

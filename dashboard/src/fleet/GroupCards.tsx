@@ -1,6 +1,7 @@
 /** Gateway groups as cards; those that need attention come first. */
 import { Card, Group, SimpleGrid, Stack, Text, Title } from "@mantine/core";
 
+import { TrafficNow } from "@/monitoring/TrafficNow";
 import { t } from "@/texts";
 import { Go } from "@/ui/Go";
 import { Labels } from "@/ui/Labels";
@@ -40,6 +41,7 @@ function GroupCard({ standing }: { standing: Standing }) {
           </Text>
         )}
         <Labels labels={group.labels} />
+        <TrafficNow groupId={group.id} />
         <Text size="xs" fw={600} c="dimmed">
           {t.fleet.instances}
         </Text>

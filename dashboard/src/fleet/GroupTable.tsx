@@ -1,5 +1,5 @@
 /** Gateway groups as a table. */
-
+import { TrafficNow } from "@/monitoring/TrafficNow";
 import { t } from "@/texts";
 import { type Column, DataTable } from "@/ui/DataTable";
 import { Go } from "@/ui/Go";
@@ -32,6 +32,12 @@ const COLUMNS: Column<Standing>[] = [
     header: t.fleet.convergence,
     accessorFn: (standing) => (standing.counted === 0 ? 1 : standing.live / standing.counted),
     cell: ({ row }) => <Convergence standing={row.original} />,
+  },
+  {
+    id: "traffic",
+    header: t.monitoring.traffic,
+    enableSorting: false,
+    cell: ({ row }) => <TrafficNow groupId={row.original.group.id} />,
   },
   {
     id: "instances",

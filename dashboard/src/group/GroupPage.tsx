@@ -6,6 +6,7 @@ import { groupQuery, instancesQuery, matrixQuery, receiptsQuery } from "@/api/qu
 import { Convergence } from "@/fleet/Convergence";
 import { standings } from "@/fleet/standing";
 import { Versions } from "@/fleet/Versions";
+import { TrafficNow } from "@/monitoring/TrafficNow";
 import { RingNote } from "@/ring/RingNote";
 import { t } from "@/texts";
 import { Empty } from "@/ui/Empty";
@@ -37,6 +38,7 @@ export function GroupPage({ groupId }: { groupId: string }) {
     >
       <RingNote groupId={groupId} />
       <Group gap="xs">
+        <TrafficNow groupId={groupId} />
         <Labels labels={group.labels} />
         {group.enforce_service_publishing && <Badge variant="default">{t.group.publishingOnly}</Badge>}
       </Group>

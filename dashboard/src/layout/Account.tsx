@@ -30,6 +30,9 @@ export function Account() {
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.Label>{me?.username}</Menu.Label>
+        <Menu.Item component={Link} to="/account" leftSection={<User size={14} aria-hidden />}>
+          {t.organisation.account.title}
+        </Menu.Item>
         <Menu.Item component={Link} to="/password" leftSection={<KeyRound size={14} aria-hidden />}>
           {t.common.password}
         </Menu.Item>

@@ -3,20 +3,26 @@ import type { LinkProps } from "@tanstack/react-router";
 import {
   ArrowLeftRight,
   Boxes,
+  ChartLine,
   CircleDotDashed,
+  CircleHelp,
   Cpu,
   FileStack,
+  Forward,
   Grid3x3,
   History,
+  IdCard,
   KeyRound,
   LayoutDashboard,
   LayoutTemplate,
   ListChecks,
+  LogIn,
   type LucideIcon,
   ReceiptText,
   ScrollText,
   Server,
   Settings,
+  Shield,
   UserCheck,
   Users,
 } from "lucide-react";
@@ -41,6 +47,7 @@ export const fleetPlaces: Place[] = [
   { title: t.matrix.title, Icon: Grid3x3, to: "/matrix" },
   { title: t.compare.title, Icon: ArrowLeftRight, to: "/compare" },
   { title: t.approval.title, Icon: ListChecks, to: "/approvals" },
+  { title: t.monitoring.titleFleet, Icon: ChartLine, to: "/monitoring" },
 ];
 
 /** Pages of one gateway group, all below /groups/$groupId. */
@@ -52,6 +59,7 @@ export const groupPlaces: Place[] = [
   { title: t.ring.title, Icon: CircleDotDashed, to: "/groups/$groupId/rings" },
   { title: t.revision.title, Icon: History, to: "/groups/$groupId/revisions" },
   { title: t.common.nav.configuration, Icon: FileStack, to: "/groups/$groupId/configuration" },
+  { title: t.monitoring.title, Icon: ChartLine, to: "/groups/$groupId/monitoring" },
   ...Object.entries(KINDS).map(
     ([kind, { Icon }]): Place => ({
       title: t.kind.parts[kind as KindName].title,
@@ -66,7 +74,13 @@ export const groupPlaces: Place[] = [
 /** Pages about users, tokens and what everybody did. */
 export const organisationPlaces: Place[] = [
   { title: t.organisation.users.title, Icon: Users, to: "/users" },
+  { title: t.access.roles.title, Icon: IdCard, to: "/roles" },
+  { title: t.access.policies.title, Icon: Shield, to: "/policies" },
+  { title: t.access.why.title, Icon: CircleHelp, to: "/why" },
   { title: t.organisation.tokens.title, Icon: KeyRound, to: "/tokens" },
   { title: t.approvalRule.title, Icon: UserCheck, to: "/approval-rules" },
+  { title: t.organisation.logins.title, Icon: LogIn, to: "/login-options" },
   { title: t.organisation.audit.title, Icon: ScrollText, to: "/audit" },
+  { title: t.organisation.sinks.title, Icon: Forward, to: "/audit-sinks" },
+  { title: t.organisation.settings.title, Icon: Settings, to: "/settings" },
 ];

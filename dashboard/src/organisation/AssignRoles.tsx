@@ -3,12 +3,13 @@ import { Button, Group, Modal, MultiSelect, Stack, Text } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
+import type { Role } from "@/access/shapes";
 import { api } from "@/api/client";
 import { t } from "@/texts";
 import { ErrorNote } from "@/ui/ErrorNote";
 import { tell } from "@/ui/told";
 
-import { type Role, type User, usersQuery } from "./queries";
+import { type User, usersQuery } from "./queries";
 
 const words = t.organisation.users;
 

@@ -9,7 +9,7 @@ import { Loaded } from "@/ui/Loaded";
 import { Time } from "@/ui/Time";
 
 import { about, Outcome } from "./entry";
-import { type AuditEntry, differenceQuery } from "./queries";
+import { answered, type AuditEntry, differenceQuery, ownDifferenceQuery } from "./queries";
 
 const words = t.organisation.audit;
 
@@ -62,6 +62,11 @@ export function AuditDetail({ entry, groupName, onClose }: Props) {
             <Difference groupId={group} entry={entry} />
           </Part>
         )}
+        {!group && hasOwn(entry) && (
+          <Part title={words.difference}>
+            <OwnDifference entry={entry} />
+          </Part>
+        )}
         <Body title={words.sent} body={request.body} />
         <Body title={words.answered} body={response.body} />
       </Stack>
@@ -76,6 +81,17 @@ function Difference({ groupId, entry }: { groupId: string; entry: AuditEntry }) 
       {(found) => (found ? <Changes {...found} /> : <Text c="dimmed">{words.notKept}</Text>)}
     </Loaded>
   );
+}
+
+/** Whether the log itself tells what the thing was made into. */
+function hasOwn(entry: AuditEntry): boolean {
+  const { method } = entry.http_request;
+  return entry.resource_id !== undefined && (method === "DELETE" ? entry.http_response.status_code < 400 : answered(entry) !== undefined);
+}
+
+function OwnDifference({ entry }: { entry: AuditEntry }) {
+  const difference = useQuery(ownDifferenceQuery(entry));
+  return <Loaded query={difference}>{(found) => <Changes {...found} />}</Loaded>;
 }
 
 function Body({ title, body }: { title: string; body: unknown }) {

@@ -1,12 +1,17 @@
 /** Makes a token and shows it this once. */
-import { Alert, Button, Code, CopyButton, Group, Modal, Select, Stack, TextInput } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { Button, Group, Modal, MultiSelect, Select, Stack, TextInput } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type SubmitEvent, useState } from "react";
 
+import { PatternsInput } from "@/access/PatternsInput";
+import { vocabularyQuery } from "@/access/queries";
+import { actionsOf } from "@/access/suggestions";
 import { api, shaped } from "@/api/client";
+import { groupsQuery } from "@/api/queries";
 import { t } from "@/texts";
-import { ErrorNote } from "@/ui/ErrorNote";
+import { ErrorNote, fieldError } from "@/ui/ErrorNote";
 
+import { Once } from "./Once";
 import { type Token, tokensQuery } from "./queries";
 
 const words = t.organisation.tokens;
@@ -18,10 +23,18 @@ export function NewToken({ onClose }: { onClose: () => void }) {
   const queries = useQueryClient();
   const [name, setName] = useState("");
   const [days, setDays] = useState<Days>("30");
+  const [gateway_groups, setGroups] = useState<string[]>([]);
+  const [actions, setActions] = useState<string[]>([]);
+  const groups = useQuery(groupsQuery).data ?? [];
+  const names = useQuery(vocabularyQuery).data?.actions.map(({ action }) => action) ?? [];
   const make = useMutation({
     mutationFn: async () => {
       const expires_at = days === "0" ? 0 : Math.floor(Date.now() / 1000) + Number(days) * DAY;
-      const call = api.POST("/api/tokens", { body: { name, expires_at } });
+      const scope = {
+        ...(gateway_groups.length > 0 ? { gateway_groups } : {}),
+        ...(actions.length > 0 ? { actions } : {}),
+      };
+      const call = api.POST("/api/tokens", { body: { name, expires_at, ...scope } });
       return (await shaped<{ value: Token & { token: string } }>(call)).value.token;
     },
     onSuccess: () => queries.invalidateQueries({ queryKey: tokensQuery.queryKey }),
@@ -56,6 +69,23 @@ export function NewToken({ onClose }: { onClose: () => void }) {
               onChange={(value) => setDays(value ?? "30")}
               allowDeselect={false}
             />
+            <MultiSelect
+              label={words.groups}
+              description={words.groupsHint}
+              data={groups.map((group) => ({ value: group.id, label: group.name }))}
+              value={gateway_groups}
+              onChange={setGroups}
+              searchable
+              nothingFoundMessage={t.common.findNothing}
+            />
+            <PatternsInput
+              label={words.actions}
+              description={words.actionsHint}
+              value={actions}
+              suggestions={actionsOf([...new Set(names)])}
+              error={fieldError(make.error, "/statement/0/actions")}
+              onChange={setActions}
+            />
             {make.error && <ErrorNote error={make.error} />}
             <Group justify="flex-end">
               <Button variant="default" onClick={onClose}>
@@ -71,24 +101,5 @@ export function NewToken({ onClose }: { onClose: () => void }) {
         <Once token={make.data} onClose={onClose} />
       )}
     </Modal>
-  );
-}
-
-function Once({ token, onClose }: { token: string; onClose: () => void }) {
-  return (
-    <Stack>
-      <Alert variant="outline">{words.once}</Alert>
-      <Code block tabIndex={0} role="textbox" aria-readonly aria-label={words.token} className="pre">
-        {token}
-      </Code>
-      <Group justify="flex-end">
-        <CopyButton value={token}>
-          {({ copied, copy }) => <Button onClick={copy}>{copied ? t.common.copied : t.common.copy}</Button>}
-        </CopyButton>
-        <Button variant="default" onClick={onClose}>
-          {words.done}
-        </Button>
-      </Group>
-    </Stack>
   );
 }

@@ -1,10 +1,10 @@
 /** One's own tokens: what they are for, how long they are valid, and their end. */
-import { ActionIcon, Code } from "@mantine/core";
+import { ActionIcon, Code, Group, Modal } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { Plus, Trash2 } from "lucide-react";
+import { Plus, RefreshCw, Trash2 } from "lucide-react";
 import { useState } from "react";
 
-import { api } from "@/api/client";
+import { api, shaped } from "@/api/client";
 import { usePermissions } from "@/session/permissions";
 import { t } from "@/texts";
 import { type Column, DataTable } from "@/ui/DataTable";
@@ -17,7 +17,9 @@ import { State } from "@/ui/State";
 import { Time } from "@/ui/Time";
 import { tell } from "@/ui/told";
 
+import { FindToken } from "./FindToken";
 import { NewToken } from "./NewToken";
+import { Once } from "./Once";
 import { type Token, tokensQuery } from "./queries";
 
 const words = t.organisation.tokens;
@@ -27,6 +29,8 @@ export function TokensPage() {
   const permissions = usePermissions();
   const [making, setMaking] = useState(false);
   const [leaving, setLeaving] = useState<Token>();
+  const [renewing, setRenewing] = useState<Token>();
+  const [finding, setFinding] = useState(false);
   const make = (
     <MayButton
       allowed={permissions["CreateToken"]}
@@ -37,7 +41,18 @@ export function TokensPage() {
     </MayButton>
   );
   return (
-    <Page title={words.title} said={words.hint} actions={make}>
+    <Page
+      title={words.title}
+      said={words.hint}
+      actions={
+        <>
+          <MayButton variant="default" allowed={permissions["FindToken"]} onClick={() => setFinding(true)}>
+            {words.find}
+          </MayButton>
+          {make}
+        </>
+      }
+    >
       <Loaded query={tokens}>
         {(list) =>
           list.length === 0 ? (
@@ -48,7 +63,7 @@ export function TokensPage() {
             <DataTable
               label={words.title}
               rows={list}
-              columns={columnsOf(setLeaving)}
+              columns={columnsOf(setRenewing, setLeaving)}
               rowId={(token) => token.id}
               text={(token) => `${token.name} ${token.prefix}`}
             />
@@ -56,12 +71,14 @@ export function TokensPage() {
         }
       </Loaded>
       {making && <NewToken onClose={() => setMaking(false)} />}
+      {finding && <FindToken onClose={() => setFinding(false)} />}
+      <Renewing token={renewing} onClose={() => setRenewing(undefined)} />
       <Revoking token={leaving} onClose={() => setLeaving(undefined)} />
     </Page>
   );
 }
 
-function columnsOf(onRevoke: (token: Token) => void): Column<Token>[] {
+function columnsOf(onRenew: (token: Token) => void, onRevoke: (token: Token) => void): Column<Token>[] {
   return [
     { id: "name", header: words.name, accessorKey: "name", cell: ({ row }) => <span className="break">{row.original.name}</span> },
     {
@@ -71,6 +88,7 @@ function columnsOf(onRevoke: (token: Token) => void): Column<Token>[] {
       enableSorting: false,
       cell: ({ row }) => <Code>{row.original.prefix}…</Code>,
     },
+    { id: "scope", header: words.scope, accessorFn: scopeOf },
     { id: "ends", header: words.ends, accessorKey: "expires_at", cell: ({ row }) => <Ends at={row.original.expires_at} /> },
     {
       id: "used",
@@ -89,23 +107,70 @@ function columnsOf(onRevoke: (token: Token) => void): Column<Token>[] {
       header: t.common.actions,
       enableSorting: false,
       cell: ({ row }) => (
-        <ActionIcon
-          variant="default"
-          aria-label={words.revoke(row.original.name)}
-          title={words.revokeVerb}
-          onClick={() => onRevoke(row.original)}
-        >
-          <Trash2 size={16} aria-hidden />
-        </ActionIcon>
+        <Group gap="xs" wrap="nowrap">
+          <ActionIcon
+            variant="default"
+            aria-label={words.again(row.original.name)}
+            title={words.againVerb}
+            onClick={() => onRenew(row.original)}
+          >
+            <RefreshCw size={16} aria-hidden />
+          </ActionIcon>
+          <ActionIcon
+            variant="default"
+            aria-label={words.revoke(row.original.name)}
+            title={words.revokeVerb}
+            onClick={() => onRevoke(row.original)}
+          >
+            <Trash2 size={16} aria-hidden />
+          </ActionIcon>
+        </Group>
       ),
     },
   ];
+}
+
+function scopeOf({ gateway_groups, actions }: Token): string {
+  return words.limited(gateway_groups?.length, actions?.length) || words.unlimited;
 }
 
 function Ends({ at }: { at: number }) {
   const [now] = useState(() => Date.now() / 1000);
   if (at !== 0 && at <= now) return <State look="bad">{words.ended}</State>;
   return <Time at={at} />;
+}
+
+/** Asks first, then shows the new secret this once. */
+function Renewing({ token, onClose }: { token: Token | undefined; onClose: () => void }) {
+  const [secret, setSecret] = useState<string>();
+  if (secret !== undefined) {
+    const done = () => setSecret(undefined);
+    return (
+      <Modal
+        opened
+        onClose={done}
+        title={words.token}
+        closeOnClickOutside={false}
+        closeButtonProps={{ "aria-label": t.common.close }}
+      >
+        <Once token={secret} onClose={done} />
+      </Modal>
+    );
+  }
+  return (
+    <Deed
+      to={token}
+      title={({ name }) => words.again(name)}
+      verb={words.againVerb}
+      hint={() => words.againHint}
+      act={({ id }) =>
+        shaped<{ value: { token: string } }>(api.PUT("/api/tokens/{id}/regenerate", { params: { path: { id } } }))
+      }
+      tell={(_, { value }) => setSecret(value.token)}
+      stale={tokensQuery.queryKey}
+      onClose={onClose}
+    />
+  );
 }
 
 function Revoking({ token, onClose }: { token: Token | undefined; onClose: () => void }) {

@@ -1,9 +1,12 @@
 /** Who may sign in, and with which roles. */
-import { ActionIcon, Badge, Group, Stack, Text, Title } from "@mantine/core";
+import { ActionIcon, Badge, Group, Menu, Text } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { Plus, Trash2 } from "lucide-react";
+import { Link } from "@tanstack/react-router";
+import { CircleHelp, Ellipsis, KeyRound, Plus, Shield, Trash2 } from "lucide-react";
 import { useState } from "react";
 
+import { rolesQuery } from "@/access/queries";
+import type { Role } from "@/access/shapes";
 import { api } from "@/api/client";
 import { meQuery } from "@/api/queries";
 import { may, type Permissions, usePermissions } from "@/session/permissions";
@@ -19,10 +22,12 @@ import { tell } from "@/ui/told";
 
 import { AssignRoles } from "./AssignRoles";
 import { Invite } from "./Invite";
-import { policiesQuery, type Role, rolesQuery, type User, usersQuery } from "./queries";
+import { Bound } from "./Bound";
+import { NewPassword } from "./NewPassword";
+import { type User, usersQuery } from "./queries";
 
 const words = t.organisation.users;
-type Doing = { what: "invite" } | { what: "assign" | "remove"; user: User };
+type Doing = { what: "invite" } | { what: "assign" | "bound" | "password" | "remove"; user: User };
 
 export function UsersPage() {
   const users = useQuery(usersQuery);
@@ -53,18 +58,13 @@ export function UsersPage() {
             columns={columnsOf({ roles: roles.data ?? [], me, permissions, onDo: setDoing })}
             rowId={(user) => user.id}
             text={(user) => [user.username, ...namesOf(user, roles.data ?? [])].join(" ")}
-            maxHeight="45vh"
           />
         )}
       </Loaded>
-      <Stack gap="xs">
-        <Title order={2} size="h4">
-          {t.organisation.roles.title}
-        </Title>
-        <Loaded query={roles}>{(list) => <Roles roles={list} users={users.data ?? []} />}</Loaded>
-      </Stack>
       {doing?.what === "invite" && <Invite onClose={close} />}
       {doing?.what === "assign" && <AssignRoles user={doing.user} roles={roles.data ?? []} onClose={close} />}
+      {doing?.what === "bound" && <Bound user={doing.user} allowed={permissions["UpdateUserBoundary"]} onClose={close} />}
+      {doing?.what === "password" && <NewPassword user={doing.user} onClose={close} />}
       <Removing user={doing?.what === "remove" ? doing.user : undefined} onClose={close} />
     </Page>
   );
@@ -107,6 +107,12 @@ function columnsOf({ roles, me, permissions, onDo }: ColumnsProps): Column<User>
       cell: ({ row }) => namesOf(row.original, roles).join(", ") || <Text size="sm" c="dimmed">{words.noRoles}</Text>,
     },
     {
+      id: "boundary",
+      header: words.boundary,
+      accessorFn: (user) => user.boundary.length,
+      cell: ({ row }) => (row.original.boundary.length > 0 ? <State look="plain">{words.bound}</State> : words.unbound),
+    },
+    {
       id: "password",
       header: words.password,
       accessorFn: (user) => (user.must_change_password ? 1 : 0),
@@ -141,6 +147,7 @@ function Actions({ user, permissions, onDo }: { user: User; permissions: Permiss
       >
         {words.assign}
       </MayButton>
+      <More user={user} permissions={permissions} onDo={onDo} />
       <ActionIcon
         variant="default"
         aria-label={words.remove(user.username)}
@@ -154,25 +161,39 @@ function Actions({ user, permissions, onDo }: { user: User; permissions: Permiss
   );
 }
 
-function Roles({ roles, users }: { roles: Role[]; users: User[] }) {
-  const policies = useQuery(policiesQuery).data ?? [];
-  const named = (role: Role) => role.policies.map((id) => policies.find((each) => each.id === id)?.name ?? id);
-  const columns: Column<Role>[] = [
-    { id: "name", header: t.common.name, accessorKey: "name" },
-    { id: "desc", header: t.common.description, accessorKey: "desc" },
-    {
-      id: "policies",
-      header: t.organisation.roles.policies,
-      accessorFn: (role) => named(role).join(", "),
-      cell: ({ row }) => named(row.original).join(", ") || t.common.none,
-    },
-    {
-      id: "users",
-      header: t.organisation.roles.users,
-      accessorFn: (role) => users.filter((user) => user.roles.includes(role.id)).length,
-    },
-  ];
-  return <DataTable label={t.organisation.roles.title} rows={roles} columns={columns} rowId={(role) => role.id} maxHeight="35vh" />;
+function More({ user, permissions, onDo }: { user: User; permissions: Permissions; onDo: (doing: Doing) => void }) {
+  const bounding = may(permissions["UpdateUserBoundary"]);
+  const resetting = may(permissions["ResetPassword"]);
+  return (
+    <Menu position="bottom-end">
+      <Menu.Target>
+        <ActionIcon variant="default" aria-label={words.more(user.username)}>
+          <Ellipsis size={16} aria-hidden />
+        </ActionIcon>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Item
+          leftSection={<Shield size={14} aria-hidden />}
+          title={bounding}
+          disabled={bounding !== undefined}
+          onClick={() => onDo({ what: "bound", user })}
+        >
+          {words.boundary}
+        </Menu.Item>
+        <Menu.Item
+          leftSection={<KeyRound size={14} aria-hidden />}
+          title={resetting}
+          disabled={resetting !== undefined}
+          onClick={() => onDo({ what: "password", user })}
+        >
+          {words.reset}
+        </Menu.Item>
+        <Menu.Item component={Link} to="/why" search={{ user: user.id } as never} leftSection={<CircleHelp size={14} aria-hidden />}>
+          {words.why}
+        </Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  );
 }
 
 function Removing({ user, onClose }: { user: User | undefined; onClose: () => void }) {

@@ -2,8 +2,9 @@
 import { queryOptions } from "@tanstack/react-query";
 
 import { api, many, one, shaped } from "@/api/client";
-import type { Change, Listed } from "@/api/shapes";
+import type { Listed } from "@/api/shapes";
 
+import { type Difference, differenceOf } from "./difference";
 import type { AuditSearch } from "./search";
 
 export const PAGE_SIZE = 50;
@@ -16,20 +17,10 @@ export interface User {
   id: string;
   username: string;
   roles: string[];
+  /** Permission policies beyond which the roles allow nothing; none: no boundary. */
+  boundary: string[];
   must_change_password: boolean;
   created_at: number;
-}
-
-export interface Role {
-  id: string;
-  name: string;
-  desc: string;
-  policies: string[];
-}
-
-export interface Policy {
-  id: string;
-  name: string;
 }
 
 export interface Token {
@@ -39,6 +30,9 @@ export interface Token {
   expires_at: number;
   created_at: number;
   last_used_at?: number;
+  /** Only these; without them, all that its user may use or do. */
+  gateway_groups?: string[];
+  actions?: string[];
 }
 
 export interface AuditEntry {
@@ -64,24 +58,9 @@ interface Revision {
   request_id: string;
 }
 
-export interface Difference {
-  changes: Change[];
-  text: string[];
-}
-
 export const usersQuery = queryOptions({
   queryKey: ["users"],
   queryFn: async () => (await shaped<Listed<User>>(api.GET("/api/users"))).list,
-});
-
-export const rolesQuery = queryOptions({
-  queryKey: ["roles"],
-  queryFn: async () => (await shaped<Listed<Role>>(api.GET("/api/roles"))).list,
-});
-
-export const policiesQuery = queryOptions({
-  queryKey: ["policies"],
-  queryFn: async () => (await shaped<Listed<Policy>>(api.GET("/api/permission_policies"))).list,
 });
 
 export const tokensQuery = queryOptions({
@@ -146,4 +125,29 @@ async function revisionOf(groupId: string, requestId: string, at: number): Promi
     if (!last || list.length < REVISIONS || last.at < at - 1) return undefined;
   }
   return undefined;
+}
+
+/** How many entries about a thing are looked through for what it was before. */
+const BEFORE = 50;
+
+/** What a change made different outside gateway groups: between this answer and the one before it about the same thing. */
+export function ownDifferenceQuery(entry: AuditEntry) {
+  const { id, event_time, resource_kind: kind = "", resource_id = "" } = entry;
+  return queryOptions({
+    queryKey: ["difference", id],
+    staleTime: Infinity,
+    queryFn: async (): Promise<Difference> => {
+      const query = { resource_id, end_at: event_time + 1, page: 1, page_size: BEFORE };
+      const { list } = await shaped<Listed<AuditEntry>>(api.GET("/api/audit_logs", { params: { query } }));
+      const older = list.slice(list.findIndex((each) => each.id === id) + 1);
+      const before = older.find((each) => each.resource_kind === kind && answered(each) !== undefined);
+      const gone = entry.http_request.method === "DELETE";
+      return differenceOf(kind, resource_id, before && answered(before), gone ? undefined : answered(entry));
+    },
+  });
+}
+
+/** What a change answered, if it was done. */
+export function answered({ http_response: { status_code, body } }: AuditEntry): unknown {
+  return status_code < 400 && typeof body === "object" && body !== null ? body : undefined;
 }

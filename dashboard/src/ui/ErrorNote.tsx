@@ -5,6 +5,8 @@ import { CircleAlert } from "lucide-react";
 import { ApiError } from "@/api/client";
 import { t } from "@/texts";
 
+import { Go } from "./Go";
+
 interface Part {
   resource_type?: string;
   resource_id?: string;
@@ -31,6 +33,11 @@ export function ErrorNote({ error, onRetry }: { error: Error; onRetry?: (() => v
           <Text size="sm" className="pre">
             {refused?.reason ?? error.message}
           </Text>
+        )}
+        {refused?.status === 403 && refused.reason.includes("is not allowed to do [") && (
+          <Go to="/why" search={{ refusal: refused.reason }} size="sm">
+            {t.access.why.link}
+          </Go>
         )}
         {parts.length > 0 && (
           <List size="sm">

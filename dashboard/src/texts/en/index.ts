@@ -1,3 +1,4 @@
+export { access } from "./access";
 export { approval, approvalRule } from "./approval";
 export { common } from "./common";
 export { compare, matrix } from "./compare";
@@ -6,6 +7,7 @@ export { fleet } from "./fleet";
 export { group } from "./group";
 export { instance } from "./instance";
 export { kind } from "./kind";
+export { monitoring } from "./monitoring";
 export { openapi } from "./openapi";
 export { organisation } from "./organisation";
 export { receipt } from "./receipt";

@@ -1,0 +1,91 @@
+/** A form at the side of a list for what belongs to no gateway group; keeps what was typed from being lost. */
+import { Button, Drawer, Group, Stack } from "@mantine/core";
+import { type QueryKey, useMutation, useQueryClient } from "@tanstack/react-query";
+import { type ReactNode, type SubmitEvent, useState } from "react";
+
+import type { Allowed } from "@/session/permissions";
+import { t } from "@/texts";
+
+import { Confirm } from "./Confirm";
+import { ErrorNote } from "./ErrorNote";
+import { MayButton } from "./MayButton";
+import { tell } from "./told";
+import { Unsaved } from "./Unsaved";
+
+interface FieldsProps<T> {
+  value: T;
+  onChange: (value: T) => void;
+  /** What the API refused; fieldError(error, "/name") is the part of an input. */
+  error: Error | null;
+}
+
+interface Props<T> {
+  title: string;
+  /** What the form begins with. */
+  from: T;
+  fresh: boolean;
+  fields: (props: FieldsProps<T>) => ReactNode;
+  save: (value: T) => Promise<unknown>;
+  /** What was done, for the note in the corner. */
+  done: (value: T) => string;
+  /** The queries whose answers are old then. */
+  stale: QueryKey;
+  allowed: Allowed | undefined;
+  /** Another reason why it cannot be saved. */
+  reason?: string | undefined;
+  onClose: () => void;
+}
+
+export function FormDrawer<T>({ title, from, fresh, fields, save, done, stale, allowed, reason, onClose }: Props<T>) {
+  const [value, setValue] = useState(from);
+  const [leaving, setLeaving] = useState(false);
+  const queries = useQueryClient();
+  const changed = JSON.stringify(value) !== JSON.stringify(from);
+  const saving = useMutation({
+    mutationFn: () => save(value),
+    onSuccess: async () => {
+      tell(done(value));
+      onClose();
+      await queries.invalidateQueries({ queryKey: stale });
+    },
+  });
+  const ask = () => (changed ? setLeaving(true) : onClose());
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    saving.mutate();
+  };
+  return (
+    <Drawer opened onClose={ask} title={title} size="lg" closeButtonProps={{ "aria-label": t.common.close }}>
+      <form onSubmit={submit} autoComplete="off">
+        <Stack>
+          {fields({ value, onChange: setValue, error: saving.error })}
+          {saving.error && <ErrorNote error={saving.error} />}
+          <Group justify="flex-end">
+            <Button variant="default" onClick={ask}>
+              {t.common.cancel}
+            </Button>
+            <MayButton
+              type="submit"
+              allowed={allowed}
+              reason={reason}
+              loading={saving.isPending}
+              disabled={!changed && !fresh}
+            >
+              {t.common.save}
+            </MayButton>
+          </Group>
+        </Stack>
+      </form>
+      <Unsaved changed={changed && !saving.isSuccess} />
+      <Confirm
+        opened={leaving}
+        title={t.common.unsaved}
+        verb={t.common.leave}
+        onConfirm={onClose}
+        onClose={() => setLeaving(false)}
+      >
+        {t.common.unsavedHint}
+      </Confirm>
+    </Drawer>
+  );
+}
