@@ -107,6 +107,8 @@ export function serviceQuery(groupId: string, serviceId: string) {
 export function routesQuery(groupId: string, serviceId: string) {
   return queryOptions({
     queryKey: ["group", groupId, "routes", serviceId],
+    // thousands are not asked for anew at every look; a change of one's own makes them old at once
+    staleTime: 15_000,
     queryFn: async () =>
       (
         await many(

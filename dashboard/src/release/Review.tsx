@@ -31,7 +31,7 @@ export function Planned({ plan }: { plan: Plan }) {
       )}
       {plan.versions.map((each) => (
         <Text key={each.service_id} size="sm">
-          {t.release.whichVersion(each.version, each.service_id)}
+          {t.release.whichVersion(each.version)}
         </Text>
       ))}
       {expected && <Text size="sm">{t.release.usually(expected.p50_ms)}</Text>}

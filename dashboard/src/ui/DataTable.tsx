@@ -4,16 +4,13 @@ import {
   type ColumnDef,
   flexRender,
   getCoreRowModel,
-  getFilteredRowModel,
-  getSortedRowModel,
   type Header,
-  type Row,
   type SortingState,
   useReactTable,
 } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { ArrowDown, ArrowUp, ChevronsUpDown, Search } from "lucide-react";
-import { type ReactNode, useDeferredValue, useRef, useState } from "react";
+import { type ReactNode, useDeferredValue, useMemo, useRef, useState } from "react";
 
 import { t } from "@/texts";
 
@@ -39,15 +36,31 @@ interface Props<T> {
 const ROW = 45;
 const COLLATOR = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 
-/** r9 before r10. The table's own way splits both texts at every comparison: half a second for ten thousand rows. */
-function natural<T>(a: Row<T>, b: Row<T>, column: string): number {
-  const one = a.getValue<unknown>(column);
-  const other = b.getValue<unknown>(column);
-  if (typeof one === "number" && typeof other === "number") return one - other;
-  return COLLATOR.compare(text(one), text(other));
+/** Those whose text has what is wanted. */
+function matching<T>(rows: T[], wanted: string, textOf: ((row: T) => string) | undefined): T[] {
+  return wanted && textOf ? rows.filter((row) => textOf(row).toLowerCase().includes(wanted)) : rows;
 }
 
-function text(value: unknown): string {
+/** By what each row says in the column, taken once: numbers as such, text so that r9 stands before r10. */
+function sorted<T>(rows: T[], columns: Column<T>[], [by]: SortingState): T[] {
+  const column = columns.find(({ id }) => id === by?.id);
+  if (!by || !column) return rows;
+  const keyed = rows.map((row, index) => ({ row, key: keyOf(column, row, index) }));
+  const turn = by.desc ? -1 : 1;
+  return keyed.sort((a, b) => turn * compared(a.key, b.key)).map(({ row }) => row);
+}
+
+function keyOf<T>(column: Column<T>, row: T, index: number): unknown {
+  if ("accessorFn" in column) return column.accessorFn(row, index);
+  return "accessorKey" in column ? row[column.accessorKey as keyof T] : undefined;
+}
+
+function compared(one: unknown, other: unknown): number {
+  if (typeof one === "number" && typeof other === "number") return one - other;
+  return COLLATOR.compare(plain(one), plain(other));
+}
+
+function plain(value: unknown): string {
   return typeof value === "string" ? value : typeof value === "number" ? String(value) : "";
 }
 
@@ -56,28 +69,33 @@ export function DataTable<T>({ label, rows, columns, rowId, text: textOf, tools,
   const [filter, setFilter] = useState("");
   const wanted = useDeferredValue(filter.trim().toLowerCase());
   const viewport = useRef<HTMLDivElement>(null);
-  const table = useReactTable({
-    data: rows,
-    columns,
-    defaultColumn: { sortingFn: natural },
-    getRowId: rowId,
-    state: { sorting, globalFilter: wanted },
-    onSortingChange: setSorting,
-    globalFilterFn: (row) => textOf?.(row.original).toLowerCase().includes(wanted) ?? true,
-    getColumnCanGlobalFilter: () => true,
-    getCoreRowModel: getCoreRowModel(),
-    getFilteredRowModel: getFilteredRowModel(),
-    getSortedRowModel: getSortedRowModel(),
-  });
-  const shown = table.getRowModel().rows;
+  const found = useMemo(() => matching(rows, wanted, textOf), [rows, wanted, textOf]);
+  const shown = useMemo(() => sorted(found, columns, sorting), [found, columns, sorting]);
   const virtual = useVirtualizer({
     count: shown.length,
     getScrollElement: () => viewport.current,
     estimateSize: () => ROW,
     overscan: 12,
-    getItemKey: (index) => shown[index]?.id ?? index,
+    getItemKey: (index) => {
+      const row = shown[index];
+      return row === undefined ? index : rowId(row);
+    },
   });
   const items = virtual.getVirtualItems();
+  const first = items[0]?.index ?? 0;
+  const beyond = (items.at(-1)?.index ?? -1) + 1;
+  // only what is in sight becomes rows of the table: making ten thousand of them takes longer than anybody waits
+  const seen = useMemo(() => shown.slice(first, beyond), [shown, first, beyond]);
+  const table = useReactTable({
+    data: seen,
+    columns,
+    getRowId: rowId,
+    state: { sorting },
+    onSortingChange: setSorting,
+    manualSorting: true,
+    getCoreRowModel: getCoreRowModel(),
+  });
+  const drawn = table.getRowModel().rows;
   const above = items[0]?.start ?? 0;
   const below = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
   return (
@@ -116,7 +134,7 @@ export function DataTable<T>({ label, rows, columns, rowId, text: textOf, tools,
           <Table.Tbody>
             {above > 0 && <Space height={above} columns={columns.length} />}
             {items.map((item) => {
-              const row = shown[item.index];
+              const row = drawn[item.index - first];
               if (!row) return null;
               return (
                 <Table.Tr key={row.id} data-index={item.index} ref={virtual.measureElement} aria-rowindex={item.index + 2}>

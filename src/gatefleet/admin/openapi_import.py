@@ -198,7 +198,7 @@ def _path(path: str, warnings: list[str]) -> str:
             segments.append(f":{whole[1]}")
         elif PARAMETER.search(segment):
             taken = "/".join([*segments, "*"])
-            warnings.append(f"[{path}]: a parameter within a segment cannot be matched; the route takes [{taken}]")
+            warnings.append(f"[{path}]: a parameter within a segment cannot be matched: the route takes [{taken}]")
             return taken
         else:
             segments.append(segment)

@@ -62,7 +62,7 @@ export const release = {
   duplicateAllowed: "Answers the same requests as another route: only one of them will answer",
   overlapping: "Overlaps with other routes",
   conflict: (one: string, other: string, url: string) => `${url}: ${one} and ${other}`,
-  whichVersion: (version: string, service: string) => `Version ${version} of ${service}`,
+  whichVersion: (version: string) => `Version ${version}`,
   summary: { added: (n: number) => `${n} added`, removed: (n: number) => `${n} removed`, changed: (n: number) => `${n} changed` },
   more: (count: number) => `Show more (${count} left)`,
   leaving: (version: string) => `Leaving version ${version}`,
