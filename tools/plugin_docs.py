@@ -53,7 +53,7 @@ def page(plugin: Plugin) -> str:
         blocks += ["## Fields of a consumer's credential", *fields(plugin.auth.credential)]
     if plugin.metadata:
         blocks += ["## Plugin metadata", *fields(plugin.metadata)]
-    blocks += [*example(plugin.name), *refusals(plugin.name)]
+    blocks += [*examples(plugin), *example(plugin.name), *refusals(plugin.name)]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -117,10 +117,17 @@ def limits(schema: Schema) -> Iterator[str]:
         yield f"`{schema['pattern']}`"
 
 
+def examples(plugin: Plugin) -> Iterator[str]:
+    yield "## Examples"
+    for title, conf in plugin.examples.items():
+        yield f"{title}:"
+        yield fenced("json", json.dumps({"plugins": {plugin.name: conf}}, indent=2, ensure_ascii=False))
+
+
 def example(name: str) -> Iterator[str]:
     case = GOLDEN / name / "everything.in.yaml"
     given = yaml.safe_load(case.read_text())
-    yield "## Example"
+    yield "## Everything at once"
     yield fenced("json", json.dumps({"plugins": {name: given["conf"]}}, indent=2, ensure_ascii=False))
     if given.get("scope", {}).get("metadata"):
         yield "With this plugin metadata:"

@@ -129,6 +129,8 @@ class Plugin:
     """One sentence for the catalogue and the documentation page."""
     category: str
     """APISIX's grouping: authentication, security, traffic, transformation, observability, general."""
+    examples: Mapping[str, Mapping[str, Any]]
+    """Configurations to begin with, by what each is for: in the catalogue and on the documentation page."""
     auth: Authenticates | None = None
     metadata: type[Conf] | None = None
     names_route: bool = False

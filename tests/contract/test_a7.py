@@ -262,6 +262,12 @@ async def test_plugins_are_listed_with_their_schemas_and_metadata(group: Caller)
     for name in names:
         await group.expect(Call("GET", f"plugins/{name}", shape=value({"type": "object", "properties": dict})))
         assert (await group.send("GET", f"plugin_metadata/{name}")).status_code in {200, 400, 404}
+    assert "filter" in (await group.get("plugins/key-auth"))["value"]["properties"]["_meta"]["properties"]
+    catalogue = (await group.get("plugins"))["list"]
+    assert [plugin["name"] for plugin in catalogue] == names
+    assert all(example["title"] for plugin in catalogue for example in plugin["examples"])
+    for streams in (plugin["name"] for plugin in catalogue if plugin["streams"]):
+        assert (await group.get(f"plugins/{streams}", schema_type="stream"))["value"]["properties"]
     await group.put("plugin_metadata/limit-count", {"limit_header": "X-Quota"})
     await group.expect(Call("GET", "plugin_metadata/limit-count", shape=value({"limit_header": "X-Quota"})))
 

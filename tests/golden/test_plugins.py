@@ -19,6 +19,7 @@ from gatefleet.filters import chain_position
 from gatefleet.plugin import Effect, Filter, OwnUpstream, Plugin, RoutePatch, Scope, Script, Who
 from gatefleet.plugins import registry
 from gatefleet.protos.envoy.extensions.filters.http.lua.v3 import Lua
+from gatefleet.resources.accept import accept
 
 SCOPE = {"owner": "route:r1", "route_id": "r1", "service_id": "s1", "route_name": "Route", "service_name": "Service"}
 NAMES = sorted(registry())
@@ -96,6 +97,14 @@ def scripts() -> dict[str, str]:
         except (Invalid, ValidationError):
             continue
     return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_example_is_taken_as_it_is(name: str) -> None:
+    examples = registry()[name].examples
+    assert examples
+    for conf in examples.values():
+        accept("routes", "r", {"name": "r", "service_id": "s", "paths": ["/"], "plugins": {name: conf}})
 
 
 def test_no_script_clears_the_route_cache_or_steps_around_the_guard() -> None:

@@ -1,6 +1,6 @@
 """The catalogue of plugins and their schemas."""
 
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
@@ -11,16 +11,40 @@ from gatefleet.admin.web import answer, listing, value
 from gatefleet.errors import NotFound
 from gatefleet.plugin import Plugin
 from gatefleet.plugins import registry
+from gatefleet.resources.accept import Meta
+from gatefleet.stream_plugins import STREAM_PLUGINS
 
 READ = Access("GetPlugins", Reach.ANY)
 NAMES = exactly({"type": "array", "items": TEXT})
-TYPES = (parameter("schema_type", {"enum": ["consumer", "metadata"]}, "The schema of a credential or of metadata"),)
+FLAG: Final = {"type": "boolean"}
+EXAMPLE: Final = {"type": "object", "properties": {"title": TEXT, "conf": {"type": "object"}}}
+DESCRIBED: Final = {
+    "type": "object",
+    "properties": {
+        "name": TEXT,
+        "summary": TEXT,
+        "category": TEXT,
+        "phase": TEXT,
+        "priority": {"type": "integer"},
+        "authenticates": FLAG,
+        "has_metadata": FLAG,
+        "streams": FLAG,
+        "examples": {"type": "array", "items": EXAMPLE},
+    },
+}
+TYPES = (
+    parameter(
+        "schema_type",
+        {"enum": ["consumer", "metadata", "stream"]},
+        "The schema of a credential, of metadata, or of the plugin on stream routes",
+    ),
+)
 
 
 def router() -> APIRouter:
     api = APIRouter(tags=["plugins"])
     add(api, "GET", "/apisix/admin/plugins/list", _names, READ, answers=NAMES)
-    add(api, "GET", "/apisix/admin/plugins", _plugins, READ, answers=many(paged=False))
+    add(api, "GET", "/apisix/admin/plugins", _plugins, READ, answers=many(DESCRIBED, paged=False))
     add(api, "GET", "/apisix/admin/plugins/{name}", _schema, READ, answers=one(), query=TYPES)
     add(api, "GET", "/apisix/admin/schema/plugins/{name}", _schema, READ, answers=one(), query=TYPES)
     add(api, "GET", "/apisix/admin/plugin_metadata/{name}/default", _default_metadata, READ, answers=one())
@@ -38,18 +62,23 @@ async def _plugins(_: Request) -> Response:
 
 
 async def _schema(request: Request) -> Response:
-    """The JSON Schema of a plugin's configuration; with `schema_type` that of a credential or of metadata."""
-    name = request.path_params["name"]
+    """The JSON Schema of a plugin's configuration, with `_meta`; with `schema_type` that of something else of it."""
+    name, asked = request.path_params["name"], request.query_params.get("schema_type", "")
     plugin = registry().get(name)
     if plugin is None:
         raise NotFound(f"plugin [{name}] not found")
+    stream = STREAM_PLUGINS.get(name)
     model: Any = {
         "consumer": plugin.auth.credential if plugin.auth else None,
         "metadata": plugin.metadata,
-    }.get(request.query_params.get("schema_type", ""), plugin.conf)
+        "stream": stream.conf if stream else None,
+    }.get(asked, plugin.conf)
     if model is None:
-        raise NotFound(f"plugin [{name}] has no schema of type [{request.query_params['schema_type']}]")
-    return value(model.model_json_schema())
+        raise NotFound(f"plugin [{name}] has no schema of type [{asked}]")
+    schema: dict[str, Any] = model.model_json_schema()
+    if asked not in {"consumer", "metadata"}:
+        schema["properties"] = {**schema.get("properties", {}), "_meta": Meta.model_json_schema()}
+    return value(schema)
 
 
 async def _default_metadata(request: Request) -> Response:
@@ -71,6 +100,8 @@ def _described(plugin: Plugin) -> dict[str, Any]:
         "priority": plugin.priority,
         "authenticates": plugin.auth is not None,
         "has_metadata": plugin.metadata is not None,
+        "streams": plugin.name in STREAM_PLUGINS,
+        "examples": [{"title": title, "conf": conf} for title, conf in plugin.examples.items()],
     }
 
 

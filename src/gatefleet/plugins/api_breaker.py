@@ -105,4 +105,12 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Gives an upstream that fails a rest.",
     category="traffic",
+    examples={
+        "Half a minute of rest after three failures": {
+            "break_response_code": 503,
+            "max_breaker_sec": 30,
+            "unhealthy": {"http_statuses": [500, 502, 503], "failures": 3},
+            "healthy": {"http_statuses": [200], "successes": 1},
+        }
+    },
 )

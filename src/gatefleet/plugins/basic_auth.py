@@ -74,6 +74,7 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Authenticates consumers by username and password.",
     category="authentication",
+    examples={"Ask for name and password": {}, "And keep them from the upstream": {"hide_credentials": True}},
     auth=Authenticates(credential=BasicCredential, entries=entries, unique=unique),
     protects=True,
 )

@@ -33,5 +33,6 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Limits the size of request bodies.",
     category="traffic",
+    examples={"Bodies of at most one megabyte": {"max_body_size": 1048576}},
     protects=True,
 )

@@ -58,6 +58,14 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Writes what happened to each request into a file on the node.",
     category="observability",
+    examples={
+        "One line for each request": {"path": "/var/log/gatefleet/access.log"},
+        "Only failures, in a format of your own": {
+            "path": "/var/log/gatefleet/failures.log",
+            "match": [[["status", ">=", 500]]],
+            "log_format": {"host": "$host", "uri": "$uri", "status": "$status"},
+        },
+    },
     metadata=FileLoggerMetadata,
     names_route=True,
 )

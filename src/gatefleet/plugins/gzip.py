@@ -56,4 +56,11 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Compresses responses with gzip.",
     category="general",
+    examples={
+        "Text and JSON from a kilobyte on": {
+            "types": ["text/html", "text/css", "application/json"],
+            "min_length": 1024,
+            "vary": True,
+        }
+    },
 )

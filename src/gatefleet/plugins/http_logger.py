@@ -83,6 +83,7 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Sends what happened to each request to an HTTP server.",
     category="observability",
+    examples={"To a collector": {"uri": "http://logs.example:8080/gateway", "batch_max_size": 100}},
     metadata=HttpLoggerMetadata,
     names_route=True,
 )

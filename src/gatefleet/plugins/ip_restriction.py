@@ -59,5 +59,9 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Allows or refuses requests by the client's IP address.",
     category="security",
+    examples={
+        "Only the company's networks": {"whitelist": ["10.0.0.0/8", "192.168.0.0/16"], "message": "Not from there"},
+        "Not from these": {"blacklist": ["203.0.113.0/24"]},
+    },
     protects=True,
 )

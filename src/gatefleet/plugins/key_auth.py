@@ -77,6 +77,10 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Authenticates consumers by an API key in a header or a query argument.",
     category="authentication",
+    examples={
+        "The key in the header apikey": {},
+        "In another header, kept from the upstream": {"header": "X-Api-Key", "hide_credentials": True},
+    },
     auth=Authenticates(credential=KeyCredential, entries=entries, unique=unique),
     protects=True,
 )

@@ -79,5 +79,14 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Limits the number of requests that are under way at once.",
     category="traffic",
+    examples={
+        "Ten at once for each client": {
+            "conn": 10,
+            "burst": 0,
+            "default_conn_delay": 0.1,
+            "key": "remote_addr",
+            "rejected_code": 429,
+        }
+    },
     protects=True,
 )

@@ -116,6 +116,26 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Limits the number of requests per fixed time window.",
     category="traffic",
+    examples={
+        "100 an hour for each client": {"count": 100, "time_window": 3600, "key": "remote_addr", "rejected_code": 429},
+        "1000 a day for each consumer": {
+            "count": 1000,
+            "time_window": 86400,
+            "key_type": "var",
+            "key": "consumer_name",
+            "rejected_code": 429,
+            "rejected_msg": "Come back tomorrow",
+        },
+        "Counted for all nodes, in Redis": {
+            "count": 100,
+            "time_window": 60,
+            "key": "remote_addr",
+            "rejected_code": 429,
+            "policy": "redis",
+            "redis_host": "redis.example",
+            "redis_port": 6379,
+        },
+    },
     metadata=LimitCountMetadata,
     protects=True,
 )

@@ -71,5 +71,14 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Limits the number of requests per second, evenly.",
     category="traffic",
+    examples={
+        "Ten a second for each client": {
+            "rate": 10,
+            "burst": 5,
+            "key": "remote_addr",
+            "rejected_code": 429,
+            "nodelay": True,
+        }
+    },
     protects=True,
 )

@@ -38,5 +38,6 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Counts requests, bytes and latencies and serves them to Prometheus.",
     category="observability",
+    examples={"Labels with names": {"prefer_name": True}},
     names_route=True,
 )

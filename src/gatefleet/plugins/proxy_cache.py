@@ -118,4 +118,13 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Answers again what an upstream has answered before.",
     category="traffic",
+    examples={
+        "Successful reads for five minutes": {
+            "cache_strategy": "memory",
+            "cache_zone": "memory_cache",
+            "cache_key": ["$host", "$request_uri"],
+            "cache_http_status": [200],
+            "cache_ttl": 300,
+        }
+    },
 )

@@ -52,5 +52,12 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Takes the client's address from what a trusted peer says.",
     category="general",
+    examples={
+        "Behind a load balancer": {
+            "source": "http_x_forwarded_for",
+            "trusted_addresses": ["10.0.0.0/8"],
+            "recursive": True,
+        }
+    },
     protects=True,
 )

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Final, cast
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from gatefleet import references, stream_plugins
 from gatefleet.errors import Invalid
@@ -28,10 +28,16 @@ class Meta(Shape):
 
     model_config = ConfigDict(**Shape.model_config | {"extra": "forbid"})
 
-    disable: bool = False
-    priority: int | None = None
-    filter: list[Any] | None = None
-    error_response: dict[str, Any] | str | None = None
+    disable: bool = Field(default=False, description="Leave it out here, also where the service brings it.")
+    priority: int | None = Field(
+        default=None, description="Its place among the plugins of its phase: higher runs first."
+    )
+    filter: list[Any] | None = Field(
+        default=None, description="Conditions, as `vars` of routes: where they do not hold, requests pass it by."
+    )
+    error_response: dict[str, Any] | str | None = Field(
+        default=None, description="The body of its refusals, in the place of its own: a text, or an object for JSON."
+    )
 
 
 def accept(kind: str, id: str, body: Mapping[str, Any]) -> dict[str, Any]:  # noqa: A002 - the contract's word

@@ -66,5 +66,6 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Allows or refuses consumers by their labels.",
     category="security",
+    examples={"Only two teams": {"allow_labels": {"team": ["platform", "billing"]}, "rejected_code": 403}},
     protects=True,
 )

@@ -36,5 +36,6 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Sends labels of the consumer to the upstream.",
     category="authentication",
+    examples={"The department of the caller": {"headers": {"X-Consumer-Department": "$department"}}},
     protects=True,
 )

@@ -114,5 +114,13 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Asks Keycloak whether the bearer of a token may do what a request asks for.",
     category="authentication",
+    examples={
+        "One permission for every request": {
+            "token_endpoint": "https://keycloak.example/realms/shop/protocol/openid-connect/token",
+            "client_id": "gateway",
+            "client_secret": "change-me",
+            "permissions": ["orders#view"],
+        }
+    },
     protects=True,
 )

@@ -119,4 +119,7 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Makes bodies of requests and responses anew by templates.",
     category="transformation",
+    examples={
+        "A JSON request with another shape": {"request": {"input_format": "json", "template": '{"user": "{{name}}"}'}}
+    },
 )

@@ -85,5 +85,9 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Allows or refuses requests by consumer, service or route.",
     category="security",
+    examples={
+        "Only these consumers": {"whitelist": ["jack", "jill"]},
+        "Others may only read": {"allowed_by_methods": [{"user": "jack", "methods": ["GET"]}]},
+    },
     protects=True,
 )

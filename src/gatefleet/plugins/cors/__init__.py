@@ -186,5 +186,15 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Lets scripts of other origins use an API.",
     category="security",
+    examples={
+        "One web application, with cookies": {
+            "allow_origins": "https://app.example.com",
+            "allow_methods": "GET,POST,PUT,DELETE",
+            "allow_headers": "Content-Type,Authorization",
+            "allow_credential": True,
+            "max_age": 3600,
+        },
+        "Everybody may read": {"allow_origins": "*", "allow_methods": "GET"},
+    },
     metadata=CorsMetadata,
 )

@@ -45,5 +45,6 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Protects against cross-site request forgery with signed tokens.",
     category="security",
+    examples={"Tokens that last two hours": {"key": "a-long-random-text-of-your-own", "expires": 7200}},
     protects=True,
 )

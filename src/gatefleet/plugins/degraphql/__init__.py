@@ -51,4 +51,7 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Turns plain requests into a GraphQL query.",
     category="transformation",
+    examples={
+        "One product by its id": {"query": "query ($id: ID!) { product(id: $id) { name price } }", "variables": ["id"]}
+    },
 )

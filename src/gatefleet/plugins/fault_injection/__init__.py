@@ -107,4 +107,8 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Answers or delays a share of the requests on purpose.",
     category="traffic",
+    examples={
+        "One request in ten fails": {"abort": {"http_status": 503, "body": "a test of failures", "percentage": 10}},
+        "Every request is a second slower": {"delay": {"duration": 1}},
+    },
 )

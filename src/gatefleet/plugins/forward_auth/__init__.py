@@ -74,5 +74,12 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Asks another service whether a request may pass.",
     category="authentication",
+    examples={
+        "Ask a service that sets X-User-Id": {
+            "uri": "http://auth.example:8080/check",
+            "request_headers": ["Authorization"],
+            "upstream_headers": ["X-User-Id"],
+        }
+    },
     protects=True,
 )

@@ -126,4 +126,11 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Lets clients call gRPC methods with plain HTTP.",
     category="transformation",
+    examples={
+        "A method of a proto of this group": {
+            "proto_id": "greeter",
+            "service": "helloworld.Greeter",
+            "method": "SayHello",
+        }
+    },
 )

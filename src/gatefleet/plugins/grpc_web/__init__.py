@@ -45,4 +45,5 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Lets browsers call gRPC services.",
     category="transformation",
+    examples={"For browsers": {}},
 )

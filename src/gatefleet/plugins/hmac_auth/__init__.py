@@ -93,6 +93,7 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Authenticates consumers by the signatures of their requests.",
     category="authentication",
+    examples={"Signatures that cover the body": {"validate_request_body": True, "signed_headers": ["Date"]}},
     auth=Authenticates(credential=HmacCredential, entries=entries, unique=unique),
     protects=True,
 )

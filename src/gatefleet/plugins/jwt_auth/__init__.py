@@ -142,6 +142,10 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Authenticates consumers by JSON Web Tokens they sign.",
     category="authentication",
+    examples={
+        "Tokens in the Authorization header": {},
+        "Tokens that must not have expired, in a cookie": {"cookie": "session", "claims_to_verify": ["exp"]},
+    },
     auth=Authenticates(credential=JwtCredential, entries=entries, unique=unique),
     protects=True,
 )

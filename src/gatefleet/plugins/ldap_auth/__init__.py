@@ -105,6 +105,14 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Authenticates consumers by name and password, as a directory knows them.",
     category="authentication",
+    examples={
+        "By a directory, over TLS": {
+            "base_dn": "ou=users,dc=example,dc=org",
+            "ldap_uri": "ldap.example:636",
+            "use_tls": True,
+            "uid": "uid",
+        }
+    },
     auth=Authenticates(credential=LdapCredential, entries=entries, unique=unique),
     protects=True,
 )

@@ -114,4 +114,11 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Answers in the upstream's place.",
     category="traffic",
+    examples={
+        "An answer in JSON": {
+            "content_type": "application/json",
+            "response_status": 200,
+            "response_example": '{"items": []}',
+        }
+    },
 )

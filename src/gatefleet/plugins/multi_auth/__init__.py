@@ -53,6 +53,7 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Authenticates consumers by any of several plugins.",
     category="authentication",
+    examples={"A key or a password": {"auth_plugins": [{"key-auth": {}}, {"basic-auth": {}}]}},
     protects=True,
     identifies=True,
 )

@@ -65,6 +65,7 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Asks Open Policy Agent whether a request may pass.",
     category="authentication",
+    examples={"A policy that says allow or not": {"host": "http://opa.example:8181", "policy": "gateway/allow"}},
     protects=True,
     tells_documents=True,
 )

@@ -100,5 +100,22 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Signs users in by an OpenID provider, and verifies its bearer tokens.",
     category="authentication",
+    examples={
+        "Browsers sign in": {
+            "client_id": "gateway",
+            "client_secret": "change-me",
+            "discovery": "https://idp.example/.well-known/openid-configuration",
+            "redirect_uri": "https://app.example/callback",
+            "scope": "openid email",
+            "session": {"secret": "sixteen-letters-or-more"},
+        },
+        "Programs bring a token": {
+            "client_id": "gateway",
+            "client_secret": "change-me",
+            "discovery": "https://idp.example/.well-known/openid-configuration",
+            "bearer_only": True,
+            "use_jwks": True,
+        },
+    },
     protects=True,
 )

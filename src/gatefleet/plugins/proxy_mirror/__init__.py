@@ -68,4 +68,5 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Sends copies of requests somewhere else.",
     category="traffic",
+    examples={"One request in ten": {"host": "http://mirror.example:8080", "sample_ratio": 0.1}},
 )

@@ -247,4 +247,9 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Changes path, host, method and headers of requests to the upstream.",
     category="transformation",
+    examples={
+        "Another path": {"uri": "/v2/orders"},
+        "Without the first part of the path": {"regex_uri": ["^/api/(.*)", "/$1"]},
+        "Headers for the upstream": {"headers": {"set": {"X-Api-Version": "v1"}, "remove": ["X-Debug"]}},
+    },
 )

@@ -83,5 +83,9 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Redirects requests, for example from HTTP to HTTPS.",
     category="transformation",
+    examples={
+        "To HTTPS": {"http_to_https": True},
+        "To a new address": {"uri": "https://new.example$request_uri", "ret_code": 301},
+    },
     metadata=RedirectMetadata,
 )

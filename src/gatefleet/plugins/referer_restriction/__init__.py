@@ -62,5 +62,6 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Allows or refuses requests by the host in their Referer header.",
     category="security",
+    examples={"Only links from our own pages": {"whitelist": ["example.com", "*.example.com"], "bypass_missing": True}},
     protects=True,
 )

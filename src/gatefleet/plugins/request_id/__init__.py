@@ -64,4 +64,5 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Gives each request a unique id.",
     category="traffic",
+    examples={"An id that the client sees, too": {"header_name": "X-Request-Id", "include_in_response": True}},
 )

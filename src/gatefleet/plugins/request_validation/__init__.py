@@ -140,5 +140,15 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Checks headers and bodies of requests against JSON schemas.",
     category="security",
+    examples={
+        "A body with a name": {
+            "body_schema": {
+                "type": "object",
+                "required": ["name"],
+                "properties": {"name": {"type": "string", "minLength": 1}},
+            },
+            "rejected_code": 400,
+        }
+    },
     protects=True,
 )

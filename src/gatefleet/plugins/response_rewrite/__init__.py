@@ -211,4 +211,10 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Changes status, headers and body of responses.",
     category="transformation",
+    examples={
+        "A header for clients": {
+            "headers": {"set": {"Strict-Transport-Security": "max-age=31536000"}, "remove": ["Server"]}
+        },
+        "Another body for failures": {"vars": [["status", ">=", 500]], "body": '{"error": "try again later"}'},
+    },
 )

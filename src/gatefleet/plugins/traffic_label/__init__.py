@@ -75,4 +75,11 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Labels requests with headers, by conditions and weights.",
     category="traffic",
+    examples={
+        "A label for testers": {
+            "rules": [
+                {"match": [["cookie_tester", "==", "yes"]], "actions": [{"set_headers": {"X-Audience": "testers"}}]}
+            ]
+        }
+    },
 )

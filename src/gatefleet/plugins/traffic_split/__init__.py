@@ -141,5 +141,18 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Sends shares of the requests to other upstreams.",
     category="traffic",
+    examples={
+        "One request in ten to a second upstream": {
+            "rules": [{"weighted_upstreams": [{"upstream_id": "canary", "weight": 1}, {"weight": 9}]}]
+        },
+        "Testers to a second upstream": {
+            "rules": [
+                {
+                    "match": [{"vars": [["http_x_audience", "==", "testers"]]}],
+                    "weighted_upstreams": [{"upstream_id": "canary", "weight": 1}],
+                }
+            ]
+        },
+    },
     splits=True,
 )

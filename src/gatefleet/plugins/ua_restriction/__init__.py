@@ -58,5 +58,6 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Allows or refuses requests by their User-Agent header.",
     category="security",
+    examples={"Not for these robots": {"denylist": ["(?i)badbot", "curl/7"], "message": "Not for robots"}},
     protects=True,
 )

@@ -58,5 +58,8 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Refuses requests whose path or query matches a pattern.",
     category="security",
+    examples={
+        "Paths nobody should ask for": {"block_rules": ["\\.env$", "/\\.git/", "wp-login"], "rejected_code": 404}
+    },
     protects=True,
 )

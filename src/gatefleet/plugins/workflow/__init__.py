@@ -116,5 +116,16 @@ PLUGIN = Plugin(
     translate=translate,
     summary="Refuses or counts requests by conditions, in an order.",
     category="traffic",
+    examples={
+        "Refuse one path, count another": {
+            "rules": [
+                {"case": [["uri", "==", "/internal"]], "actions": [["return", {"code": 403}]]},
+                {
+                    "case": [["uri", "==", "/search"]],
+                    "actions": [["limit-count", {"count": 10, "time_window": 60, "rejected_code": 429}]],
+                },
+            ]
+        }
+    },
     protects=True,
 )
