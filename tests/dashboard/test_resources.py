@@ -6,10 +6,9 @@ from tests.dashboard.kit import Visitor, exactly
 from tests.e2e.kit import Fleet, eventually
 
 
-def written(page: Page, text: str) -> None:
-    """Replace what stands in the editor of the drawer, and save it."""
+def saved(page: Page) -> None:
+    """Save what stands in the drawer."""
     form = page.get_by_role("dialog")
-    form.locator(".cm-content").fill(text)
     form.get_by_role("button", name="Save").click()
     expect(form).to_have_count(0)
 
@@ -23,14 +22,21 @@ def test_a_consumer_and_its_key_made_in_the_browser_are_let_in_by_the_gateway(
     boss.open("/groups/default/consumers")
     boss.heading("Consumers")
     page.get_by_role("button", name="Add consumer").first.click()
-    written(page, "username: carol\nlabels: {team: blue}\n")
+    form = page.get_by_role("dialog")
+    form.get_by_label("User name").fill("carol")
+    form.get_by_label("Labels").first.fill("team:blue")
+    form.get_by_label("Labels").first.press("Enter")
+    saved(page)
     row = page.get_by_role("row", name="carol")
     expect(row).to_contain_text("team:blue")
     boss.examined("consumers")
-    row.get_by_role("link", name="Credentials").click()
+    boss.open(row.get_by_role("link", name="Credentials").get_attribute("href") or "")
     boss.heading("Credentials of carol")
     page.get_by_role("button", name="Add credential").first.click()
-    written(page, "name: browser\nplugins: {key-auth: {key: carols-key}}\n")
+    form.get_by_label("Name").first.fill("browser")
+    form.locator("input[type=password]").fill("carols-key")
+    boss.examined("credential")
+    saved(page)
     expect(page.get_by_role("row", name="browser")).to_contain_text("key-auth")
     eventually(lambda: fleet.get("/guarded", apikey="carols-key").status == 200)
     boss.open("/groups/default/consumers")
@@ -47,16 +53,21 @@ def test_a_resource_under_a_chosen_name_is_added_and_a_mistake_names_its_field(b
     boss.open("/groups/default/plugin_metadata")
     boss.heading("Plugin metadata")
     page.get_by_role("button", name="Add plugin metadata").first.click()
-    page.get_by_role("combobox", name="Plugin").fill("limit-count")
-    page.get_by_role("option", name="limit-count").click()
-    page.get_by_role("button", name="Continue").click()
+    page.get_by_label("Find a plugin").fill("limit")
+    page.get_by_role("button", name="limit-count traffic").click()
     form = page.get_by_role("dialog")
-    form.locator(".cm-content").fill("limit_header: 7\n")
+    form.get_by_label("limit_header").fill("not a header")
+    expect(form.get_by_text("String does not match pattern")).to_be_visible()
     form.get_by_role("button", name="Save").click()
-    expect(form.get_by_role("alert")).to_contain_text("limit_header")
-    written(page, "limit_header: X-Most\n")
+    expect(form.get_by_role("alert")).to_contain_text("/limit_header")
+    form.get_by_label("limit_header").fill("X-Most")
+    saved(page)
     boss.complaints.clear()  # the refusal is on the console, as every answer 400 is
-    expect(page.get_by_role("row", name="limit-count")).to_be_visible()
+    page.get_by_role("row", name="limit-count").get_by_role("button", name="limit-count", exact=True).click()
+    expect(form.get_by_label("limit_header")).to_have_value("X-Most")
+    assert page.url.endswith("?edit=limit-count")
+    boss.examined("metadata")
+    form.get_by_role("button", name="Cancel").click()
     kept = fleet.call("GET", "/apisix/admin/plugin_metadata/limit-count").json()["value"]
     assert kept["limit_header"] == "X-Most"
     fleet.delete("plugin_metadata/limit-count")

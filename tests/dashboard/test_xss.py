@@ -284,6 +284,7 @@ def test_script_in_what_is_refused_or_in_an_address_is_shown_and_never_run(bare:
     bare.open(f"{group}/consumers")
     page.get_by_role("button", name="Add consumer").first.click()
     form = page.get_by_role("dialog")
+    form.get_by_role("tab", name="Editor").click()
     form.locator(".cm-content").fill(f"username: x\nplugins: {json.dumps({ALL: {}})}\n")
     form.get_by_role("button", name="Save").click()
     expect(form.get_by_role("alert")).to_contain_text(ALL)

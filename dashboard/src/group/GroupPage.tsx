@@ -14,6 +14,7 @@ import { Go, GoButton } from "@/ui/Go";
 import { Labels } from "@/ui/Labels";
 import { Loaded } from "@/ui/Loaded";
 import { Page } from "@/ui/Page";
+import { Unwell } from "@/upstream/Unwell";
 
 import { InstancesTable } from "./InstancesTable";
 import { RecentChanges } from "./RecentChanges";
@@ -62,6 +63,7 @@ export function GroupPage({ groupId }: { groupId: string }) {
           }
         </Loaded>
       </Stack>
+      <Unwell groupId={groupId} />
       <Stack gap="xs" component="section">
         <Title order={2} size="h4">
           {t.group.recent}

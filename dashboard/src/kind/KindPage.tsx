@@ -9,7 +9,7 @@ import { at, deleteResource, type Json, listResources, type Place } from "@/api/
 import { may, type Permissions, usePermissions } from "@/session/permissions";
 import { t } from "@/texts";
 import { type Column, DataTable } from "@/ui/DataTable";
-import { EditDrawer } from "@/ui/EditDrawer";
+import { EditDrawer, type FieldsProps } from "@/ui/EditDrawer";
 import { Deed } from "@/ui/Deed";
 import { Empty } from "@/ui/Empty";
 import { Go } from "@/ui/Go";
@@ -22,6 +22,7 @@ import { tellLive } from "@/ui/told";
 
 import { Choose } from "./Choose";
 import { EndingSoon } from "./EndingSoon";
+import { FORMS } from "./forms";
 import { called, type Item, type Kind } from "./kinds";
 
 interface Words {
@@ -39,10 +40,16 @@ interface Props {
   words: Words;
   title?: string;
   crumbs?: ReactNode;
+  /** The id of the one that is edited, as the address says. */
+  edit: string | undefined;
+  onEdit: (id: string | undefined) => void;
 }
 
-/** What the page is doing besides listing. */
-type Doing = { what: "choose" } | { what: "add"; path: string; fresh: Json; own: boolean } | { what: "edit" | "remove"; item: Item };
+/** What the page is doing besides listing and editing. */
+type Doing =
+  | { what: "choose" }
+  | { what: "add"; path: string; id: string; fresh: Json; own: boolean }
+  | { what: "remove"; item: Item };
 
 function itemsQuery({ groupId, path }: Place) {
   return queryOptions({
@@ -51,14 +58,14 @@ function itemsQuery({ groupId, path }: Place) {
   });
 }
 
-export function KindPage({ groupId, path, kind, words, title = words.title, crumbs }: Props) {
+export function KindPage({ groupId, path, kind, words, title = words.title, crumbs, edit, onEdit }: Props) {
   const { data: group } = useSuspenseQuery(groupQuery(groupId));
   const items = useQuery(itemsQuery({ groupId, path }));
   const permissions = usePermissions({ groupId });
   const [doing, setDoing] = useState<Doing>();
   const close = () => setDoing(undefined);
   const begin = () =>
-    setDoing(kind.chosen ? { what: "choose" } : { what: "add", path, fresh: kind.fresh, own: false });
+    setDoing(kind.chosen ? { what: "choose" } : { what: "add", path, id: "", fresh: kind.fresh, own: false });
   const add = (
     <MayButton
       allowed={permissions[`Create${kind.word}`] ?? permissions[`Update${kind.word}`]}
@@ -72,14 +79,12 @@ export function KindPage({ groupId, path, kind, words, title = words.title, crum
     <Page
       title={title}
       said={words.hint}
-      crumbs={
-        <>
-          <Go to="/groups/$groupId" params={{ groupId }}>
-            {group.name}
-          </Go>
-          {crumbs}
-        </>
-      }
+      crumbs={[
+        <Go key="group" to="/groups/$groupId" params={{ groupId }}>
+          {group.name}
+        </Go>,
+        ...(crumbs ? [crumbs] : []),
+      ]}
       actions={add}
     >
       {kind.ends && <EndingSoon groupId={groupId} path={path} kind={kind} />}
@@ -93,7 +98,7 @@ export function KindPage({ groupId, path, kind, words, title = words.title, crum
             <DataTable
               label={title}
               rows={list}
-              columns={columnsOf({ kind, groupId, permissions, onDo: setDoing })}
+              columns={columnsOf({ kind, groupId, permissions, onEdit, onRemove: (item) => setDoing({ what: "remove", item }) })}
               rowId={idOf(kind)}
               text={(item) => textOf(kind, item)}
             />
@@ -105,13 +110,24 @@ export function KindPage({ groupId, path, kind, words, title = words.title, crum
           opened={doing?.what === "choose"}
           title={t.kind.add(words.one)}
           chosen={kind.chosen}
-          metadata={path === "plugin_metadata"}
-          onChosen={(below) => setDoing({ what: "add", path: `${path}/${below}`, fresh: freshOf(kind, path, below), own: true })}
+          place={path === "plugin_metadata" ? "metadata" : "global"}
+          taken={(items.data ?? []).map((item) => item.id)}
+          onChosen={(id) => setDoing({ what: "add", path: placed(kind, path, id), id, fresh: freshOf(path, id, kind), own: true })}
           onClose={close}
         />
       )}
       <Adding groupId={groupId} kind={kind} words={words} doing={doing} permissions={permissions} onClose={close} />
-      <Editing groupId={groupId} path={path} kind={kind} doing={doing} permissions={permissions} onClose={close} />
+      {edit !== undefined && (
+        <EditDrawer
+          opened
+          title={t.kind.edit(nameOf(kind, edit, items.data))}
+          place={{ groupId, path: placed(kind, path, edit) }}
+          allowed={permissions[`Update${kind.word}`]}
+          {...formOf(kind, edit)}
+          done={t.kind.saved(nameOf(kind, edit, items.data))}
+          onClose={() => onEdit(undefined)}
+        />
+      )}
       <Removing groupId={groupId} path={path} kind={kind} doing={doing} onClose={close} />
     </Page>
   );
@@ -122,14 +138,24 @@ function idOf(kind: Kind): (item: Item) => string {
 }
 
 /** Where one of a collection is: providers have their kind in the path. */
-function placeOf(groupId: string, path: string, kind: Kind, item: Item): Place {
-  const id = idOf(kind)(item);
-  const parts = kind.chosen === "manager" ? id.split("/") : [id];
-  return { groupId, path: `${path}/${at(...parts)}` };
+function placed(kind: Kind, path: string, id: string): string {
+  return `${path}/${at(...(kind.chosen === "manager" ? id.split("/") : [id]))}`;
 }
 
-function freshOf(kind: Kind, path: string, below: string): Json {
-  return path === "global_rules" ? { plugins: { [decodeURIComponent(below)]: {} } } : kind.fresh;
+function freshOf(path: string, id: string, kind: Kind): Json {
+  return path === "global_rules" ? { plugins: { [id]: {} } } : kind.fresh;
+}
+
+/** What to call the one with this id; the list may not be there yet. */
+function nameOf(kind: Kind, id: string, items: Item[] = []): string {
+  const item = items.find((each) => idOf(kind)(each) === id);
+  return item ? called(kind, item) : id;
+}
+
+/** What draws the form of the one with this id, where the kind has one. */
+function formOf(kind: Kind, id: string): { fields?: (props: FieldsProps) => ReactNode } {
+  const Form = FORMS[kind.word];
+  return Form ? { fields: (props) => <Form {...props} id={id} /> } : {};
 }
 
 function textOf(kind: Kind, item: Item): string {
@@ -141,16 +167,17 @@ interface ColumnsProps {
   kind: Kind;
   groupId: string;
   permissions: Permissions;
-  onDo: (doing: Doing) => void;
+  onEdit: (id: string) => void;
+  onRemove: (item: Item) => void;
 }
 
-function columnsOf({ kind, groupId, permissions, onDo }: ColumnsProps): Column<Item>[] {
+function columnsOf({ kind, groupId, permissions, onEdit, onRemove }: ColumnsProps): Column<Item>[] {
   const name: Column<Item> = {
     id: "name",
     header: t.common.name,
     accessorFn: (item) => called(kind, item),
     cell: ({ row }) => (
-      <UnstyledButton c="var(--mantine-color-anchor)" onClick={() => onDo({ what: "edit", item: row.original })}>
+      <UnstyledButton c="var(--mantine-color-anchor)" onClick={() => onEdit(idOf(kind)(row.original))}>
         {called(kind, row.original)}
       </UnstyledButton>
     ),
@@ -188,7 +215,7 @@ function columnsOf({ kind, groupId, permissions, onDo }: ColumnsProps): Column<I
           aria-label={t.kind.remove(called(kind, row.original))}
           title={why ?? t.common.remove}
           disabled={why !== undefined}
-          onClick={() => onDo({ what: "remove", item: row.original })}
+          onClick={() => onRemove(row.original)}
         >
           <Trash2 size={16} aria-hidden />
         </ActionIcon>
@@ -215,22 +242,8 @@ function Adding({ groupId, kind, words, doing, permissions, onClose }: DoingProp
       fresh={doing.fresh}
       own={doing.own}
       allowed={permissions[`${doing.own ? "Update" : "Create"}${kind.word}`]}
+      {...formOf(kind, doing.id)}
       done={t.kind.made(words.one)}
-      onClose={onClose}
-    />
-  );
-}
-
-function Editing({ groupId, path, kind, doing, permissions, onClose }: DoingProps & { path: string; permissions: Permissions }) {
-  if (doing?.what !== "edit") return null;
-  const name = called(kind, doing.item);
-  return (
-    <EditDrawer
-      opened
-      title={t.kind.edit(name)}
-      place={placeOf(groupId, path, kind, doing.item)}
-      allowed={permissions[`Update${kind.word}`]}
-      done={t.kind.saved(name)}
       onClose={onClose}
     />
   );
@@ -243,7 +256,7 @@ function Removing({ groupId, path, kind, doing, onClose }: DoingProps & { path: 
       title={(item) => t.kind.remove(called(kind, item))}
       verb={t.common.remove}
       hint={() => t.kind.removeHint}
-      act={(item) => deleteResource(placeOf(groupId, path, kind, item))}
+      act={(item) => deleteResource({ groupId, path: placed(kind, path, idOf(kind)(item)) })}
       tell={(item, { revision }) => tellLive(t.kind.removed(called(kind, item)), groupId, revision)}
       stale={["group", groupId]}
       onClose={onClose}

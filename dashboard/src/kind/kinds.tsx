@@ -110,7 +110,7 @@ export const KINDS = {
         ),
       },
     ],
-    fresh: { username: "", desc: "", labels: {}, plugins: {} },
+    fresh: { username: "" },
   },
   certificates: {
     Icon: FileKey,
@@ -187,7 +187,7 @@ export const CREDENTIALS: Kind = {
   Icon: KeyRound,
   word: "ConsumerCredential",
   columns: [plugins],
-  fresh: { name: "", plugins: { "key-auth": { key: "" } } },
+  fresh: { name: "", plugins: { "key-auth": {} } },
 };
 
 export function isKind(name: string): name is KindName {

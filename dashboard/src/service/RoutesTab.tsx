@@ -1,16 +1,16 @@
 /** The routes of a service: thousands scroll; one is edited at the side, under an address of its own. */
 import { ActionIcon, Badge, Group } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { Plus, Trash2 } from "lucide-react";
 import { useMemo, useState } from "react";
 
 import { routesQuery, streamRoutesQuery } from "@/api/queries";
 import { at, deleteResource, type Json } from "@/api/resources";
 import type { PublishedService } from "@/api/shapes";
-import { usePermissions } from "@/session/permissions";
+import { may, usePermissions } from "@/session/permissions";
 import { t } from "@/texts";
-import { Confirm } from "@/ui/Confirm";
 import { type Column, DataTable } from "@/ui/DataTable";
+import { Deed } from "@/ui/Deed";
 import { EditDrawer } from "@/ui/EditDrawer";
 import { Empty } from "@/ui/Empty";
 import { Go } from "@/ui/Go";
@@ -46,7 +46,13 @@ export function RoutesTab({ groupId, service, edit, onEdit }: Props) {
   const streams = useQuery({ ...streamRoutesQuery(groupId, service.id), enabled: stream });
   const [leaving, setLeaving] = useState<AnyRoute>();
   const permissions = usePermissions({ groupId, serviceId: service.id });
-  const columns = useMemo(() => columnsOf(stream, groupId, service.id, setLeaving), [stream, groupId, service.id]);
+  const why = may(permissions[stream ? "DeleteStreamRoute" : "DeleteRoute"]);
+  const columns = useMemo(
+    () => columnsOf({ stream, groupId, serviceId: service.id, why, onDelete: setLeaving }),
+    [stream, groupId, service.id, why],
+  );
+  const routes: AnyRoute[] = (stream ? streams.data : http.data) ?? [];
+  const edited = routes.find((route) => route.id === edit)?.name ?? edit;
   const add = (
     <MayButton
       allowed={permissions[stream ? "CreateStreamRoute" : "CreateRoute"]}
@@ -70,7 +76,7 @@ export function RoutesTab({ groupId, service, edit, onEdit }: Props) {
       {stream ? <Loaded query={streams}>{draw}</Loaded> : <Loaded query={http}>{draw}</Loaded>}
       <EditDrawer
         opened={edit !== undefined}
-        title={edit === "new" ? t.service.addRoute : t.service.editRoute(edit ?? "")}
+        title={edit === "new" ? t.service.addRoute : t.service.editRoute(edited ?? "")}
         place={{ groupId, path: edit === "new" || edit === undefined ? kind : at(kind, edit) }}
         fresh={edit === "new" ? fresh : undefined}
         allowed={permissions[stream ? "UpdateStreamRoute" : "UpdateRoute"]}
@@ -87,12 +93,16 @@ function textOf(route: AnyRoute): string {
   return [route.name, route.id, ...(route.paths ?? []), ...(route.methods ?? []), route.sni, route.server_port].join(" ");
 }
 
-function columnsOf(
-  stream: boolean,
-  groupId: string,
-  serviceId: string,
-  onDelete: (route: AnyRoute) => void,
-): Column<AnyRoute>[] {
+interface ColumnsProps {
+  stream: boolean;
+  groupId: string;
+  serviceId: string;
+  /** Why none may be deleted. */
+  why: string | undefined;
+  onDelete: (route: AnyRoute) => void;
+}
+
+function columnsOf({ stream, groupId, serviceId, why, onDelete }: ColumnsProps): Column<AnyRoute>[] {
   const name: Column<AnyRoute> = {
     id: "name",
     header: t.service.name,
@@ -138,6 +148,8 @@ function columnsOf(
           variant="subtle"
           color="gray"
           aria-label={t.service.deleteRoute(row.original.name)}
+          title={why ?? t.common.remove}
+          disabled={why !== undefined}
           onClick={() => onDelete(row.original)}
         >
           <Trash2 size={16} aria-hidden />
@@ -168,26 +180,16 @@ interface DeleteProps {
 }
 
 function DeleteRoute({ groupId, kind, route, onClose }: DeleteProps) {
-  const queries = useQueryClient();
-  const remove = useMutation({
-    mutationFn: (id: string) => deleteResource({ groupId, path: at(kind, id) }),
-    onSuccess: async ({ revision }) => {
-      tellLive(t.service.routeDeleted, groupId, revision);
-      onClose();
-      await queries.invalidateQueries({ queryKey: ["group", groupId] });
-    },
-  });
   return (
-    <Confirm
-      opened={route !== undefined}
-      title={t.service.deleteRoute(route?.name ?? "")}
+    <Deed
+      to={route}
+      title={({ name }) => t.service.deleteRoute(name)}
       verb={t.common.remove}
-      pending={remove.isPending}
-      error={remove.error}
-      onConfirm={() => route && remove.mutate(route.id)}
+      hint={() => t.service.deleteRouteHint}
+      act={({ id }) => deleteResource({ groupId, path: at(kind, id) })}
+      tell={(_, { revision }) => tellLive(t.service.routeDeleted, groupId, revision)}
+      stale={["group", groupId]}
       onClose={onClose}
-    >
-      {t.service.deleteRouteHint}
-    </Confirm>
+    />
   );
 }

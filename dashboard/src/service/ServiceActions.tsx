@@ -18,6 +18,8 @@ import { EditDrawer } from "@/ui/EditDrawer";
 import { MayButton } from "@/ui/MayButton";
 import { tellLive } from "@/ui/told";
 
+import { ServiceFields } from "./ServiceFields";
+
 type Deed = "sync" | "ring" | "rollback" | "edit" | "switch" | "remove";
 
 export function ServiceActions({ groupId, service }: { groupId: string; service: PublishedService }) {
@@ -61,6 +63,7 @@ export function ServiceActions({ groupId, service }: { groupId: string; service:
         title={t.service.edit}
         place={{ groupId, path: at("services", service.id) }}
         allowed={permissions["UpdateService"]}
+        fields={ServiceFields}
         done={t.service.saved}
         onClose={close}
       />

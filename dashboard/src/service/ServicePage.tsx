@@ -10,6 +10,7 @@ import { t } from "@/texts";
 import { Go } from "@/ui/Go";
 import { Labels } from "@/ui/Labels";
 import { Page } from "@/ui/Page";
+import { UpstreamsTab } from "@/upstream/UpstreamsTab";
 
 import { HistoryTable } from "./HistoryTable";
 import { RoutesTab } from "./RoutesTab";
@@ -17,7 +18,6 @@ import { RuntimeTab } from "./RuntimeTab";
 import { isTab, type ServiceSearch, type Tab, TABS } from "./search";
 import { ServiceActions } from "./ServiceActions";
 import { OnOff, Version } from "./ServicesPage";
-import { UpstreamsTab } from "./UpstreamsTab";
 import { VersionsTab } from "./VersionsTab";
 
 interface Props {

@@ -1,23 +1,31 @@
-/** Where a service is and how it is talked to: what most upstreams need; the text editor has the rest. */
-import { Group, SegmentedControl, Select, Stack, TextInput } from "@mantine/core";
+/** Where a service is and how it is talked to: what most upstreams need; the rest is asked for, or text. */
+import { Button, Collapse, Group, NumberInput, SegmentedControl, Select, Stack, TextInput } from "@mantine/core";
+import { useState } from "react";
 
 import { t } from "@/texts";
 import { fieldError } from "@/ui/ErrorNote";
+import { changed, without } from "@/ui/objects";
 
+import { ChecksInput } from "./ChecksInput";
 import { NodesInput } from "./NodesInput";
-import { HTTP_SCHEMES, nodesOf, STREAM_SCHEMES, type UpstreamBody, without } from "./shapes";
+import { HTTP_SCHEMES, nodesOf, STREAM_SCHEMES, type UpstreamBody } from "./shapes";
+import { TimeoutInput } from "./TimeoutInput";
 
 interface Props {
   value: UpstreamBody;
   stream?: boolean;
   error: Error | null;
+  /** Where it stands in what is sent. */
+  pointer?: string;
   onChange: (value: UpstreamBody) => void;
 }
 
 const BALANCES = Object.entries(t.service.balances).map(([value, label]) => ({ value, label }));
+const HASH_ONS = Object.entries(t.upstream.hashOns).map(([value, label]) => ({ value, label }));
+const FURTHER = ["retries", "timeout", "checks"];
 const PASS_HOSTS = Object.entries(t.service.passHosts).map(([value, label]) => ({ value, label }));
 
-export function UpstreamFields({ value, stream = false, error, onChange }: Props) {
+export function UpstreamFields({ value, stream = false, error, pointer = "/upstream", onChange }: Props) {
   const change = (part: UpstreamBody) => onChange({ ...value, ...part });
   return (
     <Stack>
@@ -37,7 +45,7 @@ export function UpstreamFields({ value, stream = false, error, onChange }: Props
           allowDeselect={false}
         />
       </Group>
-      <Where value={value} error={error} onChange={onChange} />
+      <Where value={value} error={error} pointer={pointer} onChange={onChange} />
       {!stream && (
         <Group grow align="flex-start">
           <Select
@@ -52,18 +60,84 @@ export function UpstreamFields({ value, stream = false, error, onChange }: Props
               label={t.service.upstreamHost}
               value={value.upstream_host ?? ""}
               onChange={(event) => change({ upstream_host: event.currentTarget.value.trim() })}
-              error={fieldError(error, "/upstream/upstream_host")}
+              error={fieldError(error, `${pointer}/upstream_host`)}
               required
             />
           )}
         </Group>
       )}
+      <More value={value} stream={stream} error={error} pointer={pointer} onChange={onChange} />
     </Stack>
   );
 }
 
+/** What few upstreams need: hashing, retries, timeouts, health checks. */
+function More({ value, error, pointer = "/upstream", onChange }: Props) {
+  const [shown, setShown] = useState(() => FURTHER.some((key) => key in value));
+  const set = (key: string, part: unknown) => onChange(changed(value, key, part));
+  return (
+    <>
+      {value.type === "chash" && <Hashing value={value} error={error} pointer={pointer} onChange={onChange} />}
+      <Button variant="default" size="xs" w="fit-content" aria-expanded={shown} onClick={() => setShown(!shown)}>
+        {shown ? t.upstream.less : t.upstream.more}
+      </Button>
+      <Collapse expanded={shown}>
+        <Stack>
+          <Group grow align="flex-start">
+            <NumberInput
+              label={t.upstream.retries}
+              description={t.upstream.retriesHint}
+              value={value.retries ?? ""}
+              onChange={(retries) => set("retries", retries === "" ? undefined : Number(retries))}
+              error={fieldError(error, `${pointer}/retries`)}
+              min={0}
+              allowDecimal={false}
+              hideControls
+            />
+          </Group>
+          <TimeoutInput
+            hint={t.form.unsaid("60")}
+            value={value.timeout}
+            error={error}
+            pointer={`${pointer}/timeout`}
+            onChange={(timeout) => set("timeout", timeout)}
+          />
+          <ChecksInput
+            value={value.checks}
+            error={error}
+            pointer={`${pointer}/checks`}
+            onChange={(checks) => onChange(checks ? { ...value, checks } : without(value, "checks"))}
+          />
+        </Stack>
+      </Collapse>
+    </>
+  );
+}
+
+function Hashing({ value, error, pointer = "/upstream", onChange }: Props) {
+  const set = (key: string, part: unknown) => onChange(changed(value, key, part));
+  return (
+    <Group grow align="flex-start">
+      <Select
+        label={t.upstream.hashOn}
+        data={HASH_ONS}
+        value={value.hash_on ?? "vars"}
+        onChange={(on) => set("hash_on", on ?? undefined)}
+        allowDeselect={false}
+      />
+      <TextInput
+        label={t.upstream.key}
+        description={t.upstream.keyHint}
+        value={value.key ?? ""}
+        onChange={(event) => set("key", event.currentTarget.value.trim())}
+        error={fieldError(error, `${pointer}/key`)}
+      />
+    </Group>
+  );
+}
+
 /** Nodes that are given, or a name in a service registry. */
-export function Where({ value, error, onChange }: Props) {
+export function Where({ value, error, pointer = "/upstream", onChange }: Props) {
   const registry = value.service_name !== undefined;
   const choose = (way: string) => {
     const rest = without(value, "nodes", "service_name", "discovery_type", "discovery_args");
@@ -87,11 +161,11 @@ export function Where({ value, error, onChange }: Props) {
           description={t.service.registryNameHint}
           value={value.service_name ?? ""}
           onChange={(event) => onChange({ ...value, service_name: event.currentTarget.value.trim() })}
-          error={fieldError(error, "/upstream/service_name")}
+          error={fieldError(error, `${pointer}/service_name`)}
           required
         />
       ) : (
-        <NodesInput nodes={nodesOf(value)} error={error} onChange={(nodes) => onChange({ ...value, nodes })} />
+        <NodesInput nodes={nodesOf(value)} error={error} pointer={`${pointer}/nodes`} onChange={(nodes) => onChange({ ...value, nodes })} />
       )}
     </Stack>
   );

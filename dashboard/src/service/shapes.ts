@@ -1,6 +1,9 @@
 /** What the forms of services and upstreams edit. */
 import type { Json } from "@/api/resources";
 
+import type { Checks } from "./ChecksInput";
+import type { Timeout } from "./TimeoutInput";
+
 export interface Node {
   host: string;
   port?: number | undefined;
@@ -16,6 +19,11 @@ export interface UpstreamBody extends Json {
   discovery_type?: string;
   pass_host?: string;
   upstream_host?: string;
+  hash_on?: string;
+  key?: string;
+  retries?: number;
+  timeout?: Timeout;
+  checks?: Checks;
 }
 
 export const HTTP_SCHEMES = ["http", "https", "grpc", "grpcs"];
@@ -39,9 +47,4 @@ export function slashed(paths: readonly string[]): string[] {
   return [...new Set(paths.map((path) => path.trim()).filter(Boolean))].map((path) =>
     path.startsWith("/") ? path : `/${path}`,
   );
-}
-
-/** An object without some of its fields. */
-export function without(body: Json, ...keys: string[]): Json {
-  return Object.fromEntries(Object.entries(body).filter(([key]) => !keys.includes(key)));
 }

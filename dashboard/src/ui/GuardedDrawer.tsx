@@ -17,7 +17,16 @@ interface Props {
   children: (ask: () => void) => ReactNode;
 }
 
-export function GuardedDrawer({ opened, title, size, changed, onClose, children }: Props) {
+/** In a stack, because forms may open further drawers above this one, such as a plugin's. */
+export function GuardedDrawer(props: Props) {
+  return (
+    <Drawer.Stack>
+      <Guarded {...props} />
+    </Drawer.Stack>
+  );
+}
+
+function Guarded({ opened, title, size, changed, onClose, children }: Props) {
   const [leaving, setLeaving] = useState(false);
   const close = () => {
     setLeaving(false);
@@ -26,7 +35,14 @@ export function GuardedDrawer({ opened, title, size, changed, onClose, children 
   const ask = () => (changed ? setLeaving(true) : close());
   const wide = size === undefined ? {} : { size };
   return (
-    <Drawer opened={opened} onClose={ask} title={title} closeButtonProps={{ "aria-label": t.common.close }} {...wide}>
+    <Drawer
+      stackId="guarded"
+      opened={opened}
+      onClose={ask}
+      title={title}
+      closeButtonProps={{ "aria-label": t.common.close }}
+      {...wide}
+    >
       {children(ask)}
       <Unsaved changed={changed} />
       <Confirm

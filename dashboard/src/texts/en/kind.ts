@@ -92,7 +92,6 @@ export const kind = {
   },
   choose: {
     id: "Name of the new one",
-    plugin: "Plugin",
     manager: "Kind of provider",
     go: "Continue",
   },

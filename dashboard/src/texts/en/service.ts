@@ -100,5 +100,4 @@ export const service = {
   noVersions: "It has never run a version here",
   noVersionsHint: "Sync it to another gateway group under a version, and this group runs that version, too.",
   health: "Health",
-  extraUpstreams: "All upstreams of the service",
 } as const;

@@ -1,44 +1,33 @@
 /** A form drawn from a JSON schema; loaded only where there is one (see SchemaForm). */
-import RjsfForm from "@rjsf/mantine";
-import type { IChangeEvent } from "@rjsf/core";
-import type { RJSFSchema, UiSchema } from "@rjsf/utils";
+import { Stack } from "@mantine/core";
 import { useMemo } from "react";
 
 import type { Json } from "../DocumentEditor";
-import { simplified } from "./simplified";
-import { validator } from "./validator";
+import { Properties } from "./Properties";
+import { problemsOf } from "./problems";
+import { expanded, type Schema } from "./schema";
 
 export interface FormProps {
   schema: Json;
   value: Json;
-  /** Where the kit's way of drawing a field does not do, by rjsf's rules. */
-  looks?: UiSchema<Json>;
   readOnly?: boolean;
+  /** Only what the user fills in is kept: defaults stay the server's. */
   onChange: (value: Json) => void;
-  /** Told how many fields are wrong. */
-  onErrors?: (count: number) => void;
 }
 
-/** Only what the user fills in is kept: defaults stay the server's. */
-const AS_TYPED = { emptyObjectFields: "skipDefaults", allOf: "skipDefaults", constAsDefaults: "never" } as const;
-
-export function Form({ schema, value, looks = {}, readOnly = false, onChange, onErrors }: FormProps) {
-  const drawn = useMemo(() => simplified(schema as RJSFSchema), [schema]);
+export function Form({ schema, value, readOnly = false, onChange }: FormProps) {
+  const drawn = useMemo(() => expanded(schema as Schema), [schema]);
+  const problems = useMemo(() => problemsOf(drawn, value), [drawn, value]);
   return (
-    <RjsfForm
-      tagName="div"
-      schema={drawn}
-      uiSchema={{ ...looks, "ui:submitButtonOptions": { norender: true } }}
-      formData={value}
-      validator={validator}
-      liveValidate
-      showErrorList={false}
-      readonly={readOnly}
-      experimental_defaultFormStateBehavior={AS_TYPED}
-      onChange={({ formData, errors }: IChangeEvent<Json>) => {
-        onErrors?.(errors.length);
-        onChange(formData ?? {});
-      }}
-    />
+    <Stack gap="md">
+      <Properties
+        schema={drawn}
+        value={value}
+        pointer=""
+        problems={problems}
+        readOnly={readOnly}
+        onChange={(next) => onChange(next ?? {})}
+      />
+    </Stack>
   );
 }

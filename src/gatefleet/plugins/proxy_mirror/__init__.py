@@ -31,7 +31,7 @@ class ProxyMirror(Conf):
     )
     path: str | None = Field(
         default=None,
-        pattern=r"^/[^?&\x00-\x20\x7f-\U0010ffff]*$",
+        pattern=r"^/[!-%'->@-~]*$",
         max_length=4096,
         description="The path of copies; without it they keep the request's. Arguments stay.",
     )

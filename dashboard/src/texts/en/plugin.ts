@@ -1,0 +1,28 @@
+/** Choosing and configuring plugins. */
+export const plugin = {
+  title: "Plugins",
+  one: (name: string) => `Plugin ${name}`,
+  add: "Add plugin",
+  edit: (name: string) => `Edit ${name}`,
+  remove: (name: string) => `Remove ${name}`,
+  on: (name: string) => `${name} is on`,
+  done: "Done",
+  order: "They run in this order.",
+  unknown: "This version of Gatefleet does not know it; the text editor shows it.",
+  stars: "*** stands for a secret that you may not read. Leave it as it is to keep the secret.",
+  search: "Find a plugin",
+  searchHint: "By name, or by what it does: limit, header, token",
+  category: "Category",
+  found: (shown: number, all: number) => (shown === all ? `${all} plugins` : `${shown} of ${all} plugins`),
+  taken: "there already",
+  examples: "Begin with an example",
+  none: {
+    service: "A plugin changes, checks or counts requests. Here it works on every route of the service.",
+    route: "A plugin changes, checks or counts requests. Here it works on this route, beside those of the service.",
+    stream: "A plugin checks, counts or shares out connections.",
+    consumer: "A plugin here works on what this consumer asks for, for example a limit of his own.",
+    credential: "Choose how the consumer proves who it is: by a key, a password, a token, a signature.",
+    global: "Choose the plugin that runs for every request of the gateway group.",
+    metadata: "Choose the plugin whose common settings these are.",
+  },
+} as const;

@@ -1,0 +1,22 @@
+/** The form of a route or a stream route. */
+export const route = {
+  matching: "Which requests",
+  sending: "Where they go",
+  connections: "Which connections",
+  hostsHint: "Only for these hosts; none: those of the service",
+  clients: "Addresses of clients",
+  clientsHint: "Only from these, an address or a network such as 10.0.0.0/8; none: from everywhere",
+  conditions: "Conditions",
+  conditionsHint: "All of them must hold: variable, operator, value on each line. AND, OR, !AND, !OR join them.",
+  timeout: "Timeouts in seconds",
+  timeoutHint: "What is left empty is as the upstream says",
+  steps: { connect: "Connect", send: "Send", read: "Read" },
+  ownUpstream: "An upstream of its own",
+  ownUpstreamHint: "Its requests go there instead of to the service's upstream",
+  stream: { server_addr: "Address of the gateway", remote_addr: "Address of clients", sni: "Server name (TLS)" },
+  portHint: "The port that connections come in on; none: every port for streams",
+  sniHint: "The name clients ask for, or *.example.com; none: any",
+  serverHint: "Only connections to this address of the gateway; none: all",
+  passthrough: "Pass TLS on as it is",
+  passthroughHint: "The gateway shows no certificate of its own: the upstream ends TLS",
+} as const;
