@@ -13,6 +13,8 @@ export const theme = createTheme({
     Alert: { styles: { title: { color: "var(--mantine-color-text)" } } },
     Notification: { styles: { description: { color: "var(--mantine-color-text)" } } },
     Drawer: { defaultProps: { position: "right", size: "xl" } },
+    // above drawers that are stacked (201 and on), below what drops down (300)
+    Modal: { defaultProps: { zIndex: 250 } },
     Tooltip: { defaultProps: { withArrow: true, multiline: true, maw: 380 } },
   },
 });

@@ -1,7 +1,8 @@
-/** The fields of a service template; its plugins, and where it is, stand in the text beside the form. */
+/** The fields of a service template; where it is stands in the text beside the form. */
 import { Select, Stack, Textarea, TextInput } from "@mantine/core";
 
 import type { Labels } from "@/api/shapes";
+import { PluginsField } from "@/plugin/PluginsField";
 import { t } from "@/texts";
 import type { FieldsProps } from "@/ui/EditDrawer";
 import { fieldError } from "@/ui/ErrorNote";
@@ -32,6 +33,12 @@ export function TemplateFields({ value, onChange, error }: FieldsProps) {
         onChange={(type) => type && change({ type })}
         error={fieldError(error, "/type")}
         allowDeselect={false}
+      />
+      <PluginsField
+        value={value}
+        onChange={onChange}
+        error={error}
+        place={template.type === "stream" ? "stream" : "service"}
       />
       <Textarea
         label={words.description}

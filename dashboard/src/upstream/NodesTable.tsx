@@ -45,7 +45,7 @@ export function Why({ seen, reporting }: { seen: Seen[]; reporting?: number }) {
 export function NodesTable({ label, nodes, reporting }: { label: string; nodes: NodeHealth[]; reporting: number }) {
   if (nodes.length === 0) return <Text c="dimmed">{t.upstream.noNodes}</Text>;
   return (
-    <Table.ScrollContainer minWidth={420} type="native" tabIndex={0}>
+    <Table.ScrollContainer minWidth={560} type="native" tabIndex={0}>
       <Table aria-label={label}>
         <Table.Thead>
           <Table.Tr>
