@@ -81,6 +81,7 @@ def variants() -> dict[str, tuple[Json, bool]]:
         found[f"{way}: bare router"] = shapes.manager(plain, early=False, filters=[]), False
         found[f"{way}: module and scopes"] = scoped_manager(action, filters=[]), True
         found[f"{way}: module, scopes, empty slots"] = scoped_manager(action), True
+        found[f"{way}: traffic counted"] = {**scoped_manager(action), "access_log": [shapes.traffic_log()]}, True
         for name, (filters, by_consumer) in chains.items():
             found[f"{way}: {name}"] = scoped_manager(action, chain=filters, by_consumer=by_consumer), True
     return found

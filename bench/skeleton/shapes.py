@@ -187,6 +187,16 @@ def manager(routing: Json, *, early: bool = True, filters: Sequence[Json] | None
     }
 
 
+def traffic_log() -> Json:
+    """The native module's access logger that counts requests."""
+    kind = ENVOY + "extensions.access_loggers.dynamic_modules.v3.DynamicModuleAccessLog"
+    module = {"name": "gatefleet", "do_not_close": True}
+    return {
+        "name": "traffic",
+        "typed_config": {"@type": kind, "dynamic_module_config": module, "logger_name": "traffic"},
+    }
+
+
 def cluster(name: str, port: int) -> Json:
     """An upstream on this machine."""
     address = {"socket_address": {"address": "127.0.0.1", "port_value": port}}

@@ -11,6 +11,8 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from gatefleet.figures import FIELDS
+
 Text = Annotated[str, Meta(max_length=255, pattern=r"^[^\x00]*$")]
 Count = Annotated[int, Meta(ge=0, le=1_000_000)]
 Large = Annotated[int, Meta(ge=0, lt=1 << 62)]
@@ -22,6 +24,7 @@ ENROLL: Final = f"/{SERVICE}/Enroll"
 RENEW: Final = f"/{SERVICE}/Renew"
 HEARTBEAT: Final = f"/{SERVICE}/Heartbeat"
 HEALTH: Final = f"/{SERVICE}/Health"
+TRAFFIC: Final = f"/{SERVICE}/Traffic"
 CA_PATH: Final = "/ca.pem"
 """GET on the TLS port, open to everybody: the CA's certificate, which a join token's fingerprint then confirms."""
 VERSION_HEADER: Final = "x-gatefleet-version"
@@ -242,6 +245,7 @@ class Heard(msgspec.Struct, frozen=True):
 
 
 Long = Annotated[str, Meta(max_length=600, pattern=r"^[^\x00]*$")]
+Seconds = Annotated[float, Meta(ge=0, le=1e9)]
 
 
 class Unwell(msgspec.Struct, frozen=True):
@@ -268,6 +272,51 @@ class HealthReport(msgspec.Struct, frozen=True, omit_defaults=True):
     unwell: Annotated[tuple[Unwell, ...], Meta(max_length=1000)] = ()
     more: Count = 0
     """Nodes that are not healthy beside these."""
+    instance: str = ""
+    """As in `Renew`."""
+
+
+class Line(msgspec.Struct, frozen=True, array_like=True):
+    """What was served of one route, or for one consumer."""
+
+    dimension: Literal["route", "consumer"]
+    service: Text
+    name: Text
+    figures: Annotated[tuple[Large, ...], Meta(min_length=len(FIELDS), max_length=len(FIELDS))]
+    """In the order of `gatefleet.figures.FIELDS`."""
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True):
+    """One request, of a few that are told."""
+
+    seconds_ago: Seconds
+    status: Annotated[int, Meta(ge=0, le=999)]
+    latency_us: Large
+    bytes_in: Large
+    bytes_out: Large
+    service: Text
+    route: Text
+    consumer: Text
+    method: Text
+    host: Long
+    path: Long
+    upstream: Long
+    details: Long
+
+
+class TrafficReport(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an Envoy has served in some seconds; sent with the same number until it is on record."""
+
+    run: Text
+    """Which Envoy of the node."""
+    seq: Large
+    """Counts the reports of a run."""
+    began: Seconds
+    """Seconds ago, as are the others."""
+    ended: Seconds
+    lines: Annotated[tuple[Line, ...], Meta(max_length=10_000)] = ()
+    """Every request is in one line of each dimension."""
+    entries: Annotated[tuple[Entry, ...], Meta(max_length=1000)] = ()
     instance: str = ""
     """As in `Renew`."""
 

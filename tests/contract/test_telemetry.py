@@ -121,6 +121,7 @@ async def test_what_cannot_be_told_is_refused_with_the_reason(group: Caller) -> 
         "step=7": "multiple of 15",
         f"step=15&from={now - 80_000}": "multiple of 60",
         f"step=60&from={now - DAY}&top=51": "top must be",
+        f"step=60&from={now - DAY}&by=route": "more than 7500 points",
         "from=x": "from must be",
     }.items():
         assert reason in await group.refused(400, "GET", f"{PATH}/traffic?{query}")

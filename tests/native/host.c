@@ -253,6 +253,33 @@ bool envoy_dynamic_module_callback_http_get_body_chunks(void *ctx, int which, st
   return true;
 }
 
+/* ---- access loggers ---- */
+
+uint32_t envoy_dynamic_module_callback_access_logger_get_response_code(void *ctx) { return ((struct fake *)ctx)->status; }
+
+bool envoy_dynamic_module_callback_access_logger_get_response_code_details(void *ctx, struct text *out) {
+  *out = ((struct fake *)ctx)->details;
+  return out->at != NULL;
+}
+
+bool envoy_dynamic_module_callback_access_logger_get_route_name(void *ctx, struct text *out) {
+  *out = ((struct fake *)ctx)->route;
+  return out->size > 0;
+}
+
+bool envoy_dynamic_module_callback_access_logger_get_header_value(void *ctx, int map, struct text key, struct text *out, size_t index,
+                                                                  size_t *total) {
+  return envoy_dynamic_module_callback_http_get_header(ctx, map, key, out, index, total);
+}
+
+bool envoy_dynamic_module_callback_access_logger_get_attribute_string(void *ctx, int id, struct text *out) {
+  return envoy_dynamic_module_callback_http_filter_get_attribute_string(ctx, id, out);
+}
+
+void envoy_dynamic_module_callback_access_logger_get_bytes_info(void *ctx, struct logged_bytes *out) { *out = ((struct fake *)ctx)->bytes; }
+
+void envoy_dynamic_module_callback_access_logger_get_timing_info(void *ctx, struct logged_timing *out) { *out = ((struct fake *)ctx)->timing; }
+
 bool envoy_dynamic_module_callback_network_filter_get_remote_address(void *ctx, struct text *out, uint32_t *port) {
   struct fake *fake = ctx;
   *out = without_port(fake->source);

@@ -20,6 +20,9 @@ struct fake {
   char body[4096];
   size_t body_size;
   struct text passing; /* what a body's hook sees; not owned */
+  struct text route;   /* what an access logger sees; not owned */
+  struct logged_bytes bytes;
+  struct logged_timing timing;
   size_t sent;         /* bytes of a body answered in parts */
   char touched;
 };
@@ -46,6 +49,7 @@ int envoy_dynamic_module_on_http_filter_response_trailers(void *filter, void *st
 void envoy_dynamic_module_on_http_filter_stream_complete(void *filter, void *stream);
 void envoy_dynamic_module_on_http_filter_scheduled(void *filter, void *stream, uint64_t event);
 void envoy_dynamic_module_on_http_filter_destroy(void *stream);
+void envoy_dynamic_module_on_access_logger_log(void *logger, const void *self, int type);
 void *envoy_dynamic_module_on_network_filter_config_new(void *envoy, struct text name, struct text config);
 void envoy_dynamic_module_on_network_filter_config_destroy(void *config);
 void *envoy_dynamic_module_on_network_filter_new(void *config, void *filter);

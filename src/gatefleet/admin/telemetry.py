@@ -33,7 +33,8 @@ PATH: Final = "/api/telemetry"
 STEPS: Final = (15, 60, 300, 900, 1800, 3600)
 """Seconds of a step that are chosen from when none is asked for."""
 USUAL_POINTS: Final = 120
-MOST_POINTS: Final = 1500
+MOST_POINTS: Final = 7500
+"""Of all series of an answer together."""
 HOUR: Final = 3600
 NOW: Final = 300
 """Seconds that count as now."""
@@ -78,11 +79,14 @@ async def _traffic(request: Request) -> Response:
     began, ended = _span(request)
     step, resolution = _step(request, began, ended)
     dimension, name = _dimension(request, by)
+    top = number("top", request.query_params.get("top") or "10", 50)
     at = range(began // step * step, ended, step)
+    if len(at) * (1 if by == "none" else 1 + top) > MOST_POINTS:
+        raise Invalid(f"that makes more than {MOST_POINTS} points; ask for longer steps, less time or fewer series")
     async with control(request).store.moment() as connection:
         sight = await _sight(request, connection, dimension)
         ask = Ask(resolution, at.start, ended, dimension, sight.groups, sight.services, params.get("service_id"), name)
-        found = await _series(connection, ask, at, by, _top(request))
+        found = await _series(connection, ask, at, by, top)
     return value({"from": at.start, "to": ended, "step": step, "at": list(at), **found})
 
 
@@ -163,8 +167,6 @@ def _step(request: Request, began: int, ended: int) -> tuple[int, telemetry.Reso
     step = number("step", text) if text else usual
     if step % finest:
         raise Invalid(f"step must be a multiple of {finest} seconds in this range")
-    if (ended - began) / step > MOST_POINTS:
-        raise Invalid(f"that makes more than {MOST_POINTS} steps; ask for longer ones or a shorter range")
     return step, FINE if step % MINUTE.step else MINUTE
 
 
@@ -176,10 +178,6 @@ def _dimension(request: Request, by: str) -> tuple[Dimension, str | None]:
         raise Invalid(f"{' and '.join(sorted(wanted))} cannot be combined: figures are kept by one of them at a time")
     dimension = cast("Dimension", next(iter(wanted), "route"))
     return dimension, named.get(dimension)
-
-
-def _top(request: Request) -> int:
-    return number("top", request.query_params.get("top") or "10", 50)
 
 
 def _statuses(text: str | None) -> tuple[int, int]:

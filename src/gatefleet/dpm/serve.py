@@ -14,6 +14,7 @@ from gatefleet.dpm.leader import Leader, jobs
 from gatefleet.dpm.reports import Reports
 from gatefleet.dpm.service import Service
 from gatefleet.dpm.status import status_app
+from gatefleet.dpm.telemetry import Intake
 from gatefleet.errors import Unreachable
 from gatefleet.outbound import Outbound
 from gatefleet.plugins import registry
@@ -43,7 +44,7 @@ async def run(settings: DpmSettings) -> None:
         stack.callback(remove, directory)
         front = Front(directory, bind=settings.bind, port=settings.tls_port, log=settings.data_dir / "front.log")
         keeper = Keeper(settings, store, server, front)
-        reports = Reports(store)
+        reports, intake = Reports(store), Intake(store)
         work = jobs(
             store,
             settings.history_days,
@@ -52,7 +53,7 @@ async def run(settings: DpmSettings) -> None:
             Outbound(settings.outbound_deny),
         )
         leader = Leader(settings.dsn.get_secret_value(), work)
-        service = Service(store, groups, keeper.callers, reports, settings.addresses)
+        service = Service(store, groups, keeper.callers, reports, intake, settings.addresses)
         await stack.enter_async_context(_grpc(settings, front, server, service))
         stack.push_async_callback(front.stop)
         await keeper.turn()
@@ -65,6 +66,7 @@ async def run(settings: DpmSettings) -> None:
             tasks.create_task(groups.run())
             tasks.create_task(keeper.run())
             tasks.create_task(reports.run())
+            tasks.create_task(intake.run())
             tasks.create_task(leader.run())
             # the first change with a plugin would wait a second for all of them to be loaded
             tasks.create_task(asyncio.to_thread(registry))

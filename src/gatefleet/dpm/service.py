@@ -14,8 +14,9 @@ from gatefleet import fleet as words
 from gatefleet.dpm.callers import Callers, Context, header
 from gatefleet.dpm.groups import Groups, instance_name
 from gatefleet.dpm.reports import Reports
+from gatefleet.dpm.telemetry import Intake
 from gatefleet.errors import Forbidden, GatefleetError, Invalid, NotFound, Unauthorized, Unreachable
-from gatefleet.fleet import Enroll, Enrolled, HealthReport, Heard, Heartbeat, Noted, Renew, Trust
+from gatefleet.fleet import Enroll, Enrolled, HealthReport, Heard, Heartbeat, Noted, Renew, TrafficReport, Trust
 from gatefleet.pki import Identity
 from gatefleet.sealed import SnapshotKeys
 from gatefleet.store import Store, fleet, health
@@ -31,7 +32,7 @@ _CODES: Final[dict[type[GatefleetError], grpc.StatusCode]] = {
     NotFound: grpc.StatusCode.NOT_FOUND,
     Unreachable: grpc.StatusCode.UNAVAILABLE,
 }
-_LARGEST: Final = 1 << 20
+_LARGEST: Final = 4 << 20
 _INSTANCE: Final = re.compile(r"[\w.~-]{1,64}", re.ASCII)
 _Q = TypeVar("_Q", bound=msgspec.Struct)
 
@@ -40,9 +41,16 @@ class Service:
     """The gRPC side of the DP Manager."""
 
     def __init__(
-        self, store: Store, groups: Groups, callers: Callers, reports: Reports, addresses: Sequence[str]
+        self,
+        store: Store,
+        groups: Groups,
+        callers: Callers,
+        reports: Reports,
+        intake: Intake,
+        addresses: Sequence[str],
     ) -> None:
         self._store, self._groups, self._callers, self._reports = store, groups, callers, reports
+        self._intake = intake
         self._addresses = tuple(addresses)
 
     def handler(self) -> grpc.GenericRpcHandler:
@@ -52,6 +60,7 @@ class Service:
             words.RENEW: _method(Renew, self._renew),
             words.HEARTBEAT: _method(Heartbeat, self._heartbeat),
             words.HEALTH: _method(HealthReport, self._health),
+            words.TRAFFIC: _method(TrafficReport, self._traffic),
         }
         return grpc.method_handlers_generic_handler(
             words.SERVICE, {k.rpartition("/")[2]: m for k, m in methods.items()}
@@ -126,6 +135,12 @@ class Service:
         identity = _own(self._callers.caller(context).identity, said.instance)
         async with self._store.transaction() as connection:
             await health.record(connection, identity, said)
+        return Noted()
+
+    async def _traffic(self, said: TrafficReport, context: Context) -> Noted:
+        identity = _own(self._callers.caller(context).identity, said.instance)
+        if not await self._intake.take(identity, said):
+            raise Unreachable("what was served is not on record yet; it has to be told again")
         return Noted()
 
     def _news(self, group_id: str, held: str) -> Trust | None:

@@ -88,6 +88,23 @@ void envoy_dynamic_module_callback_http_filter_scheduler_commit(void *scheduler,
 void envoy_dynamic_module_callback_http_filter_scheduler_delete(void *scheduler);
 void envoy_dynamic_module_callback_http_filter_continue_decoding(void *filter);
 
+/* Access loggers: one call per request, when it is over. All of these may be called within it only. The timing has eight fields here,
+ * the first two of them as above: the start, and how long the request took. */
+struct logged_bytes { /* of bodies, and to and from the upstream */
+  uint64_t received, sent, upstream_received, upstream_sent;
+};
+struct logged_timing {
+  int64_t start, total, more[30];
+};
+uint32_t envoy_dynamic_module_callback_access_logger_get_response_code(void *logger);
+bool envoy_dynamic_module_callback_access_logger_get_response_code_details(void *logger, struct text *out);
+bool envoy_dynamic_module_callback_access_logger_get_route_name(void *logger, struct text *out);
+bool envoy_dynamic_module_callback_access_logger_get_header_value(void *logger, int map, struct text key, struct text *out, size_t index,
+                                                                  size_t *total);
+bool envoy_dynamic_module_callback_access_logger_get_attribute_string(void *logger, int id, struct text *out);
+void envoy_dynamic_module_callback_access_logger_get_bytes_info(void *logger, struct logged_bytes *out);
+void envoy_dynamic_module_callback_access_logger_get_timing_info(void *logger, struct logged_timing *out);
+
 /* Network filters. */
 enum network_status { NETWORK_CONTINUE = 0, NETWORK_STOP = 1 };
 enum network_close { CLOSE_AT_ONCE = 1 };

@@ -32,6 +32,7 @@ from gatefleet.node.secrets import Secrets
 from gatefleet.node.serving import Serving
 from gatefleet.node.signin import SignIn
 from gatefleet.node.status import JSON, Answer, Status
+from gatefleet.node.telemetry import Telemetry
 from gatefleet.node.traffic import Traffic
 from gatefleet.outbound import Outbound
 from gatefleet.pki import Bundle
@@ -68,6 +69,7 @@ class Agent:
         self._envoy = EnvoyProcess(build.options(settings, files))
         self._traffic = Traffic(self._envoy)
         self._health = Health(self._envoy, manager.tell_health)
+        self._telemetry = Telemetry(files.directory.parent, manager.tell_traffic)
         self._signin = SignIn(files, settings.log_format, settings.outbound_deny)
         self._shipper = Shipper(files.directory, Places(settings.data_dir, settings.log_files))
         self._ledger = Ledger()
@@ -114,6 +116,7 @@ class Agent:
         self._run(self._health.run(), "health")
         self._run(self._shipper.run(), "logs")
         self._run(self._drill.run(Hands(self._probe, self._proven_now, self._read_disk)), "drill")
+        self._run(self._telemetry.run(), "telemetry")
         self._run(self._elsewhere.run(self._cut_off, lambda: self._manager.identity, self._least), "elsewhere")
 
     def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
@@ -132,6 +135,8 @@ class Agent:
         await self._end()
         await self._envoy.stop(self._settings.drain_timeout)  # which may still ask for certificates
         await self._envoy.leave_none()
+        await self._telemetry.stop()
+        await self._manager.close()
         await self._shipper.stop()
         await self._signin.stop()
         await self._serving.stop()
@@ -144,6 +149,7 @@ class Agent:
     async def abandon(self) -> None:
         """End the agent's own work and leave Envoy to whoever starts next: it goes on with what it has."""
         await self._end()
+        await self._manager.close()
         await self._shipper.stop()
         await self._signin.stop()
         await self._serving.stop()
@@ -156,7 +162,7 @@ class Agent:
         if self._peers:
             await self._peers.stop()
         await self._secrets.stop()
-        await self._manager.stop(self._heartbeat)
+        await self._manager.leave(self._heartbeat)
         if self._dirty.is_set():
             self._write_copy()
 

@@ -9,7 +9,7 @@ import msgspec
 
 from gatefleet import fleet, pki
 from gatefleet.errors import Forbidden, GatefleetError, Invalid, Unauthorized, Unreachable
-from gatefleet.fleet import Enroll, Enrolled, HealthReport, Heard, Heartbeat, Noted, Renew
+from gatefleet.fleet import Enroll, Enrolled, HealthReport, Heard, Heartbeat, Noted, Renew, TrafficReport
 from gatefleet.pki import Bundle
 from gatefleet.xds.wire import UNLIMITED
 
@@ -28,6 +28,8 @@ OPTIONS: Final = (
     ("grpc.enable_http_proxy", 0),
 )
 CALL_SECONDS: Final = 5.0
+RECORD_SECONDS: Final = 25.0
+"""For what the DP Manager answers once it has written much."""
 _ERRORS: Final[dict[grpc.StatusCode, type[GatefleetError]]] = {
     grpc.StatusCode.UNAUTHENTICATED: Unauthorized,
     grpc.StatusCode.PERMISSION_DENIED: Forbidden,
@@ -55,6 +57,10 @@ class Link:
         """Say how the upstreams are. Raises a GatefleetError."""
         await _call(self.channel, fleet.HEALTH, report, Noted)
 
+    async def traffic(self, report: TrafficReport) -> None:
+        """Say what was served; it is on record when this returns. Raises a GatefleetError."""
+        await _call(self.channel, fleet.TRAFFIC, report, Noted, RECORD_SECONDS)
+
     async def close(self) -> None:
         await self.channel.close()
 
@@ -77,10 +83,12 @@ def _channel(target: str, ca: str, identity: Bundle | None) -> grpc.aio.Channel:
     return grpc.aio.secure_channel(target, credentials, options=OPTIONS)
 
 
-async def _call(channel: grpc.aio.Channel, method: str, request: msgspec.Struct, kind: type[_T]) -> _T:
+async def _call(
+    channel: grpc.aio.Channel, method: str, request: msgspec.Struct, kind: type[_T], seconds: float = CALL_SECONDS
+) -> _T:
     call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(method)
     try:
-        body = await call(msgspec.msgpack.encode(request), timeout=CALL_SECONDS)
+        body = await call(msgspec.msgpack.encode(request), timeout=seconds)
         return msgspec.msgpack.decode(body, type=kind)
     except grpc.aio.AioRpcError as error:
         raised = _ERRORS.get(error.code(), Unreachable)

@@ -13,7 +13,7 @@ import structlog
 
 from gatefleet import VERSION, fleet, pki, sealed, snapshot
 from gatefleet.errors import GatefleetError, Invalid, Unreachable
-from gatefleet.fleet import HealthReport, Heard, Heartbeat, Trust
+from gatefleet.fleet import HealthReport, Heard, Heartbeat, TrafficReport, Trust
 from gatefleet.node.copies import Revision, check
 from gatefleet.node.identity import IdentityStore, bundle_of, target
 from gatefleet.node.link import Link
@@ -170,13 +170,15 @@ class Manager:
         """Take nothing below `revision`, which the node serves, wherever it came from."""
         self._floor = max(self._floor, revision)
 
-    async def stop(self, beat: Beat) -> None:
-        """Say goodbye, if anybody listens."""
+    async def leave(self, beat: Beat) -> None:
+        """Say goodbye, if anybody listens; what was served can still be told until `close`."""
         apart = self.apart
         await self._rest()
         if not apart:
             with contextlib.suppress(GatefleetError, TimeoutError):
                 await asyncio.wait_for(self._link.heartbeat(await beat()), 1)
+
+    async def close(self) -> None:
         await self._link.close()
 
     async def tell_health(self, report: HealthReport) -> bool:
@@ -186,6 +188,16 @@ class Manager:
         try:
             await self._link.health(msgspec.structs.replace(report, instance=self.instance))
         except GatefleetError:  # it is away, or too old to know the call
+            return False
+        return True
+
+    async def tell_traffic(self, report: TrafficReport) -> bool:
+        """Whether what was served is on record now."""
+        if self.apart:
+            return False
+        try:
+            await self._link.traffic(msgspec.structs.replace(report, instance=self.instance))
+        except GatefleetError:
             return False
         return True
 

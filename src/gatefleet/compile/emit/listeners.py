@@ -17,6 +17,7 @@ from gatefleet.protos import pack
 from gatefleet.protos.envoy.config.accesslog import v3 as accesslog
 from gatefleet.protos.envoy.config.core import v3 as core
 from gatefleet.protos.envoy.config.listener import v3 as listener
+from gatefleet.protos.envoy.extensions.access_loggers.dynamic_modules import v3 as module_log
 from gatefleet.protos.envoy.extensions.access_loggers.stats import v3 as stats
 from gatefleet.protos.envoy.extensions.dynamic_modules import v3 as modules
 from gatefleet.protos.envoy.extensions.filters.http.composite import v3 as composite
@@ -167,7 +168,7 @@ def _manager(*, public: bool) -> hcm.HttpConnectionManager:
         scoped_routes=_scoped_routes(),
         http_filters=list(_filters()),
         early_header_mutation_extensions=[_SCOPE_MODULE] if public else None,
-        access_log=[_metrics_log()] if public else None,
+        access_log=[_metrics_log(), _TRAFFIC_LOG] if public else None,
         local_reply_config=local_replies() if public else None,
         server_name=SERVER,
         use_remote_address=YES,
@@ -269,6 +270,17 @@ def _metrics_log() -> accesslog.AccessLog:
         name="envoy.access_loggers.stats", typed_config=pack(config), filter={"metadata_filter": marked}
     )
 
+
+_TRAFFIC_LOG: Final = accesslog.AccessLog(
+    name="traffic",
+    typed_config=pack(
+        module_log.DynamicModuleAccessLog(
+            dynamic_module_config=modules.DynamicModuleConfig(name="gatefleet", do_not_close=True),
+            logger_name="traffic",
+        )
+    ),
+)
+"""Counts every request for the control plane, whether a plugin asks for metrics or not."""
 
 METRICS_SCOPE: Final = scope.Scope(
     prefix="gf",

@@ -137,7 +137,7 @@ def _message(
     hashing, scripts = _hash_filters(r)
     found.filters += hashing
     found.scripts.update(scripts)
-    message = route.Route(name=r.id, match={"prefix": r.strip + "/"}, route=_action(r))
+    message = route.Route(name=f"{r.service_id}/{r.id}", match={"prefix": r.strip + "/"}, route=_action(r))
     for slot, config in chains.placed(found.filters, chains.ROUTE, chains.ROUTE_WHERE).items():
         message.typed_per_filter_config[slot].CopyFrom(config)
     patches = [patch for _, patch in found.patches]
