@@ -25,6 +25,8 @@ log = structlog.get_logger()
 
 RENEWAL_CHECK: Final = 60.0
 """Seconds between looks at the certificate's age, and between attempts to renew it."""
+EXPIRED_CHECK: Final = 4.0
+"""The same once it has expired: nothing else works until there is another."""
 BEAT_GAP: Final = 0.2
 """Seconds between heartbeats, at least: a burst of revisions is reported once."""
 PATIENCE: Final = 3.0
@@ -328,21 +330,27 @@ class Manager:
             await asyncio.sleep(max(0.0, sent + BEAT_GAP - time.monotonic()))
 
     async def _renewals(self) -> None:
+        said = ""
         while True:
             if self._due():
                 try:
                     await self._renew()
                 except GatefleetError as error:
-                    log.warning("the certificate could not be renewed", reason=str(error))
-            await asyncio.sleep(RENEWAL_CHECK)
+                    if str(error) != said:
+                        log.warning("the certificate could not be renewed", reason=str(error))
+                    said = str(error)
+            await asyncio.sleep(EXPIRED_CHECK if self._expired() else RENEWAL_CHECK)
 
     def _due(self) -> bool:
         certificate = self.identity.certificate
         return datetime.now(UTC) >= pki.renew_at(certificate) or not pki.is_a_nodes_own(certificate)
 
+    def _expired(self) -> bool:
+        return datetime.now(UTC) >= pki.expiry(self.identity.certificate)
+
     async def _renew(self) -> None:
         """Take the next certificate and go on with it; the old stream ends."""
-        if self._rejoin and datetime.now(UTC) >= pki.expiry(self.identity.certificate):
+        if self._rejoin and self._expired():
             fresh = await self._rejoin(self.address, self.identity)
         else:
             key = pki.new_key()
