@@ -19,10 +19,11 @@ def policy(fleet: Fleet, name: str) -> dict[str, Any]:
 
 
 def put_tags(place: Page | Locator, label: str, text: str) -> None:
-    """One more pattern."""
+    """One more pattern; what is offered while one types goes away."""
     field = place.get_by_label(label, exact=True).first
     field.fill(text)
     field.press("Enter")
+    field.blur()
 
 
 def written(boss: Visitor) -> None:

@@ -130,8 +130,10 @@ def test_a_token_is_limited_gets_another_secret_and_is_found_by_how_it_begins(bo
     form.get_by_role("combobox", name="Only these gateway groups").click()
     page.get_by_role("option", name="default").click()
     page.keyboard.press("Tab")
-    form.get_by_label("Only these actions").fill("gateway:Get<.*>")
-    page.keyboard.press("Enter")
+    actions = form.get_by_role("combobox", name="Only these actions")
+    actions.fill("gateway:Get<.*>")
+    actions.press("Enter")
+    actions.blur()
     boss.accessible()
     form.get_by_role("button", name="Create token").click()
     first = form.get_by_label("Token", exact=True).inner_text()
@@ -182,7 +184,7 @@ def test_the_audit_log_is_forwarded_and_shows_what_changed_outside_gateway_group
     boss.examined("audit-sinks")
     row.get_by_role("button", name="siem", exact=True).click()
     expect(form.get_by_role("textbox", name="Value", exact=True)).to_have_value("***")
-    form.get_by_text("Tell it").click()
+    form.get_by_role("switch", name="Tell it").click()
     form.get_by_role("button", name="Save").click()
     expect(row).to_contain_text("switched off")
 
@@ -200,10 +202,11 @@ def test_settings_sign_in_options_and_one_s_own_account(boss: Visitor, browser: 
     page = boss.page
     boss.open("/settings")
     boss.heading("System settings")
-    addresses = page.get_by_label("Addresses of the DP Managers")
+    addresses = page.get_by_role("combobox", name="Addresses of the DP Managers")
     before = fleet.call("GET", "/api/system_settings").json()["value"]["dp_manager_address"]
     addresses.fill("http://dpm.test")
-    page.keyboard.press("Enter")
+    addresses.press("Enter")
+    addresses.blur()
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("alert")).to_contain_text("must begin with https://")
     boss.complaints = [said for said in boss.complaints if "400" not in said]
