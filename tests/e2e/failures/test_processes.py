@@ -1,15 +1,20 @@
-"""Processes that hang, crash again and again, or live in another hour: traffic goes on."""
+"""Processes that hang, crash again and again, live in another hour, or come with what has expired: traffic goes on."""
 
+import asyncio
 import contextlib
 import signal
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
-from gatefleet import rundir
+from gatefleet import pki, rundir
+from gatefleet.node.identity import IdentityStore
+from gatefleet.store.authority import authorities
 from tests.e2e.failures.site import RECOVERY, Site
 from tests.e2e.failures.traffic import told, traffic
 from tests.e2e.kit import eventually
@@ -90,3 +95,34 @@ def test_nodes_whose_clocks_are_an_hour_off_join_serve_and_take_changes(site: Si
             node.process.wait(20)
     told("clock an hour behind", behind)
     told("clock an hour ahead", ahead, converged)
+
+
+def test_a_node_whose_certificate_has_expired_serves_and_joins_again_with_its_token(site: Site) -> None:
+    with traffic(site.port("far")) as far:
+        site.kill_agent("far")
+        expired = asyncio.run(_expired(site))
+        IdentityStore(site.directory / "far").save(expired)
+        began = time.monotonic()
+        site.start("far")
+        eventually(site.is_whole, RECOVERY)
+        site.converges("after-it-expired")
+        converged = time.monotonic() - began
+    fresh = IdentityStore(site.directory / "far").load()
+    assert fresh
+    assert pki.expiry(fresh.certificate) > datetime.now(UTC) > pki.expiry(expired.certificate)
+    told("certificate expired", far, converged)
+
+
+async def _expired(site: Site) -> pki.Bundle:
+    """The identity of `far` with a certificate of the same CA that ended yesterday."""
+    held = IdentityStore(site.directory / "far").load()
+    assert held
+    store = await site.store()
+    try:
+        async with store.transaction() as connection:
+            ca = (await authorities(connection, store.cipher)).issuing
+    finally:
+        await store.close()
+    issued = datetime.now(UTC) - pki.CLIENT_LIFE - timedelta(days=1)
+    pair = pki.issue_client(ca, pki.identity_of(held.certificate), issued, pki.CLIENT_LIFE)
+    return msgspec.structs.replace(held, certificate=pair.certificate, private_key=pair.key)
