@@ -99,7 +99,7 @@ function Editing({ groupId, name, text: current, onFresh }: Props) {
       <form onSubmit={submit}>
         <Unsaved changed={text !== current && !done} />
         <Stack>
-          <Tools name={name} text={text} onText={setText} onFresh={onFresh} />
+          <Tools name={name} text={text} onWrite={setText} onFresh={onFresh} />
           <Text size="sm" c="dimmed">
             {words.secrets}
           </Text>
@@ -150,14 +150,14 @@ function Editing({ groupId, name, text: current, onFresh }: Props) {
 interface ToolsProps {
   name: string;
   text: string;
-  onText: (text: string) => void;
+  onWrite: (text: string) => void;
   onFresh: () => void;
 }
 
-function Tools({ name, text, onText, onFresh }: ToolsProps) {
+function Tools({ name, text, onWrite, onFresh }: ToolsProps) {
   return (
     <Group gap="xs">
-      <FileButton onChange={(file) => void file?.text().then(onText)} accept=".json,.yaml,.yml,application/json,application/yaml">
+      <FileButton onChange={(file) => void file?.text().then(onWrite)} accept=".json,.yaml,.yml,application/json,application/yaml">
         {(props) => (
           <Button variant="default" leftSection={<Upload size={16} aria-hidden />} {...props}>
             {words.upload}
