@@ -5,8 +5,9 @@ import { useNavigate } from "@tanstack/react-router";
 import { Plus, Search } from "lucide-react";
 import { useState } from "react";
 
+import { ApiError } from "@/api/client";
 import { allInstancesQuery, groupsQuery, matrixQuery } from "@/api/queries";
-import type { Group as GatewayGroup } from "@/api/shapes";
+import type { Group as GatewayGroup, Instance } from "@/api/shapes";
 import { GroupForm } from "@/group/GroupForm";
 import { usePermissions } from "@/session/permissions";
 import { t } from "@/texts";
@@ -56,9 +57,16 @@ function Fleet({ groups, search }: { groups: GatewayGroup[]; search: FleetSearch
   const navigate = useNavigate();
   const shown = groups.filter((group) => fits(group, search));
   const instances = useQuery(allInstancesQuery);
+  // who may read no instance sees the groups all the same
+  const denied = instances.error instanceof ApiError && instances.error.status === 403;
   const matrix = useQuery(matrixQuery);
   const change = (more: FleetSearch) => void navigate({ to: "/", search: { ...search, ...more }, replace: true });
   const known = [...new Set(groups.flatMap((group) => Object.entries(group.labels).map((pair) => pair.join(":"))))];
+  const cards = (list: Instance[]) => {
+    const all = standings(shown, list, matrix.data);
+    if (all.length === 0) return <Empty title={t.common.noMatch} said={t.common.noMatchHint} />;
+    return search.view === "table" ? <GroupTable standings={all} /> : <GroupCards standings={all} />;
+  };
   return (
     <Stack>
       <Group justify="space-between">
@@ -89,13 +97,7 @@ function Fleet({ groups, search }: { groups: GatewayGroup[]; search: FleetSearch
           onChange={(view) => change({ view: view === "table" ? view : undefined })}
         />
       </Group>
-      <Loaded query={instances}>
-        {(list) => {
-          const all = standings(shown, list, matrix.data);
-          if (all.length === 0) return <Empty title={t.common.noMatch} said={t.common.noMatchHint} />;
-          return search.view === "table" ? <GroupTable standings={all} /> : <GroupCards standings={all} />;
-        }}
-      </Loaded>
+      {denied ? cards([]) : <Loaded query={instances}>{cards}</Loaded>}
     </Stack>
   );
 }

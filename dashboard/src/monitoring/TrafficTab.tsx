@@ -72,7 +72,7 @@ function Summary({ sum }: { sum: Sum }) {
     [words.errors, percent(sum.error_ratio)],
     [words.p50, milliseconds(sum.latency_p50_ms)],
     [words.p99, milliseconds(sum.latency_p99_ms)],
-    [words.bytesOut, bytes(sum.bytes_out)],
+    [words.sent, bytes(sum.bytes_out)],
   ];
   return (
     <Group gap="xl">

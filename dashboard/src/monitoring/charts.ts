@@ -23,7 +23,7 @@ export function requests(traffic: Traffic): EChartsCoreOption {
   const lines = traffic.series.length > 0 ? traffic.series : [{ ...traffic.total, name: t.monitoring.all }];
   return {
     ...frame(rate),
-    series: lines.map(({ name, points }) => line(name || t.monitoring.unnamed, drawn(traffic, points.requests, traffic.step))),
+    series: lines.map(({ name, points }) => line(name || t.monitoring.unnamed, drawn(traffic, points.requests, true))),
   };
 }
 
@@ -58,23 +58,23 @@ export function bandwidth(traffic: Traffic): EChartsCoreOption {
   return {
     ...frame((each) => `${bytes(each)}/s`),
     series: [
-      line(t.monitoring.bytesIn, drawn(traffic, bytes_in, traffic.step)),
-      line(t.monitoring.bytesOut, drawn(traffic, bytes_out, traffic.step)),
+      line(t.monitoring.bytesIn, drawn(traffic, bytes_in, true)),
+      line(t.monitoring.bytesOut, drawn(traffic, bytes_out, true)),
     ],
   };
 }
 
-/** Points in time; the step that is not over yet is left out, as it would look like a fall. */
-export function drawn({ at, step, to }: Traffic, values: Values, per = 1): Point[] {
-  return at.flatMap((moment, index): Point[] => {
-    if (moment + step > to) return [];
+/** Points in time, per second if wanted: in the step that is not over yet only the seconds that are over count. */
+export function drawn({ at, step, to }: Traffic, values: Values, perSecond = false): Point[] {
+  return at.map((moment, index): Point => {
     const found = values[index] ?? null;
-    return [[moment * 1000, found === null ? null : found / per]];
+    const seconds = perSecond ? Math.max(Math.min(step, to - moment), 1) : 1;
+    return [moment * 1000, found === null ? null : found / seconds];
   });
 }
 
 function line(name: string, data: Point[]) {
-  return { type: "line", name, data, showSymbol: false, connectNulls: false, lineStyle: { width: 2 } };
+  return { type: "line", name, data, symbolSize: 3, connectNulls: false, lineStyle: { width: 2 } };
 }
 
 function frame(said: (value: number) => string): EChartsCoreOption {
