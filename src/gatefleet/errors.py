@@ -9,7 +9,7 @@ GatefleetError            500  something broke on our side
 ├── Stale                 412  the request names a state of the thing that it is not in any more
 ├── TooLarge              413  a request's body is larger than we read
 ├── TooMany               429  asked too often; the answer says when to come back
-└── Unreachable           503  PostgreSQL, a registry or a bucket did not answer
+└── Unreachable           503  PostgreSQL, a registry, a bucket or Prometheus did not answer
 """
 
 from collections.abc import Mapping, Sequence

@@ -16,6 +16,7 @@ from sqlalchemy import delete, insert, update
 
 from gatefleet.admin.access import Access, Reach, digest
 from gatefleet.admin.permissions import PERMISSIONS
+from gatefleet.admin.prometheus import PROXY, QUERIES
 from gatefleet.store.access_tables import permission_policy, role
 from gatefleet.store.tables import token, user
 
@@ -178,6 +179,7 @@ async def test_the_one_action_that_is_needed_is_enough_everywhere(api: Api, acto
     assert {name: code for name, code in found.items() if code in {401, 403} or code >= 500} == {}
     lists = {name: code for name, code in found.items() if name.startswith("GET") and "{" not in name}
     asking_more = {"GET /api/issued_tokens", "GET /api/export/services", "GET /api/compare/services"}
+    asking_more |= {f"GET {PROXY}/{name}" for name in QUERIES}
     assert {name for name, code in lists.items() if code != 200} <= asking_more
 
 

@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final, Literal
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import msgspec
@@ -11,12 +10,11 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gatefleet.admin import audit
+from gatefleet.admin import audit, outside
 from gatefleet.admin.endpoint import add, system
 from gatefleet.admin.openapi import OBJECT, TEXT, TIME, many, one
 from gatefleet.admin.web import answer, control, listing, read_shape, unix, value
 from gatefleet.errors import Conflict, Invalid, NotFound
-from gatefleet.outbound import Denied, Outbound
 from gatefleet.resources.diff import MASK
 from gatefleet.store import audit_sinks
 from gatefleet.store.audit_sinks import Sink
@@ -128,52 +126,20 @@ async def _read(request: Request, stored_headers: Mapping[str, str]) -> dict[str
     except msgspec.ValidationError as error:
         raise Invalid(f'Error at "/config": {error}') from error
     if isinstance(config, Webhook):
-        config.headers = {name: _header(name, text, stored_headers) for name, text in config.headers.items()}
-        await _reachable(request, "url", *_target(config.url))
+        config.headers = outside.headers("/config", config.headers, stored_headers)
+        await outside.reachable(request, "/config/url", *outside.target("/config/url", config.url))
     else:
         if not 0 <= config.facility <= 23:
             raise Invalid('Error at "/config/facility": must be from 0 to 23')
         if not config.app_name.isascii() or not config.app_name.isalnum() or len(config.app_name) > 48:
             raise Invalid('Error at "/config/app_name": 1 to 48 letters and digits')
-        await _reachable(request, "host", config.host, config.port)
+        await outside.reachable(request, "/config/host", config.host, config.port)
     return {
         "name": wanted.name,
         "type": wanted.type,
         "enabled": wanted.enabled,
         "config": msgspec.to_builtins(config),
     }
-
-
-def _header(name: str, text: str, stored: Mapping[str, str]) -> str:
-    if any(ord(character) < 32 or ord(character) > 126 for character in name + text):
-        raise Invalid(f'Error at "/config/headers/{name}": headers are printable ASCII')
-    if text == MASK and name not in stored:
-        raise Invalid(f'Error at "/config/headers/{name}": [{MASK}] stands for a header that is stored, and none is')
-    return stored[name] if text == MASK else text
-
-
-def _target(url: str) -> tuple[str, int]:
-    """Host and port of an address."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise Invalid(f'Error at "/config/url": {error}') from error
-    if parts.scheme not in {"http", "https"} or not host:
-        raise Invalid('Error at "/config/url": must begin with https:// or http://')
-    return host, port or (443 if parts.scheme == "https" else 80)
-
-
-async def _reachable(request: Request, field: str, host: str, port: int) -> None:
-    """Invalid if it must not be connected to; whether anybody is there will be seen."""
-    if not 1 <= port <= 65535:
-        raise Invalid(f'Error at "/config/{field}": the port must be from 1 to 65535')
-    try:
-        await Outbound(control(request).settings.outbound_deny).check_host(host, port)
-    except Denied as denied:
-        raise Invalid(f'Error at "/config/{field}": {denied}') from denied
-    except (UnicodeError, ValueError) as error:
-        raise Invalid(f'Error at "/config/{field}": {error}') from error
 
 
 async def _existing(request: Request, connection: AsyncConnection) -> Sink:

@@ -26,7 +26,7 @@ ERRORS: Final = {
     412: "It is not what If-Match says any more: somebody else has changed it.",
     413: "The request's body is too large.",
     429: "Asked too often; Retry-After says when to come back.",
-    503: "PostgreSQL, a registry or a bucket does not answer.",
+    503: "PostgreSQL, a registry, a bucket or Prometheus does not answer.",
 }
 TEXT: Final[Schema] = {"type": "string"}
 TIME: Final[Schema] = {"type": "integer", "minimum": 0, "description": "Unix seconds"}
