@@ -98,9 +98,9 @@ def test_a_policy_is_made_in_a_form_kept_in_step_with_its_text_and_counts_at_onc
         expect(rita.page.get_by_role("region", name="payments")).to_be_visible()
         expect(rita.page.get_by_role("region", name="search")).to_have_count(0)
         rita.open(f"/groups/{groups['payments']}/consumers")
-        why = rita.page.get_by_role("link", name="Why is this denied?")
-        expect(rita.page.get_by_role("alert").first).to_contain_text("a statement denies it")
-        why.first.click()
+        refusal = rita.page.get_by_role("alert").first
+        expect(refusal).to_contain_text("a statement denies it")
+        refusal.get_by_role("link", name="Why is this denied?").click()
         rita.heading("Why is this denied?")
         decided = rita.page.get_by_role("region", name="denied", exact=True)
         expect(decided).to_contain_text("Because a statement denies it")
