@@ -129,8 +129,8 @@ static enum headers_status anew_resume(void *filter, struct object *self, enum e
 const struct kind begin_anew = {
     {"begin-anew", 10}, anew_configure, split_release, NULL, anew_request, NULL, NULL, NULL, anew_resume};
 
-/* An Envoy that another may follow (hot restart) asks the kernel to be ended with its parent. That is the agent, which may be killed: the
- * next agent takes Envoy over. */
+/* An Envoy that another may follow (hot restart) asks the kernel to be ended with its parent. That is the agent, which may
+ * be killed: the next agent takes Envoy over. */
 static void outlive_parent(void) {
   int asked = 0;
   if (prctl(PR_GET_PDEATHSIG, &asked) == 0 && asked == SIGTERM) prctl(PR_SET_PDEATHSIG, 0);
