@@ -131,6 +131,9 @@ async def test_a_webhook_that_fails_is_tried_again_later_and_then_gets_all_of_it
         assert b"hush" not in body
         (found,) = (await api.call("GET", "/api/audit_sinks"))["list"]
         assert "failing_since" not in found
+    elsewhere = {"name": "w", "type": "webhook", "config": {**made["config"], "url": "http://127.0.0.1:9/other"}}
+    refused = await api.refused("PUT", f"/api/audit_sinks/{made['id']}", elsewhere)
+    assert "/config/headers/X-Token" in refused, "what is stored for one address is sent to no other"
     rows = (await api.call("GET", "/api/audit_logs?event_type=CreateAuditSink"))["list"]
     assert rows[0]["http_request"]["body"]["config"]["headers"] == {"X-Token": "***"}
 

@@ -48,7 +48,10 @@ class Syslog(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Webhook(msgspec.Struct, forbid_unknown_fields=True):
-    """An address that takes POST of `{"list": [...]}`; headers are secrets: `***` stands for the one that is stored."""
+    """An address that takes POST of `{"list": [...]}`.
+
+    Headers are secrets: `***` stands for the one that is stored for the same address, and is sent to no other.
+    """
 
     url: str
     headers: dict[str, str] = {}
@@ -100,7 +103,7 @@ async def _put(request: Request) -> Response:
     cipher = control(request).store.cipher
     async with audit.transact(request) as connection:
         found = await _existing(request, connection)
-        values = await _read(request, found.config.get("headers") or {})
+        values = await _read(request, found.config)
         async with _name_free(values["name"]):
             await audit_sinks.change(connection, cipher, found.id, values)
         told = _shown(await _existing(request, connection))
@@ -116,7 +119,7 @@ async def _delete(request: Request) -> Response:
     return value({})
 
 
-async def _read(request: Request, stored_headers: Mapping[str, str]) -> dict[str, Any]:
+async def _read(request: Request, stored: Mapping[str, Any]) -> dict[str, Any]:
     """Columns and values; Invalid, naming the field, for what cannot be, or must not be connected to."""
     wanted = await read_shape(request, Wanted)
     if not 1 <= len(wanted.name) <= 100:
@@ -126,7 +129,8 @@ async def _read(request: Request, stored_headers: Mapping[str, str]) -> dict[str
     except msgspec.ValidationError as error:
         raise Invalid(f'Error at "/config": {error}') from error
     if isinstance(config, Webhook):
-        config.headers = outside.headers("/config", config.headers, stored_headers)
+        kept = stored.get("headers") or {} if stored.get("url") == config.url else {}
+        config.headers = outside.headers("/config", config.headers, kept)
         await outside.reachable(request, "/config/url", *outside.target("/config/url", config.url))
     else:
         if not 0 <= config.facility <= 23:

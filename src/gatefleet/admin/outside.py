@@ -20,7 +20,7 @@ def _header(at: str, name: str, text: str, stored: Mapping[str, str]) -> str:
     if any(ord(character) < 32 or ord(character) > 126 for character in name + text):
         raise Invalid(f'Error at "{at}": headers are printable ASCII')
     if text == MASK and name not in stored:
-        raise Invalid(f'Error at "{at}": [{MASK}] stands for a header that is stored, and none is')
+        raise Invalid(f'Error at "{at}": [{MASK}] stands for a header that is stored for this address, and none is')
     return stored[name] if text == MASK else text
 
 
