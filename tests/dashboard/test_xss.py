@@ -177,7 +177,8 @@ def test_script_in_any_text_is_shown_and_never_run_on_any_page(bare: Visitor, ho
     bare.heading(IMG)
     pages = {
         "/": PAYLOADS,
-        "/users": (USER, ALL),
+        "/users": (USER,),
+        "/roles": (IMG, ALL),
         "/tokens": (ALL,),
         "/audit": (USER,),
         "/?view=table": PAYLOADS,

@@ -32,7 +32,9 @@ _CODES: Final[dict[type[GatefleetError], grpc.StatusCode]] = {
     NotFound: grpc.StatusCode.NOT_FOUND,
     Unreachable: grpc.StatusCode.UNAVAILABLE,
 }
-_LARGEST: Final = 4 << 20
+_LARGEST: Final = 1 << 20
+_LARGEST_TRAFFIC: Final = 4 << 20
+"""Bytes of one request; what a node counts names each of its routes and consumers."""
 _INSTANCE: Final = re.compile(r"[\w.~-]{1,64}", re.ASCII)
 _Q = TypeVar("_Q", bound=msgspec.Struct)
 
@@ -60,7 +62,7 @@ class Service:
             words.RENEW: _method(Renew, self._renew),
             words.HEARTBEAT: _method(Heartbeat, self._heartbeat),
             words.HEALTH: _method(HealthReport, self._health),
-            words.TRAFFIC: _method(TrafficReport, self._traffic),
+            words.TRAFFIC: _method(TrafficReport, self._traffic, _LARGEST_TRAFFIC),
         }
         return grpc.method_handlers_generic_handler(
             words.SERVICE, {k.rpartition("/")[2]: m for k, m in methods.items()}
@@ -162,11 +164,11 @@ def _trust(keys: tuple[SnapshotKeys, ...], revoked: tuple[str, ...]) -> tuple[Tr
 
 
 def _method(
-    kind: type[_Q], answer: Callable[[_Q, Context], Awaitable[msgspec.Struct]]
+    kind: type[_Q], answer: Callable[[_Q, Context], Awaitable[msgspec.Struct]], largest: int = _LARGEST
 ) -> "grpc.RpcMethodHandler[bytes, bytes]":
     async def call(body: bytes, context: Context) -> bytes:
         try:
-            return msgspec.msgpack.encode(await answer(_decode(body, kind), context))
+            return msgspec.msgpack.encode(await answer(_decode(body, kind, largest), context))
         except GatefleetError as error:
             await _abort(context, error)
         except Exception:  # what it says is for our log, not for whoever calls
@@ -177,9 +179,9 @@ def _method(
     return grpc.unary_unary_rpc_method_handler(call)  # pyright: ignore[reportArgumentType]  (the stubs know synchronous handlers only)
 
 
-def _decode(body: bytes, kind: type[_Q]) -> _Q:
-    if len(body) > _LARGEST:
-        raise Invalid(f"the request is larger than {_LARGEST} bytes")
+def _decode(body: bytes, kind: type[_Q], largest: int) -> _Q:
+    if len(body) > largest:
+        raise Invalid(f"the request is larger than {largest} bytes")
     try:
         return msgspec.msgpack.decode(body, type=kind)
     except (msgspec.DecodeError, ValueError) as error:
