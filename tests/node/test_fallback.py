@@ -40,7 +40,7 @@ async def test_it_starts_from_the_bucket_takes_newer_copies_only_and_follows_the
     async with running(directory, "--bundle", f"{directory.parent}/bundle.json", environment=environment) as node:
         await node.until("/three", 200, apikey="one")
         assert (await node.get("/three")).status_code == 401
-        assert (await node.status("/status")).status_code == 200
+        await node.until_status("/status", 200)
         assert "serving revision 3 from the copy in the bucket" in node.log()
         forged = bytearray(twin.copy(content(slow, "/forged"), 9))
         forged[len(forged) // 2] ^= 1

@@ -84,11 +84,12 @@ async def test_restarted_without_a_control_plane_it_serves_its_last_configuratio
     twin.publish(content(slow, "/a", keys=("one",)), 5)
     async with running(directory, "--bundle", f"{directory.parent}/bundle.json") as node:
         await node.until("/a", 200, apikey="one")
+        await node.until_status("/status/ready", 200)  # it is kept once every worker was seen to serve it
     await twin.stop()
     async with running(directory) as node:
         await node.until("/a", 200, apikey="one")
         assert (await node.get("/a")).status_code == 401
-        assert (await node.status("/status")).status_code == 200
+        await node.until_status("/status", 200)
         assert "no connection to the DP Manager" in await node.until_status("/status/ready", 503)
 
 
@@ -96,6 +97,7 @@ async def test_a_changed_copy_is_refused_and_said_so(twin: Twin, directory: Path
     twin.publish(content(slow, "/a"), 5)
     async with running(directory, "--bundle", f"{directory.parent}/bundle.json") as node:
         await node.until("/a", 200)
+        await node.until_status("/status/ready", 200)
     await twin.stop()
     body = bytearray((directory / "snapshot.bin").read_bytes())
     body[len(body) // 2] ^= 1

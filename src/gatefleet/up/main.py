@@ -22,6 +22,8 @@ log = structlog.get_logger()
 
 METRICS_PATH: Final = "/apisix/prometheus/metrics"
 PATIENCE: Final = 60.0
+LEFT_BEHIND: Final = 15.0
+"""Seconds that those of a killed `up` may take to see that their database is gone, too, and to end."""
 """Seconds that everything together gets to become ready."""
 
 
@@ -29,7 +31,7 @@ def run(settings: UpSettings) -> None:
     """Run until SIGINT or SIGTERM. Raises a GatefleetError that says what to do when it cannot start."""
     logs.configure(settings.log_format, "up")
     with data_directory(settings.data_dir) as claimed:
-        patience = settings.drain_timeout + 5 if claimed.abandoned else 0.0
+        patience = settings.drain_timeout + LEFT_BEHIND if claimed.abandoned else 0.0
         check_ports(settings.bind, ports(settings.port_offset).told(), patience)
         asyncio.run(_run(settings, Layout(claimed.directory)))
 
