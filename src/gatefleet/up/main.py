@@ -22,9 +22,9 @@ log = structlog.get_logger()
 
 METRICS_PATH: Final = "/apisix/prometheus/metrics"
 PATIENCE: Final = 60.0
+"""Seconds that everything together gets to become ready."""
 LEFT_BEHIND: Final = 15.0
 """Seconds that those of a killed `up` may take to see that their database is gone, too, and to end."""
-"""Seconds that everything together gets to become ready."""
 
 
 def run(settings: UpSettings) -> None:
