@@ -129,7 +129,7 @@ async def _read(request: Request, stored: Mapping[str, Any]) -> dict[str, Any]:
     except msgspec.ValidationError as error:
         raise Invalid(f'Error at "/config": {error}') from error
     if isinstance(config, Webhook):
-        kept = stored.get("headers") or {} if stored.get("url") == config.url else {}
+        kept: Mapping[str, str] = stored["headers"] if stored.get("url") == config.url else {}
         config.headers = outside.headers("/config", config.headers, kept)
         await outside.reachable(request, "/config/url", *outside.target("/config/url", config.url))
     else:
