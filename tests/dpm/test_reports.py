@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from gatefleet import fleet, logs
-from gatefleet.dpm.reports import GAP, Reports
+from gatefleet.dpm.reports import BOUNDS, Reports
 from gatefleet.fleet import Heard, Heartbeat, Machine, Proof, Proven
 from gatefleet.pki import Identity
 from gatefleet.resources import Document
@@ -164,10 +164,10 @@ async def test_a_thousand_nodes_report_at_once_in_few_statements_and_wake_whoeve
             assert all(await asyncio.gather(*(reports.take(name, proven(1)) for name in (*names, names[0]))))
             assert time.monotonic() - began < 2
             await until(lambda: len(woken) > 1)
-            await asyncio.sleep(GAP)
+            await asyncio.sleep(BOUNDS.gap)
             began = time.monotonic()
             assert await reports.take(names[0], proven(1))
-            assert time.monotonic() - began < GAP  # nothing waits when there is nothing to wait for
+            assert time.monotonic() - began < BOUNDS.gap  # nothing waits when there is nothing to wait for
         assert set(woken[1:]) == {"default"}
         assert (await receipt(store, 1)).text == "1000 of 1000 instances live"
         assert not await reports.take(names[0], proven(1))

@@ -4,31 +4,22 @@ A report is answered when it is on record; a node whose report was not answered 
 twice: its number is recorded with its figures.
 """
 
-import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatefleet import figures
-from gatefleet.errors import Unreachable
+from gatefleet.dpm.batches import Batches, Bounds
 from gatefleet.figures import Figures
 from gatefleet.fleet import Entry, TrafficReport
 from gatefleet.pki import Identity
 from gatefleet.store import Store, telemetry
 from gatefleet.store.telemetry import ENTRIES_KEPT, OTHERS, RESOLUTIONS, Cell, Dimension, Mark, Resolution
 
-log = structlog.stdlib.get_logger(__name__)
-
-GAP: Final = 1.0
-"""Seconds between two transactions, at least."""
-MOST: Final = 5_000
-"""Reports that wait; nodes send again what finds no room."""
-PATIENCE: Final = 20.0
-"""Seconds that a transaction may take."""
+BOUNDS: Final = Bounds(gap=1.0, most=5_000, patience=20.0)
 MOST_NAMES: Final = 2_000
 """Routes, consumers, or instances of services, that a group's figures tell apart within an hour."""
 MOST_ENTRIES: Final = 60
@@ -43,75 +34,29 @@ class _Waiting:
     report: TrafficReport
     arrived: float
     """Unix seconds."""
-    recorded: list["asyncio.Future[bool]"]
 
     @property
     def mark(self) -> Mark:
         return Mark(self.identity.group, self.identity.instance, self.report.run, self.report.seq)
-
-    def answer(self, *, recorded: bool) -> None:
-        for future in self.recorded:
-            if not future.done():  # its node may have gone
-                future.set_result(recorded)
 
 
 class Intake:
     """Takes reports, and answers each once it is on record."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
-        self._waiting: dict[Mark, _Waiting] = {}
-        self._some = asyncio.Event()
-        self._ended = False
+        self._batches = Batches(store, self._record, BOUNDS)
         self._names = Names()
         self._reporters: dict[str, dict[str, float]] = {}
         """By group, its instances and when they reported last."""
 
     async def take(self, identity: Identity, report: TrafficReport) -> bool:
         """Whether a report is on record now; False when PostgreSQL is away or too much waits for it."""
-        if self._ended or len(self._waiting) >= MOST:
-            return False
-        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        waiting = _Waiting(identity, report, time.time(), [answer])
-        self._waiting.setdefault(waiting.mark, waiting)
-        if self._waiting[waiting.mark] is not waiting:  # it was sent again while the first one waits
-            self._waiting[waiting.mark].recorded.append(answer)
-        self._some.set()
-        return await answer
+        waiting = _Waiting(identity, report, time.time())
+        return await self._batches.take(waiting.mark, waiting)
 
     async def run(self) -> None:
         """Write what has come, again and again, until cancelled."""
-        batch: Sequence[_Waiting] = ()
-        try:
-            while True:
-                await self._some.wait()
-                self._some.clear()
-                began = time.monotonic()
-                batch, self._waiting = list(self._waiting.values()), {}
-                await self._write(batch)
-                await asyncio.sleep(max(0.0, began + GAP - time.monotonic()))
-        finally:
-            self._ended = True
-            for waiting in (*batch, *self._waiting.values()):
-                waiting.answer(recorded=False)
-
-    async def _write(self, batch: Sequence[_Waiting]) -> None:
-        recorded = False
-        try:
-            async with asyncio.timeout(PATIENCE), self._store.transaction() as connection:
-                await self._record(connection, batch)
-            recorded = True
-        except (Unreachable, TimeoutError):
-            pass  # the nodes keep it
-        except Exception:
-            if len(batch) > 1:  # one that cannot be recorded must not keep the others from it
-                middle = len(batch) // 2
-                await self._write(batch[:middle])
-                await self._write(batch[middle:])
-                return
-            log.exception("what a node has served cannot be recorded", instance=batch[0].identity.instance)
-        for waiting in batch:
-            waiting.answer(recorded=recorded)
+        await self._batches.run()
 
     async def _record(self, connection: AsyncConnection, batch: Sequence[_Waiting]) -> None:
         fresh = await telemetry.fresh(connection, [waiting.mark for waiting in batch])
