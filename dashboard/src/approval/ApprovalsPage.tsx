@@ -1,5 +1,5 @@
 /** The inbox of what waits for somebody's consent, and what became of earlier requests. */
-import { SegmentedControl, Stack } from "@mantine/core";
+import { SegmentedControl } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useMemo } from "react";
@@ -8,9 +8,8 @@ import { t } from "@/texts";
 import { type Column, DataTable } from "@/ui/DataTable";
 import { Empty } from "@/ui/Empty";
 import { Go, GoButton } from "@/ui/Go";
-import { Loaded } from "@/ui/Loaded";
 import { Page } from "@/ui/Page";
-import { Pages } from "@/ui/Pages";
+import { Paged } from "@/ui/Paged";
 import { State } from "@/ui/State";
 import { Time } from "@/ui/Time";
 
@@ -42,25 +41,16 @@ export function ApprovalsPage({ search }: { search: ApprovalSearch }) {
         w="fit-content"
         className="fits"
       />
-      <Loaded query={approvals}>
-        {({ list, total }) =>
-          total === 0 ? (
-            <Empty title={state === "pending" ? t.approval.empty : t.approval.emptyOther} said={t.approval.emptyHint} />
-          ) : (
-            <Stack gap="xs">
-              <Inbox approvals={list} />
-              <Pages
-                label={t.approval.pages}
-                said={t.approval.total(total)}
-                total={total}
-                size={PAGE_SIZE}
-                page={page}
-                onPage={(next) => show({ ...search, page: next > 1 ? next : undefined })}
-              />
-            </Stack>
-          )
-        }
-      </Loaded>
+      <Paged
+        query={approvals}
+        empty={<Empty title={state === "pending" ? t.approval.empty : t.approval.emptyOther} said={t.approval.emptyHint} />}
+        words={t.approval}
+        size={PAGE_SIZE}
+        page={page}
+        onPage={(next) => show({ ...search, page: next })}
+      >
+        {(list) => <Inbox approvals={list} />}
+      </Paged>
     </Page>
   );
 }

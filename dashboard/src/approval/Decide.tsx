@@ -1,10 +1,6 @@
 /** Approves a request or rejects it, with a note. */
-import { Stack, Text, Textarea } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
-
 import { t } from "@/texts";
-import { Confirm } from "@/ui/Confirm";
+import { Deed } from "@/ui/Deed";
 import { tell } from "@/ui/told";
 
 import { type Approval, type Decided, decide } from "./queries";
@@ -33,48 +29,24 @@ interface Props {
   onClose: () => void;
 }
 
-export function Decide(props: Props) {
-  // a new note each time it opens
-  return props.how === undefined ? null : <Opened {...props} how={props.how} />;
-}
-
-function Opened({ approval, how, onDone, onClose }: Props & { how: keyof typeof WORDS }) {
-  const [note, setNote] = useState("");
-  const queries = useQueryClient();
-  const words = WORDS[how];
-  const deed = useMutation({
-    mutationFn: () => decide(approval.id, how, note),
-    onSuccess: async (done) => {
-      tell(words.done);
-      onDone(done);
-      onClose();
-      for (const stale of ["approval", "approvals", "group", "matrix"]) {
-        await queries.invalidateQueries({ queryKey: [stale] });
-      }
-    },
-  });
+export function Decide({ approval, how, onDone, onClose }: Props) {
+  const words = WORDS[how ?? "approve"];
   return (
-    <Confirm
-      opened
-      title={words.title}
+    <Deed
+      to={how}
+      title={() => words.title}
       verb={words.verb}
       color={words.color}
-      pending={deed.isPending}
-      error={deed.error}
-      onConfirm={() => deed.mutate()}
+      hint={() => words.hint}
+      note={{ label: t.approval.note, hint: t.approval.noteHint }}
+      act={(decision, note) => decide(approval.id, decision, note)}
+      tell={(_, done) => {
+        tell(words.done);
+        onDone(done);
+      }}
+      stale={["approval"]}
+      elsewhere={[["approvals"], ["group"], ["matrix"]]}
       onClose={onClose}
-    >
-      <Stack>
-        <Text size="sm">{words.hint}</Text>
-        <Textarea
-          label={t.approval.note}
-          description={t.approval.noteHint}
-          value={note}
-          onChange={(event) => setNote(event.currentTarget.value)}
-          autosize
-          data-autofocus
-        />
-      </Stack>
-    </Confirm>
+    />
   );
 }

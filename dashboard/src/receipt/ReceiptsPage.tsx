@@ -9,9 +9,8 @@ import { t } from "@/texts";
 import { type Column, DataTable } from "@/ui/DataTable";
 import { Empty } from "@/ui/Empty";
 import { Go } from "@/ui/Go";
-import { Loaded } from "@/ui/Loaded";
 import { Page } from "@/ui/Page";
-import { Pages } from "@/ui/Pages";
+import { Paged } from "@/ui/Paged";
 import { State } from "@/ui/State";
 import { Time } from "@/ui/Time";
 
@@ -23,8 +22,8 @@ export function ReceiptsPage({ groupId, page }: { groupId: string; page: number 
   const receipts = useQuery(receiptPageQuery(groupId, page));
   const columns = useMemo(() => columnsOf(groupId), [groupId]);
   const navigate = useNavigate();
-  const show = (next: number) =>
-    void navigate({ to: "/groups/$groupId/receipts", params: { groupId }, search: { page: next > 1 ? next : undefined } });
+  const show = (next: number | undefined) =>
+    void navigate({ to: "/groups/$groupId/receipts", params: { groupId }, search: { page: next } });
   return (
     <Page
       title={t.receipt.title}
@@ -35,25 +34,17 @@ export function ReceiptsPage({ groupId, page }: { groupId: string; page: number 
         </Go>
       }
     >
-      <Loaded query={receipts} lines={8}>
-        {({ list, total }) =>
-          total === 0 ? (
-            <Empty title={t.receipt.empty} said={t.receipt.emptyHint} />
-          ) : (
-            <Stack gap="xs">
-              <DataTable label={t.receipt.title} rows={list} columns={columns} rowId={(each) => String(each.revision)} />
-              <Pages
-                label={t.receipt.pages}
-                said={t.receipt.total(total)}
-                total={total}
-                size={PAGE_SIZE}
-                page={page}
-                onPage={show}
-              />
-            </Stack>
-          )
-        }
-      </Loaded>
+      <Paged
+        query={receipts}
+        lines={8}
+        empty={<Empty title={t.receipt.empty} said={t.receipt.emptyHint} />}
+        words={t.receipt}
+        size={PAGE_SIZE}
+        page={page}
+        onPage={show}
+      >
+        {(list) => <DataTable label={t.receipt.title} rows={list} columns={columns} rowId={(each) => String(each.revision)} />}
+      </Paged>
     </Page>
   );
 }

@@ -10,10 +10,9 @@ import { t } from "@/texts";
 import { type Column, DataTable } from "@/ui/DataTable";
 import { Empty } from "@/ui/Empty";
 import { Go, GoButton } from "@/ui/Go";
-import { Loaded } from "@/ui/Loaded";
 import { MayButton } from "@/ui/MayButton";
 import { Page } from "@/ui/Page";
-import { Pages } from "@/ui/Pages";
+import { Paged } from "@/ui/Paged";
 import { Time } from "@/ui/Time";
 
 import { PAGE_SIZE, type Revision, revisionsQuery } from "./queries";
@@ -26,11 +25,11 @@ export function RevisionsPage({ groupId, page }: { groupId: string; page: number
   const navigate = useNavigate();
   const [restoring, setRestoring] = useState<number>();
   const columns = useMemo(() => columnsOf(groupId, allowed, setRestoring), [groupId, allowed]);
-  const show = (next: number) =>
+  const show = (next: number | undefined) =>
     void navigate({
       to: "/groups/$groupId/revisions",
       params: { groupId },
-      search: { page: next > 1 ? next : undefined },
+      search: { page: next },
     });
   return (
     <Page
@@ -47,31 +46,25 @@ export function RevisionsPage({ groupId, page }: { groupId: string; page: number
         </GoButton>
       }
     >
-      <Loaded query={revisions} lines={8}>
-        {({ list, total }) =>
-          total === 0 ? (
-            <Empty title={t.revision.empty} said={t.revision.emptyHint} />
-          ) : (
-            <Stack gap="xs">
-              <DataTable
-                label={t.revision.title}
-                rows={list}
-                columns={columns}
-                rowId={(revision) => String(revision.revision)}
-                maxHeight="65vh"
-              />
-              <Pages
-                label={t.revision.pages}
-                said={t.revision.total(total)}
-                total={total}
-                size={PAGE_SIZE}
-                page={page}
-                onPage={show}
-              />
-            </Stack>
-          )
-        }
-      </Loaded>
+      <Paged
+        query={revisions}
+        lines={8}
+        empty={<Empty title={t.revision.empty} said={t.revision.emptyHint} />}
+        words={t.revision}
+        size={PAGE_SIZE}
+        page={page}
+        onPage={show}
+      >
+        {(list) => (
+          <DataTable
+            label={t.revision.title}
+            rows={list}
+            columns={columns}
+            rowId={(revision) => String(revision.revision)}
+            maxHeight="65vh"
+          />
+        )}
+      </Paged>
       <RestoreModal groupId={groupId} revision={restoring} onClose={() => setRestoring(undefined)} />
     </Page>
   );

@@ -1,5 +1,4 @@
 /** The rings of a gateway group: the one that runs, and how those before it ended. */
-import { Stack } from "@mantine/core";
 import { useQuery, useSuspenseQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
@@ -11,10 +10,9 @@ import { t } from "@/texts";
 import { type Column, DataTable } from "@/ui/DataTable";
 import { Empty } from "@/ui/Empty";
 import { Go } from "@/ui/Go";
-import { Loaded } from "@/ui/Loaded";
 import { MayButton } from "@/ui/MayButton";
 import { Page } from "@/ui/Page";
-import { Pages } from "@/ui/Pages";
+import { Paged } from "@/ui/Paged";
 import { State } from "@/ui/State";
 import { Time } from "@/ui/Time";
 
@@ -65,8 +63,8 @@ export function RingsPage({ groupId, page }: { groupId: string; page: number }) 
   const { data: group } = useSuspenseQuery(groupQuery(groupId));
   const rings = useQuery(ringsQuery(groupId, page));
   const navigate = useNavigate();
-  const show = (next: number) =>
-    void navigate({ to: "/groups/$groupId/rings", params: { groupId }, search: { page: next > 1 ? next : undefined } });
+  const show = (next: number | undefined) =>
+    void navigate({ to: "/groups/$groupId/rings", params: { groupId }, search: { page: next } });
   return (
     <Page
       title={t.ring.title}
@@ -78,25 +76,16 @@ export function RingsPage({ groupId, page }: { groupId: string; page: number }) 
       }
       actions={<Start groupId={groupId} />}
     >
-      <Loaded query={rings}>
-        {({ list, total }) =>
-          total === 0 ? (
-            <Empty title={t.ring.empty} said={t.ring.emptyHint} />
-          ) : (
-            <Stack gap="xs">
-              <DataTable label={t.ring.title} rows={list} columns={COLUMNS} rowId={(ring) => ring.id} />
-              <Pages
-                label={t.ring.pages}
-                said={t.ring.total(total)}
-                total={total}
-                size={PAGE_SIZE}
-                page={page}
-                onPage={show}
-              />
-            </Stack>
-          )
-        }
-      </Loaded>
+      <Paged
+        query={rings}
+        empty={<Empty title={t.ring.empty} said={t.ring.emptyHint} />}
+        words={t.ring}
+        size={PAGE_SIZE}
+        page={page}
+        onPage={show}
+      >
+        {(list) => <DataTable label={t.ring.title} rows={list} columns={COLUMNS} rowId={(ring) => ring.id} />}
+      </Paged>
     </Page>
   );
 }
