@@ -152,8 +152,8 @@ class PluginCost(msgspec.Struct, frozen=True):
     cpu_ratio: float
     """CPU time per request with the plugin divided by the time without it."""
     more_us: float
-    """CPU time it adds, in µs: the least of all rounds with it minus the least without it. What others on the
-    machine do only ever adds to a round."""
+    """CPU time it adds, in µs: what the ratio adds to the least of the rounds without it. Others on the machine slow
+    both of a pair alike, and only ever add to a round."""
     rate_ratio: float
     """Requests per second with it divided by those without it."""
     target_us: float
@@ -181,11 +181,12 @@ def measure(fleet: Fleet, cases: Sequence[Case], *, rounds: int, seconds: float)
 
 def _cost(case: Case, pairs: Sequence[tuple[Sample, Sample]]) -> PluginCost:
     ratio = statistics.median(own.cpu_us / without.cpu_us for without, own in pairs)
+    undisturbed = min(without.cpu_us for without, _ in pairs)
     return PluginCost(
         name=case.name,
         lua=case.lua,
         cpu_ratio=round(ratio, 3),
-        more_us=round(min(own.cpu_us for _, own in pairs) - min(without.cpu_us for without, _ in pairs), 1),
+        more_us=round((ratio - 1) * undisturbed, 1),
         rate_ratio=round(statistics.median(own.per_second / without.per_second for without, own in pairs), 3),
         target_us=case.target_us,
     )
