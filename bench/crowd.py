@@ -23,6 +23,7 @@ from gatefleet.node.link import CALL_SECONDS, OPTIONS
 from gatefleet.node.manager import BEAT_GAP
 from gatefleet.pki import Bundle
 from gatefleet.snapshot import SEAL, Entry, Seal, Snapshot
+from gatefleet.waiting import happens
 from gatefleet.xds.client import Follower
 
 OWN_CONNECTION: Final = ("grpc.use_local_subchannel_pool", 1)
@@ -79,8 +80,7 @@ class Node:
                 if heard.trust:
                     self._beat = msgspec.structs.replace(self._beat, trust=heard.trust.version)
             self._forget_bodies()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), HEARTBEAT_SECONDS)
+            await happens(self._news, HEARTBEAT_SECONDS)
             self._news.clear()
             await asyncio.sleep(max(0.0, began + BEAT_GAP - time.monotonic()))
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
@@ -18,6 +18,7 @@ from gatefleet.store import receipts
 from gatefleet.store.heartbeats import CHANNEL
 from gatefleet.store.listen import listen
 from gatefleet.store.receipts import Expected, Line, Receipt
+from gatefleet.waiting import happens
 
 PAGE_SIZE: Final = 20
 MAX_PAGE_SIZE: Final = 100
@@ -130,8 +131,7 @@ async def _wait(request: Request, group_id: str, revision: int, woken: asyncio.E
                 return
         if (left := until - time.monotonic()) <= 0:
             return
-        with suppress(TimeoutError):
-            await asyncio.wait_for(woken.wait(), min(left, LOOK_SECONDS))
+        if await happens(woken, min(left, LOOK_SECONDS)):
             await asyncio.sleep(PAUSE)
 
 

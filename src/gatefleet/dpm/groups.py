@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,6 +19,7 @@ from gatefleet.sealed import SnapshotKeys, sign
 from gatefleet.snapshot import SEAL, Seal, Snapshot
 from gatefleet.store import Changes, Store, drills, fleet, listen, rings
 from gatefleet.store.fleet_keys import snapshot_keys, valid_ids
+from gatefleet.waiting import happens
 from gatefleet.xds.server import Server
 
 log = structlog.stdlib.get_logger(__name__)
@@ -241,8 +241,7 @@ class Groups:
         try:
             while True:
                 await self._compare()
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._look.wait(), POLL_SECONDS)
+                await happens(self._look, POLL_SECONDS)
                 self._look.clear()
         finally:
             tasks = [listener, *(task for _, task in self._groups.values())]

@@ -22,6 +22,7 @@ from gatefleet.envoy.binary import PATH
 from gatefleet.envoy.line import ALONE, Line, Note
 from gatefleet.envoy.running import Running
 from gatefleet.errors import Unreachable
+from gatefleet.waiting import happens
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -196,7 +197,8 @@ class EnvoyProcess:
         for how, patience in ((signal.SIGTERM, 3.0), (signal.SIGKILL, 3.0)):
             process.send(how)
             with suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), patience)
+                async with asyncio.timeout(patience):
+                    await process.wait()
                 return
 
     async def _keep(self) -> None:
@@ -210,8 +212,7 @@ class EnvoyProcess:
             lived = time.monotonic() - began
             pause = 0.0 if lived > _STEADY else pause
             log.error("envoy died", how=self.last_exit, lived=round(lived, 1), starts_in=pause)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause)
+            await happens(self._stopping, pause)
             pause = min(LONGEST_PAUSE, pause * 2 or 0.1)
 
     async def _once(self) -> str:

@@ -1,7 +1,6 @@
 """The node's supervisor: gather what there is, judge, act, and say one sentence when something changed."""
 
 import asyncio
-import contextlib
 import os
 import time
 from collections.abc import Coroutine, Sequence
@@ -37,6 +36,7 @@ from gatefleet.node.traffic import Traffic
 from gatefleet.outbound import Outbound
 from gatefleet.pki import Bundle
 from gatefleet.settings import NodeSettings
+from gatefleet.waiting import happens
 
 log = structlog.get_logger()
 
@@ -184,8 +184,7 @@ class Agent:
             if not (self.replaces or self._others_forgotten):
                 self._others_forgotten = True
                 build.forget_others(self._files)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._manager.changed.wait(), TURN)
+            await happens(self._manager.changed, TURN)
             self._manager.changed.clear()
 
     def _judge(self) -> Verdict:

@@ -19,6 +19,7 @@ from gatefleet.node.identity import IdentityStore, bundle_of, target
 from gatefleet.node.link import Link
 from gatefleet.pki import Bundle
 from gatefleet.snapshot import SEAL, Delta, Seal, Snapshot
+from gatefleet.waiting import happens
 from gatefleet.xds.client import Follower
 
 log = structlog.get_logger()
@@ -178,7 +179,8 @@ class Manager:
         await self._rest()
         if not apart:
             with contextlib.suppress(GatefleetError, TimeoutError):
-                await asyncio.wait_for(self._link.heartbeat(await beat()), 1)
+                async with asyncio.timeout(1):
+                    await self._link.heartbeat(await beat())
 
     async def close(self) -> None:
         await self._link.close()
@@ -324,8 +326,7 @@ class Manager:
                 self._unheard = 0
                 pause = heard.watch.every if heard.watch else fleet.HEARTBEAT_SECONDS
                 hear(heard)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._beat_now.wait(), pause)
+            await happens(self._beat_now, pause)
             self._beat_now.clear()
             await asyncio.sleep(max(0.0, sent + BEAT_GAP - time.monotonic()))
 

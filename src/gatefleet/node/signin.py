@@ -4,7 +4,6 @@ import asyncio
 import sys
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
 from typing import Final
@@ -17,6 +16,7 @@ from gatefleet.envoy.running import Running
 from gatefleet.files import write_private
 from gatefleet.node.bootstrap import SIGNIN_CLUSTER, RunFiles
 from gatefleet.snapshot import SCRIPT, Snapshot
+from gatefleet.waiting import happens
 
 log = structlog.get_logger()
 
@@ -84,8 +84,7 @@ class SignIn:
             lived = time.monotonic() - began
             pause = 0.0 if lived > _STEADY else pause
             log.error("the sign-in process died", how=how, lived=round(lived, 1), starts_in=pause)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause)
+            await happens(self._stopping, pause)
             pause = min(LONGEST_PAUSE, pause * 2 or 0.1)
 
     def _started(self) -> Running:

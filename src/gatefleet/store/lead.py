@@ -9,6 +9,7 @@ import asyncpg
 import structlog
 
 from gatefleet.store.dsn import dial
+from gatefleet.waiting import happens
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -50,7 +51,7 @@ async def _connected(dsn: str) -> AsyncGenerator[tuple["asyncpg.Connection[Any]"
 async def _elected(connection: "asyncpg.Connection[Any]", lost: asyncio.Event, lock: int) -> None:
     """Wait for the lock."""
     while not await connection.fetchval("select pg_try_advisory_lock($1)", lock, timeout=SILENCE_SECONDS):
-        await _pause(lost)
+        await happens(lost, PULSE_SECONDS)
 
 
 async def _working(
@@ -61,16 +62,10 @@ async def _working(
     task = asyncio.create_task(work())
     try:
         while not task.done():
-            await _pause(lost)
+            await happens(lost, PULSE_SECONDS)
             await connection.execute("select 1", timeout=SILENCE_SECONDS)
         task.result()
     finally:
         log.info("this process leads no more")
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def _pause(lost: asyncio.Event) -> None:
-    """A second, or less when the connection is lost: what is asked of it next says so."""
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(lost.wait(), PULSE_SECONDS)

@@ -8,6 +8,7 @@ from typing import Any, Final
 import asyncpg
 
 from gatefleet.store.dsn import dial
+from gatefleet.waiting import happens
 
 CHANNEL: Final = "gatefleet_group"
 """Tells the id of a group whose configuration changed."""
@@ -25,7 +26,7 @@ async def listen(dsn: str, wake: Callable[[str | None], None], channel: str = CH
         with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
             async with _listening(dsn, wake, channel) as (connection, lost):
                 wake(None)
-                while not await _happens(lost, PULSE_SECONDS):
+                while not await happens(lost, PULSE_SECONDS):
                     await connection.execute("select 1", timeout=PULSE_SECONDS)
         await asyncio.sleep(RETRY_SECONDS)
 
@@ -45,9 +46,3 @@ async def _listening(
         yield connection, lost
     finally:
         connection.terminate()
-
-
-async def _happens(event: asyncio.Event, seconds: float) -> bool:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
-    return event.is_set()

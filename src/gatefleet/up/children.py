@@ -83,7 +83,8 @@ class Supervised:
         if self._process is not None and self._process.returncode is None:
             _signal(self._process, self.program.stop)
             try:
-                await asyncio.wait_for(self._process.wait(), self.program.patience)
+                async with asyncio.timeout(self.program.patience):
+                    await self._process.wait()
             except TimeoutError:
                 log.warning(
                     "did not stop in time and is killed", child=self.program.name, seconds=self.program.patience
