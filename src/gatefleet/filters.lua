@@ -22,12 +22,23 @@ local function configuration(handle)
   return conf
 end
 
+-- Whose script it was that answered: to Envoy all scripts are the same.
+local function sign(handle)
+  handle:streamInfo():dynamicMetadata():set("gf.answered", "by", PLUGIN)
+end
+
+local function respond(handle, headers, body)
+  sign(handle)
+  handle:respond(headers, body)
+end
+
 local function broken(handle)
-  handle:respond({ [":status"] = "500" }, '{"error_msg":"500 Internal Server Error"}\n')
+  respond(handle, { [":status"] = "500" }, '{"error_msg":"500 Internal Server Error"}\n')
 end
 
 -- A response that has begun cannot be answered anew: it loses its body. Nothing is written instead, there may be no place for it.
 local function empty(handle)
+  sign(handle)
   local headers = handle:headers()
   headers:replace(":status", "500")
   headers:replace("content-length", "0")
@@ -90,7 +101,7 @@ local function refuse(handle, status, body, headers)
   if body ~= "" then
     headers["content-type"] = headers["content-type"] or "text/plain; charset=utf-8"
   end
-  handle:respond(headers, body)
+  respond(handle, headers, body)
 end
 
 local function header(handle, name)

@@ -104,7 +104,7 @@ def lua(plugin: str, source: str, context: Mapping[str, Any], libraries: Iterabl
     `source` assigns `on.request(handle, conf)`, `on.response(handle, conf)` or both, and may use what `filters.lua`
     and the `libraries`, files of `gatefleet/lua`, define. An error in it answers 500.
     """
-    whole = "\n".join((lua_libraries(*libraries), source, _RUN))
+    whole = "\n".join((f'local PLUGIN = "{plugin}"', lua_libraries(*libraries), source, _RUN))
     script = Script(f"{plugin}-{hashlib.sha256(whole.encode()).hexdigest()[:12]}.lua", whole)
     identity = json.dumps([script.name, context], sort_keys=True, separators=(",", ":"))
     config = lua_filter.Lua(

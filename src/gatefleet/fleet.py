@@ -25,6 +25,11 @@ RENEW: Final = f"/{SERVICE}/Renew"
 HEARTBEAT: Final = f"/{SERVICE}/Heartbeat"
 HEALTH: Final = f"/{SERVICE}/Health"
 TRAFFIC: Final = f"/{SERVICE}/Traffic"
+TESTED: Final = f"/{SERVICE}/Tested"
+REQUEST_TEST: Final = "type.googleapis.com/gatefleet.RequestTest"
+"""What comes to a node by its configuration stream when somebody tries a request: body is a msgpack `RequestTest`."""
+TESTS_HEADER: Final = "x-gatefleet-takes-tests"
+"""gRPC metadata of the configuration stream: the node can be asked to try requests."""
 CA_PATH: Final = "/ca.pem"
 """GET on the TLS port, open to everybody: the CA's certificate, which a join token's fingerprint then confirms."""
 VERSION_HEADER: Final = "x-gatefleet-version"
@@ -317,6 +322,48 @@ class TrafficReport(msgspec.Struct, frozen=True, omit_defaults=True):
     lines: Annotated[tuple[Line, ...], Meta(max_length=10_000)] = ()
     """Every request is in one line of each dimension."""
     entries: Annotated[tuple[Entry, ...], Meta(max_length=1000)] = ()
+    instance: str = ""
+    """As in `Renew`."""
+
+
+class RequestTest(msgspec.Struct, frozen=True):
+    """A request to make of the node's own Envoy, once."""
+
+    id: Text
+    method: str
+    target: str
+    """Path and query."""
+    host: str
+    scheme: Literal["http", "https"]
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+class Tested(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What came of a `RequestTest`."""
+
+    id: Text
+    reason: Annotated[str, Meta(max_length=500, pattern=r"^[^\x00]*$")] = ""
+    """Why there is no answer, or why nothing is known of where it came from."""
+    revision: Large = 0
+    """The one that was proven to be served; 0 for none."""
+    seconds: Seconds = 0.0
+    status: Annotated[int, Meta(ge=0, le=999)] = 0
+    """Of the answer; 0: there was none."""
+    headers: Annotated[tuple[tuple[str, str], ...], Meta(max_length=1000)] = ()
+    body: Annotated[bytes, Meta(max_length=65_536)] = b""
+    truncated: bool = False
+    """The body goes on."""
+    seen: bool = False
+    """Envoy has told what follows."""
+    service: Text = ""
+    route: Text = ""
+    consumer: Text = ""
+    upstream: Long = ""
+    details: Long = ""
+    """Envoy's response code details."""
+    plugin: Text = ""
+    """The plugin whose script has answered."""
     instance: str = ""
     """As in `Renew`."""
 

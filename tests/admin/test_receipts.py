@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from admin_api import Api
 
-from gatefleet.admin import receipts
+from gatefleet.admin import waits
 from gatefleet.fleet import Heartbeat, Machine, Proof, Proven
 from gatefleet.pki import Identity
 from gatefleet.store.heartbeats import Said, record
@@ -99,7 +99,7 @@ async def test_waiting_ends_in_time_and_not_everybody_may_wait(api: Api, monkeyp
     found = await receipt(api, revision, "wait=1")
     assert 0.9 < time.monotonic() - began < 3
     assert (found["converged"], found["instances"][0]["reason"]) == (False, "it has proven revision 0 so far")
-    monkeypatch.setattr(receipts, "MOST", 2)
+    monkeypatch.setattr(waits, "MOST", 2)
     waiting = [asyncio.create_task(receipt(api, revision, "wait=20")) for _ in range(2)]
     await asyncio.sleep(0.3)
     path = f"{GROUP}/revisions/{revision}/receipt?wait=20"

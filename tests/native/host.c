@@ -276,6 +276,20 @@ bool envoy_dynamic_module_callback_access_logger_get_attribute_string(void *ctx,
   return envoy_dynamic_module_callback_http_filter_get_attribute_string(ctx, id, out);
 }
 
+bool envoy_dynamic_module_callback_access_logger_get_dynamic_metadata(void *ctx, struct text space, struct text key, struct text *out) {
+  struct fake *fake = ctx;
+  if (!same(space, TEXT("gf.answered")) || !same(key, TEXT("by"))) return false;
+  *out = fake->answering;
+  return out->at != NULL;
+}
+
+bool envoy_dynamic_module_callback_access_logger_get_downstream_direct_remote_address(void *ctx, struct text *out, uint32_t *port) {
+  struct fake *fake = ctx;
+  *out = without_port(fake->source);
+  *port = fake->peer_port;
+  return true;
+}
+
 void envoy_dynamic_module_callback_access_logger_get_bytes_info(void *ctx, struct logged_bytes *out) { *out = ((struct fake *)ctx)->bytes; }
 
 void envoy_dynamic_module_callback_access_logger_get_timing_info(void *ctx, struct logged_timing *out) { *out = ((struct fake *)ctx)->timing; }

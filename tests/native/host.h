@@ -23,6 +23,8 @@ struct fake {
   struct text route;   /* what an access logger sees; not owned */
   struct logged_bytes bytes;
   struct logged_timing timing;
+  uint32_t peer_port;     /* of the connection itself */
+  struct text answering; /* whose script has answered; not owned */
   size_t sent;         /* bytes of a body answered in parts */
   char touched;
 };

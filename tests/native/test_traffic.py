@@ -105,6 +105,24 @@ def test_nothing_is_lost_while_the_halves_are_told_in_turn(traffic: Path, tmp_pa
     file.close()
 
 
+def test_the_request_of_a_watched_port_is_shown_and_no_other(traffic: Path, tmp_path: Path) -> None:
+    process = begin(traffic, tmp_path, 1, 20_000, 20, 50)
+    file = opened(tmp_path)
+    before = file.watch(15)
+    end = time.monotonic() + 20
+    while (sample := file.shown(before)) is None and time.monotonic() < end:
+        time.sleep(0.01)
+    assert sample
+    assert (sample.plugin, sample.details, sample.path) == ("mocking", "via_upstream", "/a")
+    assert sample.at % 1_000_000 == 0
+    assert sample.latency_us % 1000 == 196  # 14, 1014, ... squared
+    file.watch(0)
+    ended(process)
+    count = file.watch(0)
+    assert count > before
+    file.close()
+
+
 def test_samples_are_few_and_hold_no_secrets(traffic: Path, tmp_path: Path) -> None:
     ended(begin(traffic, tmp_path, 1, 10_000, 20, 0))  # a thousand a second
     file = opened(tmp_path)

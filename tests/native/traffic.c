@@ -23,6 +23,8 @@ static void log_one(unsigned number) {
   fake->bytes = (struct logged_bytes){number, 2 * (uint64_t)number, 0, 0};
   fake->timing = (struct logged_timing){1000000000 * (int64_t)(number / 1000), (int64_t)number * number % 40000000 * 1000};
   fake->details = TEXT("via_upstream");
+  fake->peer_port = 1 + number % 1000;
+  fake->answering = TEXT("mocking");
   fake_add(fake, TEXT("x-consumer-username"), (struct text){consumer, (size_t)named});
   fake_add(fake, TEXT(":path"), TEXT("/a?secret=1"));
   fake_add(fake, TEXT("authorization"), TEXT("secret"));

@@ -1,7 +1,7 @@
 """The server and the client of the protocol over a real gRPC connection."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -121,6 +121,29 @@ async def test_a_dropped_client_is_told_why(tmp_path: Path) -> None:
         server.drop({"me"}, "revoked")
         await until(lambda: follower.problem)
         assert follower.problem == "PERMISSION_DENIED: revoked"
+
+
+async def test_what_is_told_beside_the_snapshot_comes_once_and_is_no_part_of_it(tmp_path: Path) -> None:
+    server = Server()
+    async with serving(server, tmp_path / "s"), grpc.aio.insecure_channel(f"unix:{tmp_path / 's'}") as channel:
+        told: list[tuple[str, Mapping[str, bytes]]] = []
+        follower = Follower(
+            channel, node_id="n", metadata={KEY: "k"}, beside=lambda kind, body: told.append((kind, body))
+        )
+        server.publish("k", content(1))
+        updates = follower.updates()
+        await anext(updates)
+        assert server.names() == {"me"}
+        assert not server.tell("somebody else", "beside", {"a": b"b"})
+        assert server.tell("me", "beside", {"a": b"b"})
+        async for _ in updates:
+            if follower.of(SEAL):
+                break
+        server.publish("k", content(2))
+        async for _ in updates:
+            if not diff(follower.snapshot, content(2)):
+                break
+        assert told == [("beside", {"a": b"b"})]
 
 
 async def test_a_client_that_does_not_read_holds_nobody_up_and_gets_the_newest_in_the_end(tmp_path: Path) -> None:

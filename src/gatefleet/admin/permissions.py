@@ -81,6 +81,7 @@ _ONE_BY_ONE: Final = {
         Permission("gateway:GetGatewayInstance", GROUP),
     ),
     **dict.fromkeys(("RotateSnapshotKeys", "CreateDrill"), Permission("gateway:UpdateGatewayGroup", GROUP)),
+    "CreateRequestTest": Permission("gateway:TestRequest", GROUP),
     **dict.fromkeys(("ListDrills", "GetDrill"), Permission("gateway:GetGatewayInstance", GROUP)),
     **dict.fromkeys(("GetCertificateUsage", "GetCaCertificateUsage"), Permission("gateway:GetCertificate", GROUP)),
     "GetProtoUsage": Permission("gateway:GetProto", GROUP),

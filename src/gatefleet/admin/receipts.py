@@ -2,8 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
@@ -12,11 +10,11 @@ from gatefleet.admin import openapi
 from gatefleet.admin.access import group_of
 from gatefleet.admin.endpoint import add, group
 from gatefleet.admin.query import number
+from gatefleet.admin.waits import Waits
 from gatefleet.admin.web import control, listing, unix, value
-from gatefleet.errors import Invalid, Unreachable
+from gatefleet.errors import Invalid
 from gatefleet.store import receipts
 from gatefleet.store.heartbeats import CHANNEL
-from gatefleet.store.listen import listen
 from gatefleet.store.receipts import Expected, Line, Receipt
 from gatefleet.waiting import happens
 
@@ -24,8 +22,6 @@ PAGE_SIZE: Final = 20
 MAX_PAGE_SIZE: Final = 100
 LONGEST: Final = 60
 """Seconds that a request may wait."""
-MOST: Final = 100
-"""Requests that wait at once; each costs a small query per second and per batch of reports."""
 LOOK_SECONDS: Final = 1.0
 """How often is looked in case a notice was lost, and whether the client is still there."""
 PAUSE: Final = 0.01
@@ -60,7 +56,7 @@ _LINE: Final[dict[str, openapi.Schema]] = {
 def router() -> APIRouter:
     """The endpoints, with what waits at them."""
     api = APIRouter(tags=["receipts"])
-    waits = Waits()
+    waits = Waits(CHANNEL, "receipts")
 
     async def one(request: Request) -> Response:
         """What has become of a revision on each instance; with `wait`, once all of them told or time is over."""
@@ -78,36 +74,6 @@ def router() -> APIRouter:
     listed = openapi.many(_object(_SUMMARY), paged=False)
     add(api, "GET", f"{path}/receipts", _list, group("ListReceipts"), answers=listed, query=pages)
     return api
-
-
-class Waits:
-    """Requests that wait for instances to report; one connection listens while there are any."""
-
-    def __init__(self) -> None:
-        self._waiting: dict[asyncio.Event, str] = {}
-        self._listener: asyncio.Task[None] | None = None
-
-    @asynccontextmanager
-    async def on(self, dsn: str, group_id: str) -> AsyncGenerator[asyncio.Event]:
-        """An event that is set whenever instances of the group have reported. Unreachable when too many wait."""
-        if len(self._waiting) >= MOST:
-            raise Unreachable(f"{MOST} requests wait for receipts already: ask again without wait, or later")
-        woken = asyncio.Event()
-        self._waiting[woken] = group_id
-        if self._listener is None:
-            self._listener = asyncio.create_task(listen(dsn, self._heard, CHANNEL))
-        try:
-            yield woken
-        finally:
-            del self._waiting[woken]
-            if not self._waiting:
-                self._listener.cancel()
-                self._listener = None
-
-    def _heard(self, group_id: str | None) -> None:
-        for woken, wanted in self._waiting.items():
-            if group_id in (None, wanted):
-                woken.set()
 
 
 async def _one(request: Request, waits: Waits) -> Response:

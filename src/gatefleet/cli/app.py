@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings
 from rich.console import Console
 
 from gatefleet import VERSION
-from gatefleet.cli import audit, configuration, drill, keys, nodes, releases, rescue
+from gatefleet.cli import audit, configuration, drill, keys, nodes, releases, request, rescue
 from gatefleet.errors import GatefleetError
 from gatefleet.settings import (
     AdminSettings,
@@ -172,3 +172,4 @@ configuration.add(app)
 releases.add(app)
 nodes.add(app)
 drill.add(app)
+request.add(app)

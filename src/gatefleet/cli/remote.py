@@ -28,7 +28,7 @@ MEANING: Final = {
     Exit.ERROR: "the request was refused, or the Admin API does not answer",
     Exit.USAGE: "an option or a file is wrong",
     Exit.DIFFERENCES: "`diff` or `compare` found differences",
-    Exit.NOT_LIVE: "not every instance serves the revision (in time); or a drill was not passed",
+    Exit.NOT_LIVE: "an instance does not serve the revision (in time), has not passed its drill, or not answered",
     Exit.APPROVAL: "nothing was written: somebody else must approve it first",
 }
 

@@ -15,7 +15,19 @@ from gatefleet.dpm.forward import Forwarder
 from gatefleet.dpm.ring_keeper import OPERATOR, RingKeeper
 from gatefleet.errors import GatefleetError, Unreachable
 from gatefleet.outbound import Outbound
-from gatefleet.store import Author, Store, approvals, audit, fleet, fleet_keys, receipts, revisions, rings, telemetry
+from gatefleet.store import (
+    Author,
+    Store,
+    approvals,
+    audit,
+    fleet,
+    fleet_keys,
+    receipts,
+    request_tests,
+    revisions,
+    rings,
+    telemetry,
+)
 from gatefleet.store.lead import lead
 from gatefleet.store.tables import session
 
@@ -79,6 +91,7 @@ def jobs(
         Job("receipts", _HOUR, lambda: _forget_receipts(store)),
         Job("history", _HOUR, lambda: _forget_history(store, history_days, history_revisions)),
         Job("ring samples", _HOUR, lambda: _forget_samples(store)),
+        Job("request tests", _MINUTE, lambda: _forget_request_tests(store)),
         Job("telemetry", _MINUTE, lambda: _forget_telemetry(store)),
     )
 
@@ -128,6 +141,11 @@ async def _forget_history(store: Store, days: int, count: int) -> None:
 async def _forget_samples(store: Store) -> None:
     async with store.transaction() as connection:
         await rings.thin(connection)
+
+
+async def _forget_request_tests(store: Store) -> None:
+    async with store.transaction() as connection:
+        await request_tests.forget(connection)
 
 
 async def _forget_telemetry(store: Store) -> None:

@@ -12,6 +12,7 @@ from gatefleet.dpm.groups import Groups
 from gatefleet.dpm.keeper import Keeper
 from gatefleet.dpm.leader import Leader, jobs
 from gatefleet.dpm.reports import Reports
+from gatefleet.dpm.request_tests import RequestTests
 from gatefleet.dpm.service import Service
 from gatefleet.dpm.status import status_app
 from gatefleet.dpm.telemetry import Intake
@@ -45,6 +46,7 @@ async def run(settings: DpmSettings) -> None:
         front = Front(directory, bind=settings.bind, port=settings.tls_port, log=settings.data_dir / "front.log")
         keeper = Keeper(settings, store, server, front)
         reports, intake = Reports(store), Intake(store)
+        tests = RequestTests(store, server, settings.dsn.get_secret_value())
         work = jobs(
             store,
             settings.history_days,
@@ -68,6 +70,7 @@ async def run(settings: DpmSettings) -> None:
             tasks.create_task(reports.run())
             tasks.create_task(intake.run())
             tasks.create_task(leader.run())
+            tasks.create_task(tests.run())
             # the first change with a plugin would wait a second for all of them to be loaded
             tasks.create_task(asyncio.to_thread(registry))
 

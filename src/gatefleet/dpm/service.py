@@ -14,12 +14,24 @@ from gatefleet import fleet as words
 from gatefleet.dpm.callers import Callers, Context, header
 from gatefleet.dpm.groups import Groups, instance_name
 from gatefleet.dpm.reports import Reports
+from gatefleet.dpm.request_tests import taker
 from gatefleet.dpm.telemetry import Intake
 from gatefleet.errors import Forbidden, GatefleetError, Invalid, NotFound, Unauthorized, Unreachable
-from gatefleet.fleet import Enroll, Enrolled, HealthReport, Heard, Heartbeat, Noted, Renew, TrafficReport, Trust
+from gatefleet.fleet import (
+    Enroll,
+    Enrolled,
+    HealthReport,
+    Heard,
+    Heartbeat,
+    Noted,
+    Renew,
+    Tested,
+    TrafficReport,
+    Trust,
+)
 from gatefleet.pki import Identity
 from gatefleet.sealed import SnapshotKeys
-from gatefleet.store import Store, fleet, health
+from gatefleet.store import Store, fleet, health, request_tests
 from gatefleet.store.authority import authorities
 from gatefleet.store.fleet_keys import snapshot_keys
 
@@ -63,6 +75,7 @@ class Service:
             words.HEARTBEAT: _method(Heartbeat, self._heartbeat),
             words.HEALTH: _method(HealthReport, self._health),
             words.TRAFFIC: _method(TrafficReport, self._traffic, _LARGEST_TRAFFIC),
+            words.TESTED: _method(Tested, self._tested),
         }
         return grpc.method_handlers_generic_handler(
             words.SERVICE, {k.rpartition("/")[2]: m for k, m in methods.items()}
@@ -81,7 +94,8 @@ class Service:
     def names_of(self, context: Context) -> Sequence[str]:
         """The caller's certificate and the instance it is: what its stream is found by when either is meant."""
         identity = self._following(context)
-        return self._callers.caller(context).fingerprint, instance_name(identity.group, identity.instance)
+        names = self._callers.caller(context).fingerprint, instance_name(identity.group, identity.instance)
+        return (*names, taker(identity)) if header(context, words.TESTS_HEADER) else names
 
     def _following(self, context: Context) -> Identity:
         return _own(self._callers.caller(context).identity, header(context, words.INSTANCE_HEADER))
@@ -143,6 +157,12 @@ class Service:
         identity = _own(self._callers.caller(context).identity, said.instance)
         if not await self._intake.take(identity, said):
             raise Unreachable("what was served is not on record yet; it has to be told again")
+        return Noted()
+
+    async def _tested(self, said: Tested, context: Context) -> Noted:
+        identity = _own(self._callers.caller(context).identity, said.instance)
+        async with self._store.transaction() as connection:
+            await request_tests.record(connection, self._store.cipher, identity, said)
         return Noted()
 
     def _news(self, group_id: str, held: str) -> Trust | None:

@@ -103,6 +103,9 @@ bool envoy_dynamic_module_callback_access_logger_get_header_value(void *logger, 
                                                                   size_t *total);
 bool envoy_dynamic_module_callback_access_logger_get_attribute_string(void *logger, int id, struct text *out);
 void envoy_dynamic_module_callback_access_logger_get_bytes_info(void *logger, struct logged_bytes *out);
+bool envoy_dynamic_module_callback_access_logger_get_dynamic_metadata(void *logger, struct text space, struct text key, struct text *out);
+/* Whose connection it is, whatever headers and the PROXY protocol say. */
+bool envoy_dynamic_module_callback_access_logger_get_downstream_direct_remote_address(void *logger, struct text *out, uint32_t *port);
 void envoy_dynamic_module_callback_access_logger_get_timing_info(void *logger, struct logged_timing *out);
 
 /* Network filters. */

@@ -130,7 +130,7 @@ static enum headers_status unauthorized(void *filter, const struct auth *auth, s
   int size = snprintf(challenge, sizeof challenge, form, (int)auth->realm.size, auth->realm.at);
   if (size < 0 || (size_t)size >= sizeof challenge) size = 0;
   extra[0] = (struct header){TEXT("www-authenticate"), {challenge, (size_t)size}};
-  return refuse(filter, 401, auth->refusal.size ? auth->refusal : body, extra, 1);
+  return refuse(filter, auth->kind, 401, auth->refusal.size ? auth->refusal : body, extra, 1);
 }
 
 /* Nobody known: the anonymous consumer if there is one, else a refusal. */
@@ -140,7 +140,7 @@ static enum headers_status stranger(void *filter, const struct auth *auth, struc
   switch (find('c', auth->anonymous, &person)) {
     case FOUND: person.credential = (struct text){NULL, 0}; return attach(filter, auth, &person);
     case MISSING: return unauthorized(filter, auth, TEXT("{\"message\":\"Invalid user authorization\"}\n"), form);
-    default: return refuse_broken(filter);
+    default: return refuse_broken(filter, auth->kind);
   }
 }
 
@@ -181,9 +181,9 @@ static enum headers_status key_request(void *filter, struct object *self) {
   switch (find('k', given.secret, &person)) {
     case FOUND: break;
     case MISSING: return stranger(filter, auth, TEXT("{\"message\":\"Invalid API key in request\"}\n"), key_form);
-    default: return refuse_broken(filter);
+    default: return refuse_broken(filter, auth->kind);
   }
-  if (auth->hide && !key_hide(filter, auth, given.from_header)) return refuse_broken(filter);
+  if (auth->hide && !key_hide(filter, auth, given.from_header)) return refuse_broken(filter, auth->kind);
   return attach(filter, auth, &person);
 }
 
@@ -256,7 +256,7 @@ static enum headers_status basic_request(void *filter, struct object *self) {
   switch (find('b', given.user, &person)) {
     case FOUND: break;
     case MISSING: return stranger(filter, auth, wrong, basic_form);
-    default: return refuse_broken(filter);
+    default: return refuse_broken(filter, auth->kind);
   }
   if (!equal_in_constant_time(person.password, given.secret)) return stranger(filter, auth, wrong, basic_form);
   if (auth->hide) drop_header(filter, TEXT("authorization"));

@@ -160,6 +160,7 @@ static void note(const struct breaker *self, const uint64_t name[2], bool failed
 
 static enum headers_status answer(void *filter, const struct breaker *self) {
   static _Thread_local char values[HEADERS][4096];
+  char details[DETAILS_MAX];
   struct header extra[HEADERS + 1];
   for (size_t i = 0; i < self->header_count; i++) {
     struct text value = {values[i], key_text(filter, &self->values[i], values[i], sizeof values[i])};
@@ -167,9 +168,9 @@ static enum headers_status answer(void *filter, const struct breaker *self) {
   }
   bool typed = false; /* a gRPC caller gets a status in place of a type */
   for (size_t i = 0; i < self->header_count; i++) typed = typed || same(self->names[i], TEXT("content-type"));
-  if (!typed || calls_grpc(filter)) return refuse(filter, (uint32_t)self->status, self->body, extra, self->header_count);
+  if (!typed || calls_grpc(filter)) return refuse(filter, &api_breaker, (uint32_t)self->status, self->body, extra, self->header_count);
   envoy_dynamic_module_callback_http_send_response(filter, (uint32_t)self->status, extra, self->header_count, self->body,
-                                                   TEXT("gatefleet"));
+                                                   details_of(&api_breaker, details));
   return HEADERS_STOP;
 }
 

@@ -208,7 +208,7 @@ static enum headers_status purge(void *filter, struct stream *stream) {
   bool was = cache_forget(zone, stream->base);
   was = cache_forget(zone, head) || was;
   stream->answered = true;
-  return refuse(filter, was ? 200 : 404, TEXT(""), extra, 0);
+  return refuse(filter, &proxy_cache, was ? 200 : 404, TEXT(""), extra, 0);
 }
 
 /* Whether the client takes an answer of that age. */
@@ -230,7 +230,7 @@ static enum headers_status only_if_cached(void *filter, struct stream *stream) {
   struct header extra[2] = {{TEXT("apisix-cache-status"), TEXT("MISS")}};
   if (self->zone == DISK_ZONE || !self->obey || !directive(filter, REQUEST_HEADERS, TEXT("only-if-cached"), NULL)) return HEADERS_CONTINUE;
   stream->answered = true;
-  return refuse(filter, 504, TEXT(""), extra, 1);
+  return refuse(filter, &proxy_cache, 504, TEXT(""), extra, 1);
 }
 
 static enum headers_status request(void *filter, struct object *object) {

@@ -218,8 +218,10 @@ void put_header(void *filter, enum header_map map, struct text name, struct text
 void add_header(void *filter, struct text name, struct text value);
 void drop_header(void *filter, struct text name);
 bool calls_grpc(void *filter);
-enum headers_status refuse(void *filter, uint32_t status, struct text body, struct header extra[], size_t count);
-enum headers_status refuse_broken(void *filter);
+#define DETAILS_MAX 64
+struct text details_of(const struct kind *kind, char buffer[DETAILS_MAX]); /* what Envoy notes of who has answered */
+enum headers_status refuse(void *filter, const struct kind *kind, uint32_t status, struct text body, struct header extra[], size_t count);
+enum headers_status refuse_broken(void *filter, const struct kind *kind);
 bool client_address(void *filter, struct address *out);
 bool answered_upstream(void *filter); /* in a response hook: an upstream was asked, whatever came of it */
 

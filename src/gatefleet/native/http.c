@@ -2,6 +2,7 @@
 #include "gatefleet.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 
@@ -44,18 +45,24 @@ bool calls_grpc(void *filter) {
   return starts_with(request_header(filter, TEXT("content-type")), TEXT("application/grpc"));
 }
 
+struct text details_of(const struct kind *kind, char buffer[DETAILS_MAX]) {
+  int size = snprintf(buffer, DETAILS_MAX, "gatefleet{%.*s}", (int)kind->name.size, kind->name.at);
+  return (struct text){buffer, (size_t)size}; /* the names are ours, and short */
+}
+
 /* Answers and ends the request; bodies are typed as APISIX types them. `extra` has room for one header more. */
-enum headers_status refuse(void *filter, uint32_t status, struct text body, struct header extra[], size_t count) {
+enum headers_status refuse(void *filter, const struct kind *kind, uint32_t status, struct text body, struct header extra[], size_t count) {
+  char details[DETAILS_MAX];
   if (calls_grpc(filter))
     extra[count++] = (struct header){TEXT("grpc-status"), grpc_status(status)};
   else if (body.size > 0) extra[count++] = (struct header){TEXT("content-type"), TEXT("text/plain; charset=utf-8")};
-  envoy_dynamic_module_callback_http_send_response(filter, status, extra, count, body, TEXT("gatefleet"));
+  envoy_dynamic_module_callback_http_send_response(filter, status, extra, count, body, details_of(kind, details));
   return HEADERS_STOP;
 }
 
-enum headers_status refuse_broken(void *filter) {
+enum headers_status refuse_broken(void *filter, const struct kind *kind) {
   struct header extra[1];
-  return refuse(filter, 500, TEXT("{\"error_msg\":\"500 Internal Server Error\"}\n"), extra, 0);
+  return refuse(filter, kind, 500, TEXT("{\"error_msg\":\"500 Internal Server Error\"}\n"), extra, 0);
 }
 
 bool client_address(void *filter, struct address *out) {
@@ -113,7 +120,7 @@ static struct object *anew_configure(const struct fields *fields) {
 static enum headers_status anew_request(void *filter, struct object *self) {
   (void)self;
   void *scheduler = envoy_dynamic_module_callback_http_filter_scheduler_new(filter);
-  if (!scheduler) return refuse_broken(filter);
+  if (!scheduler) return refuse_broken(filter, &begin_anew);
   envoy_dynamic_module_callback_http_filter_scheduler_commit(scheduler, EVENT_ANSWER);
   envoy_dynamic_module_callback_http_filter_scheduler_delete(scheduler);
   return HEADERS_WAIT;
@@ -123,7 +130,7 @@ static enum headers_status anew_resume(void *filter, struct object *self, enum e
   (void)self;
   (void)event;
   bool begun = envoy_dynamic_module_callback_http_filter_recreate_stream(filter, NULL, 0);
-  return begun ? HEADERS_STOP : refuse_broken(filter);
+  return begun ? HEADERS_STOP : refuse_broken(filter, &begin_anew);
 }
 
 const struct kind begin_anew = {

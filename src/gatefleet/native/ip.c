@@ -70,11 +70,11 @@ static enum headers_status request(void *filter, struct object *config) {
   const struct restriction *self = (const struct restriction *)config;
   struct address address;
   struct header extra[1];
-  if (!client_address(filter, &address)) return refuse_broken(filter);
+  if (!client_address(filter, &address)) return refuse_broken(filter, &ip_restriction);
   bool refused = ranges_contain(self->denied.list, self->denied.count, &address) ||
                  (self->allow_listed && !ranges_contain(self->allowed.list, self->allowed.count, &address));
   if (!refused) return HEADERS_CONTINUE;
-  return refuse(filter, self->status, (struct text){self->body, self->body_size}, extra, 0);
+  return refuse(filter, &ip_restriction, self->status, (struct text){self->body, self->body_size}, extra, 0);
 }
 
 const struct kind ip_restriction = {{"ip-restriction", 14}, configure, release, NULL, request, NULL, NULL};

@@ -117,9 +117,9 @@ static enum headers_status judge(void *filter, struct stream *stream, struct ver
   const struct limit *limit = stream->limit;
   struct header extra[4];
   char room[3][24];
-  if (!verdict.usable) return limit->degrade ? HEADERS_CONTINUE : refuse_broken(filter);
+  if (!verdict.usable) return limit->degrade ? HEADERS_CONTINUE : refuse_broken(filter, &limit_count);
   if (!verdict.passed)
-    return refuse(filter, (uint32_t)limit->status, limit->rejected, extra, quota(limit, &verdict, extra, room));
+    return refuse(filter, &limit_count, (uint32_t)limit->status, limit->rejected, extra, quota(limit, &verdict, extra, room));
   stream->counted = true;
   stream->verdict = verdict;
   return HEADERS_CONTINUE;

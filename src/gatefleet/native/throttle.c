@@ -128,14 +128,14 @@ static bool name_it(void *filter, const struct throttle *self, struct sip *sip) 
 
 static enum headers_status reject(void *filter, const struct throttle *self) {
   struct header extra[1];
-  return refuse(filter, (uint32_t)self->status, self->rejected, extra, 0);
+  return refuse(filter, self->kind, (uint32_t)self->status, self->rejected, extra, 0);
 }
 
 static enum headers_status hold(void *filter, struct stream *stream, uint64_t microseconds) {
   stream->began = now_us() + microseconds;
   if (microseconds < SHORTEST_WAIT || stream->throttle->at_once) return HEADERS_CONTINUE;
   stream->delay = delay_begin(filter, microseconds, EVENT_DELAY);
-  return stream->delay ? HEADERS_WAIT : refuse_broken(filter);
+  return stream->delay ? HEADERS_WAIT : refuse_broken(filter, stream->throttle->kind);
 }
 
 static enum headers_status ask(void *filter, struct stream *stream, struct errand errand) {
@@ -144,7 +144,7 @@ static enum headers_status ask(void *filter, struct stream *stream, struct erran
   stream->call = errand.key.size ? redis_ask(self->redis, filter, &errand) : NULL;
   stream->asking = stream->call != NULL;
   if (stream->asking) return HEADERS_WAIT;
-  return self->degrade ? HEADERS_CONTINUE : refuse_broken(filter);
+  return self->degrade ? HEADERS_CONTINUE : refuse_broken(filter, self->kind);
 }
 
 /* ---- limit-req ---- */
@@ -162,7 +162,7 @@ static enum headers_status req_ask(void *filter, struct stream *stream) {
 
 static enum headers_status req_judge(void *filter, struct stream *stream, struct leak leak) {
   const struct throttle *self = stream->throttle;
-  if (!leak.usable) return self->degrade ? HEADERS_CONTINUE : refuse_broken(filter);
+  if (!leak.usable) return self->degrade ? HEADERS_CONTINUE : refuse_broken(filter, self->kind);
   return leak.passed ? hold(filter, stream, leak.wait) : reject(filter, self);
 }
 
@@ -229,7 +229,7 @@ static enum headers_status conn_request(void *filter, struct object *object) {
   if (!mark_taken(filter, &self->mark)) return HEADERS_CONTINUE;
   if (self->redis) return conn_ask(filter, stream);
   places_key(&sip);
-  if (!name_it(filter, self, &sip)) return self->degrade ? HEADERS_CONTINUE : refuse_broken(filter);
+  if (!name_it(filter, self, &sip)) return self->degrade ? HEADERS_CONTINUE : refuse_broken(filter, self->kind);
   sip_end(&sip, stream->name);
   return conn_judge(filter, stream, places_take(stream->name, self->most));
 }
@@ -241,7 +241,7 @@ static enum headers_status conn_resume(void *filter, struct object *object, enum
   if (!stream->asking) return HEADERS_STOP; /* of the answer and the deadline, the second */
   stream->asking = false;
   if (redis_answer(stream->call, told)) return conn_judge(filter, stream, (uint64_t)told[0]);
-  return stream->throttle->degrade ? HEADERS_CONTINUE : refuse_broken(filter);
+  return stream->throttle->degrade ? HEADERS_CONTINUE : refuse_broken(filter, stream->throttle->kind);
 }
 
 /* However the request ends, its place is free again. How long it took is what the next ones wait by. */

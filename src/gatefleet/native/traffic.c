@@ -1,4 +1,5 @@
-/* Access logger [traffic]: counts every request under its route and its consumer, and keeps a few as samples.
+/* Access logger [traffic]: counts every request under its route and its consumer, keeps a few as samples, and shows the one request
+ * that the agent watches for.
  *
  * A route's name is its service's id, a slash and its own id; what no route has served has a name without a slash, or none. */
 #include "traffic.h"
@@ -46,8 +47,9 @@ static char *put_text(char *at, struct text value) {
   return size ? put(at, value.at, size) : at;
 }
 
-/* Neither headers nor the query, which is where secrets are; and the path as it went to the upstream. */
-static void keep(void *logger, const struct traffic *traffic, int64_t start, uint32_t status, struct text route, struct text consumer) {
+/* Neither headers nor the query, which is where secrets are; and the path as it went to the upstream. `more` may follow the other texts. */
+static struct text sample_of(void *logger, const struct traffic *traffic, int64_t start, uint32_t status, struct text route,
+                             struct text consumer, const struct text *more) {
   static _Thread_local char sample[SAMPLE_MAX];
   struct text upstream = {NULL, 0}, details = {NULL, 0};
   if (!envoy_dynamic_module_callback_access_logger_get_attribute_string(logger, UPSTREAM_ADDRESS, &upstream)) upstream = TEXT("");
@@ -57,7 +59,22 @@ static void keep(void *logger, const struct traffic *traffic, int64_t start, uin
                                path_of(header(logger, TEXT(":path"))), upstream, details};
   char *at = put(sample, numbers, sizeof numbers);
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) at = put_text(at, texts[i]);
-  traffic_keep((struct text){sample, (size_t)(at - sample)});
+  if (more) at = put_text(at, *more);
+  return (struct text){sample, (size_t)(at - sample)};
+}
+
+static bool is_watched(void *logger) {
+  uint32_t watched = traffic_watched(), port = 0;
+  struct text address = {NULL, 0};
+  return watched && envoy_dynamic_module_callback_access_logger_get_downstream_direct_remote_address(logger, &address, &port) &&
+         port == watched;
+}
+
+/* The name of the plugin whose script has answered. */
+static struct text answering(void *logger) {
+  struct text plugin = {NULL, 0};
+  bool there = envoy_dynamic_module_callback_access_logger_get_dynamic_metadata(logger, TEXT("gf.answered"), TEXT("by"), &plugin);
+  return there && plugin.at ? plugin : TEXT("");
 }
 
 /* The service and the slash of a route's name, and the consumer's. */
@@ -86,7 +103,12 @@ EXPORT void envoy_dynamic_module_on_access_logger_log(void *logger, const void *
   uint64_t took = timing.total > 0 ? (uint64_t)timing.total / 1000 : 0;
   const struct traffic traffic = {status_of(status), bucket_of(took), bytes.received, bytes.sent, took};
   traffic_count(&traffic, route, consumer_key(route, consumer, buffer));
-  if (due(&paces[status >= 500 || status == 0], timing.start / 1000000000)) keep(logger, &traffic, timing.start, status, route, consumer);
+  if (due(&paces[status >= 500 || status == 0], timing.start / 1000000000))
+    traffic_keep(sample_of(logger, &traffic, timing.start, status, route, consumer, NULL));
+  if (status && is_watched(logger)) { /* 0: it was begun anew */
+    const struct text plugin = answering(logger);
+    traffic_show(sample_of(logger, &traffic, timing.start, status, route, consumer, &plugin));
+  }
 }
 
 EXPORT const void *envoy_dynamic_module_on_access_logger_config_new(void *envoy, struct text name, struct text config) {
@@ -94,6 +116,7 @@ EXPORT const void *envoy_dynamic_module_on_access_logger_config_new(void *envoy,
   (void)envoy;
   bool known = same(name, TEXT("traffic")) && config.size == 0;
   if (!known) complain("access logger", "only [traffic], without configuration, is known");
+  else traffic_begin(); /* the agent may watch for the very first request */
   return known ? &only : NULL;
 }
 

@@ -22,6 +22,8 @@ _ACTIVE: Final = 64
 _SPAN: Final = 128
 """Where the agent keeps its `Span`; the module leaves it alone."""
 _SPAN_OF: Final = struct.Struct("=Qdd")
+_WATCHED: Final = 68
+_SHOWN: Final = 1024
 _LANE: Final = struct.Struct("=II")
 _PLACES: Final = 64, 4096 * 2
 """Where in a lane they begin, and their bytes."""
@@ -65,6 +67,8 @@ class Sample:
     path: str
     upstream: str
     details: str
+    plugin: str = ""
+    """The plugin whose script has answered; of a watched request only."""
 
 
 class TrafficFile:
@@ -120,6 +124,21 @@ class TrafficFile:
     def flip(self) -> None:
         """Have requests counted in the other half, which must be empty; some may still be writing to the first."""
         self._shared[_ACTIVE : _ACTIVE + 4] = struct.pack("=I", self._frozen())
+
+    def watch(self, port: int) -> int:
+        """Have the request shown that comes from this port of the machine, 0: none; how many were shown before."""
+        self._shared[_WATCHED : _WATCHED + 4] = struct.pack("=I", port)
+        return self._shown()[0]
+
+    def shown(self, before: int) -> Sample | None:
+        """The watched request, once it is over and one more is shown than there were before."""
+        count, size = self._shown()
+        begin = _SHOWN + _LANE.size
+        return _sample(self._shared[begin : begin + size]) if count != before else None
+
+    def _shown(self) -> tuple[int, int]:
+        count, size = _LANE.unpack_from(self._shared, _SHOWN)
+        return int(count), int(size)
 
     def figures(self) -> Mapping[Name, Figures]:
         """What was counted in the half that is not active."""
@@ -190,7 +209,7 @@ def _sample(body: bytes) -> Sample:
         texts.append(_text(body[at - size : at]))
     service, _, route = texts[0].partition("/")
     at_us, latency_us, bytes_in, bytes_out, status = numbers
-    consumer, method, host, path, upstream, details = texts[1:]
+    consumer, method, host, path, upstream, details, *plugin = texts[1:]
     return Sample(
         at=at_us,
         latency_us=latency_us,
@@ -205,6 +224,7 @@ def _sample(body: bytes) -> Sample:
         path=path,
         upstream=upstream,
         details=details,
+        plugin="".join(plugin),
     )
 
 

@@ -5,7 +5,10 @@
  * So nothing is counted twice or lost, and what has no traffic any more takes no room.
  *
  * A lane belongs to some of the workers, lest all of them wait for the same memory. Its names are in the order they were first seen;
- * `places` finds them by hash. The first two stand for all that find no room: of routes, and of consumers. */
+ * `places` finds them by hash. The first two stand for all that find no room: of routes, and of consumers.
+ *
+ * The agent may watch for one request, which it makes itself: it notes the port of its own end before, and finds what became of the
+ * request in the head, once `shown` has grown. Nobody else has that port meanwhile, so only one worker ever writes there. */
 #include "traffic.h"
 
 #include <fcntl.h>
@@ -39,10 +42,15 @@ struct file {
   char magic[8];
   uint64_t lanes, lane_size, names, samples;
   _Alignas(64) _Atomic uint32_t active;
-  char more[4096 - 68];
+  _Atomic uint32_t watched; /* a port of the agent's, or 0 */
+  char more[952];           /* the agent keeps notes of its own there */
+  _Atomic uint32_t shown;   /* how many watched requests are over */
+  uint32_t shown_size;
+  char sample[SAMPLE_MAX];
+  char rest[4096 - 1032 - SAMPLE_MAX];
   struct lane halves[2][LANES];
 };
-_Static_assert(offsetof(struct file, halves) == 4096 && sizeof(struct counted) == 448 && sizeof(struct lane) % 64 == 0, "the agent looks for them there");
+_Static_assert(offsetof(struct file, shown) == 1024 && offsetof(struct file, halves) == 4096 && sizeof(struct counted) == 448 && sizeof(struct lane) % 64 == 0, "the agent looks for them there");
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct file *file;
@@ -75,9 +83,11 @@ static void begin(void) {
   file = made;
 }
 
+void traffic_begin(void) { pthread_once(&once, begin); }
+
 static struct lane *lane(void) {
   static _Thread_local unsigned mine = UINT32_MAX;
-  pthread_once(&once, begin);
+  traffic_begin();
   if (!file) return NULL;
   if (mine == UINT32_MAX) mine = atomic_fetch_add(&threads, 1) % LANES;
   return &file->halves[atomic_load_explicit(&file->active, memory_order_acquire) & 1][mine];
@@ -159,4 +169,13 @@ void traffic_keep(struct text sample) {
   uint16_t size = (uint16_t)sample.size;
   memcpy(self->samples + at + 2, sample.at, sample.size);
   memcpy(self->samples + at, &size, 2);
+}
+
+uint32_t traffic_watched(void) { return file ? atomic_load_explicit(&file->watched, memory_order_relaxed) : 0; }
+
+void traffic_show(struct text sample) {
+  if (!file || sample.size > sizeof file->sample) return;
+  memcpy(file->sample, sample.at, sample.size);
+  file->shown_size = (uint32_t)sample.size;
+  atomic_fetch_add_explicit(&file->shown, 1, memory_order_release);
 }

@@ -32,6 +32,7 @@ from gatefleet.node.serving import Serving
 from gatefleet.node.signin import SignIn
 from gatefleet.node.status import JSON, Answer, Status
 from gatefleet.node.telemetry import Telemetry
+from gatefleet.node.tester import Tester
 from gatefleet.node.traffic import Traffic
 from gatefleet.outbound import Outbound
 from gatefleet.pki import Bundle
@@ -87,6 +88,8 @@ class Agent:
         self._peers = _peer_server(settings, self._copies, manager)
         elsewhere = bool(_places(settings, manager.identity))
         self._drill = Rehearsal(settings.data_dir / "drill.json", manager, elsewhere=elsewhere)
+        self._tester = Tester(files.directory.parent, settings, lambda: self._proven_now()[0], manager.tell_tested)
+        manager.try_request = self._tester.order
         self._disk: Revision | None = None
         self._disk_problem = ""
         self._floor = 0
@@ -117,6 +120,7 @@ class Agent:
         self._run(self._shipper.run(), "logs")
         self._run(self._drill.run(Hands(self._probe, self._proven_now, self._read_disk)), "drill")
         self._run(self._telemetry.run(), "telemetry")
+        self._run(self._tester.run(), "tester")
         self._run(self._elsewhere.run(self._cut_off, lambda: self._manager.identity, self._least), "elsewhere")
 
     def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from gatefleet import fleet, pki
 from gatefleet.errors import Forbidden, GatefleetError, Invalid, Unauthorized, Unreachable
-from gatefleet.fleet import Enroll, Enrolled, HealthReport, Heard, Heartbeat, Noted, Renew, TrafficReport
+from gatefleet.fleet import Enroll, Enrolled, HealthReport, Heard, Heartbeat, Noted, Renew, Tested, TrafficReport
 from gatefleet.pki import Bundle
 from gatefleet.xds.wire import UNLIMITED
 
@@ -60,6 +60,10 @@ class Link:
     async def traffic(self, report: TrafficReport) -> None:
         """Say what was served; it is on record when this returns. Raises a GatefleetError."""
         await _call(self.channel, fleet.TRAFFIC, report, Noted, RECORD_SECONDS)
+
+    async def tested(self, tested: Tested) -> None:
+        """Say what came of a request that was tried. Raises a GatefleetError."""
+        await _call(self.channel, fleet.TESTED, tested, Noted)
 
     async def close(self) -> None:
         await self.channel.close()

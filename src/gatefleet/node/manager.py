@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ import structlog
 
 from gatefleet import VERSION, fleet, pki, sealed, snapshot
 from gatefleet.errors import GatefleetError, Invalid, Unreachable
-from gatefleet.fleet import HealthReport, Heard, Heartbeat, TrafficReport, Trust
+from gatefleet.fleet import HealthReport, Heard, Heartbeat, RequestTest, Tested, TrafficReport, Trust
 from gatefleet.node.copies import Revision, check
 from gatefleet.node.identity import IdentityStore, bundle_of, target
 from gatefleet.node.link import Link
@@ -57,6 +57,8 @@ class Manager:
         self.changed = asyncio.Event()
         """Set when there is something new to judge."""
         self._addresses, self._store = deque(addresses), store
+        self.try_request: Callable[[RequestTest], None] = lambda _: None
+        """Given each request that the DP Manager wants to be tried."""
         self._link = Link(target(self.address), identity)
         self._follower: Follower | None = None
         self._refusal = ""
@@ -205,6 +207,11 @@ class Manager:
             return False
         return True
 
+    async def tell_tested(self, tested: Tested) -> None:
+        """Say what came of a request; whoever ordered it does not wait long, so it is said once."""
+        with contextlib.suppress(GatefleetError):
+            await self._link.tested(msgspec.structs.replace(tested, instance=self.instance))
+
     def report(self) -> None:
         """Send a heartbeat soon, not in five seconds."""
         self._beat_now.set()
@@ -258,7 +265,11 @@ class Manager:
 
     async def _follow(self) -> None:
         follower = self._follower = Follower(
-            self._link.channel, node_id=self.instance, held=self._pending, metadata=self._stated()
+            self._link.channel,
+            node_id=self.instance,
+            held=self._pending,
+            metadata=self._stated(),
+            beside=self._hear_beside,
         )
         async for delta in follower.updates():
             self._pending = snapshot.apply(self._pending, delta)
@@ -266,7 +277,17 @@ class Manager:
                 self._take(follower, delta)
 
     def _stated(self) -> dict[str, str]:
-        return {fleet.VERSION_HEADER: VERSION, fleet.INSTANCE_HEADER: self.instance}
+        return {fleet.VERSION_HEADER: VERSION, fleet.INSTANCE_HEADER: self.instance, fleet.TESTS_HEADER: "1"}
+
+    def _hear_beside(self, type_url: str, told: Mapping[str, bytes]) -> None:
+        """What a newer DP Manager may say beside the configuration is none of our business."""
+        for body in told.values() if type_url == fleet.REQUEST_TEST else ():
+            try:
+                order = msgspec.msgpack.decode(body, type=RequestTest)
+            except msgspec.DecodeError as error:
+                log.warning("a request to try cannot be read", reason=str(error))
+            else:
+                self.try_request(order)
 
     def _take(self, follower: Follower, delta: Delta) -> None:
         """A seal closes a revision: what is held now is whole, if it is what the seal states."""

@@ -116,6 +116,19 @@ drill: Final = Table(
 )
 """Rehearsed outages. `wanted`: what was ordered, as `fleet.Drill`; `report`: what came of it, as `fleet.Drilled`."""
 
+request_test: Final = Table(
+    "request_test",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("group_id", Text, ForeignKey("gateway_group.id", ondelete="CASCADE"), nullable=False),
+    Column("instance_id", Text, nullable=False),
+    _when("created_at"),
+    _when("taken_at", nullable=True),
+    Column("sealed_order", Text, nullable=False),
+    Column("sealed_answer", Text),
+)
+"""Requests that nodes are to try, for as long as somebody waits: `fleet.RequestTest` and `fleet.Tested`, encrypted."""
+
 group_status: Final = Table(
     "group_status",
     metadata,

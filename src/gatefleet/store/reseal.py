@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gatefleet.store.access_tables import audit_sink
 from gatefleet.store.crypto import Cipher
 from gatefleet.store.database import transaction
-from gatefleet.store.fleet_tables import certificate_authority, snapshot_key
+from gatefleet.store.fleet_tables import certificate_authority, request_test, snapshot_key
 from gatefleet.store.release_tables import approval, ring
 from gatefleet.store.sealing import seal, unseal
 from gatefleet.store.tables import resource, resource_history, service_version, template
@@ -44,6 +44,8 @@ COLUMNS: Final = (
     Sealed(snapshot_key, "sealed_copy", lambda row: f"{SNAPSHOT_KEY.format(row=row)}/copy"),
     Sealed(ring, "sealed_overlay", lambda row: f"ring/{row.id}"),
     Sealed(approval, "sealed_order", lambda row: f"approval/{row.id}"),
+    Sealed(request_test, "sealed_order", lambda row: f"request_test/{row.id}/order"),
+    Sealed(request_test, "sealed_answer", lambda row: f"request_test/{row.id}/answer"),
 )
 SNAPSHOT_KEY: Final = "fleet/snapshot_key/{row.group_id}/{row.key_id}"
 

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -35,7 +35,9 @@ class Follower:
         held: Snapshot | None = None,
         types: Sequence[str] = PUSH_ORDER,
         metadata: Mapping[str, str] | None = None,
+        beside: Callable[[str, Mapping[str, bytes]], None] = lambda _type, _told: None,
     ) -> None:
+        """`beside` is given what comes without belonging to the snapshot: its type, and bodies by name."""
         self.connected = False
         """A stream is open and the server has answered."""
         self.problem = ""
@@ -45,6 +47,7 @@ class Follower:
         self._metadata = tuple((metadata or {}).items())
         self._held = {t: dict((held or Snapshot()).of(t)) for t in types}
         self._refusal = ""
+        self._beside = beside
 
     @property
     def snapshot(self) -> Snapshot:
@@ -96,6 +99,9 @@ class Follower:
                     await call.write(self._opening(type_url))
             async for body in _bodies(call):
                 response = discovery.DeltaDiscoveryResponse.FromString(body)
+                if response.type_url not in self._types:
+                    self._beside(response.type_url, {r.name: r.resource.value for r in response.resources})
+                    continue
                 self._refusal = ""
                 delta = self._apply(response)
                 yield delta

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final
 
@@ -11,10 +12,10 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from gatefleet.protos.envoy.service.discovery import v3 as discovery
-from gatefleet.snapshot import PUSH_ORDER, Snapshot
+from gatefleet.snapshot import PUSH_ORDER, Snapshot, entry
 from gatefleet.xds.feed import Feed, Resolver
 from gatefleet.xds.stream import PATIENCE, State
-from gatefleet.xds.wire import METHOD, SERVICE, Response
+from gatefleet.xds.wire import METHOD, SERVICE, Response, responses
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 KeyOf = Callable[[Context], Awaitable[str]]
@@ -71,6 +72,21 @@ class Server:
             self._attach(stream, to)
             stream.wake()
         return len(moved)
+
+    def tell(self, name: str, type_url: str, told: Mapping[str, bytes]) -> bool:
+        """Send resources that are in no snapshot to the streams of a caller, once; whether there is a stream.
+
+        Nobody answers for them, and a stream that breaks meanwhile does not bring them again.
+        """
+        streams = [s for streams in self._streams.values() for s in streams if name in s.names]
+        for response in responses(type_url, {n: entry(body) for n, body in told.items()}, (), self._nonces):
+            for stream in streams:
+                stream.tell(response)
+        return bool(streams)
+
+    def names(self) -> frozenset[str]:
+        """By what the callers of all streams are known."""
+        return frozenset(name for streams in self._streams.values() for s in streams for name in s.names)
 
     def withdraw(self, key: str, reason: str) -> None:
         """Forget a key: its streams end and their callers are told the reason."""
@@ -175,6 +191,7 @@ class Stream:
         self._turns = turns
         self._event = asyncio.Event()
         self._ended = False
+        self._told: deque[Response] = deque()
 
     @property
     def reached(self) -> int:
@@ -184,6 +201,11 @@ class Stream:
         return all(t in self.state.subscriptions for t in types)
 
     def wake(self) -> None:
+        self._event.set()
+
+    def tell(self, response: Response) -> None:
+        """Send this, before anything else."""
+        self._told.append(response)
         self._event.set()
 
     def end(self, reason: str = "") -> None:
@@ -202,6 +224,8 @@ class Stream:
         try:
             while not self._ended:
                 self._event.clear()
+                while self._told:
+                    await write(self._told.popleft().body)
                 if response := self.state.next(time.monotonic()):
                     await self._write(response, write)
                     continue

@@ -132,7 +132,7 @@ def _message(
     r: ir.Route, consumers: Sequence[ir.Consumer], shared: chains.Shared, *, authenticated: bool
 ) -> tuple[route.Route, chains.Effects]:
     named = authenticated or any(plugins.registry()[use.name].names_consumer for use in r.plugins)
-    before, behind = _parted(r.plugins, consumers) if named else (r.plugins, ())
+    before, behind = parted(r.plugins, consumers) if named else (r.plugins, ())
     found = chains.effects(before, shared, r)
     hashing, scripts = _hash_filters(r)
     found.filters += hashing
@@ -153,10 +153,13 @@ def _message(
     return message, found
 
 
-def _parted(
+def parted(
     uses: Sequence[ir.PluginUse], consumers: Sequence[ir.Consumer]
 ) -> tuple[tuple[ir.PluginUse, ...], tuple[ir.PluginUse, ...]]:
-    """What runs before the consumer is known, and what runs once it is: all behind that, and what consumers replace."""
+    """What runs before the consumer is known, and what runs once it is: all behind that, and what consumers replace.
+
+    Of `consumers`, those with plugins of their own, only the plugins' names count.
+    """
     if not consumers and not any(resolve.condition(use).predicates for use in uses):
         return tuple(uses), ()
     known = max((n + 1 for n, use in enumerate(uses) if plugins.registry()[use.name].names_consumer), default=0)

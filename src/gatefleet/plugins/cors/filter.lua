@@ -31,7 +31,7 @@ function on.request(handle, conf)
     metadata:set("gf.cors", "headers", headers:get("access-control-request-headers") or "")
   end
   if headers:get(":method") == "OPTIONS" then
-    handle:respond({ [":status"] = "200" }, "")
+    respond(handle, { [":status"] = "200" }, "")
   end
 end
 

@@ -1,5 +1,5 @@
 function on.request(handle)
   if header(handle, ":method") == "OPTIONS" then
-    handle:respond({ [":status"] = "200" }, "")
+    respond(handle, { [":status"] = "200" }, "")
   end
 end

@@ -23,5 +23,5 @@ function on.request(handle, conf)
   if body ~= "" and not headers["content-type"] then
     headers["content-type"] = "text/plain; charset=utf-8"
   end
-  handle:respond(headers, body)
+  respond(handle, headers, body)
 end

@@ -51,5 +51,5 @@ function on.request(handle, conf)
   if conf.append and query and query ~= "" then
     uri = uri .. joint .. query
   end
-  handle:respond({ [":status"] = status, ["location"] = printable(uri) }, "")
+  respond(handle, { [":status"] = status, ["location"] = printable(uri) }, "")
 end
