@@ -3,18 +3,20 @@
 import asyncio
 import importlib
 import pkgutil
+from importlib.resources import files
 
 import postgres as pg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from gatefleet import store
 from gatefleet.errors import GatefleetError, Unreachable
 from gatefleet.store import check, migrate
 from gatefleet.store.database import connect, transaction
-from gatefleet.store.migrate import NewerDatabase
+from gatefleet.store.migrate import NewerDatabase, versions
 from gatefleet.store.tables import metadata
 from gatefleet.store.telemetry_tables import PARTITIONS as PARTITIONED
 
@@ -36,6 +38,11 @@ async def test_the_migrations_make_the_tables_the_code_knows(dsn: str) -> None:
     async with transaction(engine) as connection:
         assert await connection.run_sync(differences) == []
     await engine.dispose()
+
+
+async def test_the_names_of_the_files_tell_what_alembic_reads_in_them() -> None:
+    revisions = ScriptDirectory(str(files(store) / "migrations")).walk_revisions()
+    assert list(versions()) == [each.revision for each in revisions][::-1]
 
 
 async def test_many_starters_at_once_migrate_once(postgres: pg.Server) -> None:
