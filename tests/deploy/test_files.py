@@ -84,6 +84,20 @@ def test_a_unit_starts_a_command_there_is(unit: Path) -> None:
     assert set(commands) <= {command.name for command in app.registered_commands}
 
 
+def test_a_crashed_agent_leaves_what_the_next_one_needs(tmp_path: Path) -> None:
+    """Its Envoy, and the directory that it is found by; the unit's user is one that systemd makes from our file."""
+    unit = (DEPLOY / "systemd" / "gatefleet-node.service").read_text()
+    told = dict(re.findall(r"^(\w+)=(.*)$", unit, re.MULTILINE))
+    assert (told["KillMode"], told["OOMPolicy"], told["RuntimeDirectoryPreserve"]) == ("process", "continue", "restart")
+    assert told.keys().isdisjoint({"DynamicUser", "RemoveIPC"})
+    sysusers = shutil.which("systemd-sysusers")
+    assert sysusers
+    (tmp_path / "etc").mkdir()
+    made = [sysusers, f"--root={tmp_path}", DEPLOY / "systemd" / "gatefleet-node.sysusers"]
+    subprocess.run(made, check=True, capture_output=True, timeout=30)
+    assert (tmp_path / "etc" / "passwd").read_text().startswith(f"{told['User']}:")
+
+
 def test_the_package_has_everything_the_checkout_has(tmp_path: Path) -> None:
     """What an image installs is the wheel: a file it misses would be missed only there."""
     build = [Path(sys.prefix) / "bin" / "uv", "build", "--wheel", "--no-build-isolation", "--quiet", "--offline"]

@@ -71,6 +71,9 @@ def acting(part: Role | GatewayNode) -> Callable[[str], None]:
         if verb == "restart":
             part.process.send_signal(signal.SIGTERM)
             assert part.process.wait(30) == 0
+        if verb == "crash":  # KillMode=process: nobody else goes with it
+            part.process.kill()
+            part.process.wait(5)
         if part.process.poll() is not None:
             part.begin()
 
@@ -200,6 +203,17 @@ def test_every_part_is_restarted_and_reloaded_under_load_without_a_failed_reques
     assert requests.failed == []
     assert writes.failed == []
     assert min(requests.sent, writes.sent) > 100
+
+
+def test_a_crashed_agent_takes_no_request_along(site: Site) -> None:
+    node = site.nodes[0]
+    address = f"http://127.0.0.1:{PORTS['http'] + node.offset}/steady"
+    with Balanced([address], lambda client, _: client.get(address).status_code) as requests:
+        before = requests.sent
+        acting(node)("crash")
+        goes_live(site, site.admins[0], "crashed")
+        eventually(lambda: requests.sent > before + 20, 30)
+    assert requests.failed == []
 
 
 def test_a_session_and_every_stream_outlive_a_replica_and_the_runbook_brings_it_back(site: Site) -> None:
