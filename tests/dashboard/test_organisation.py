@@ -207,7 +207,7 @@ def test_settings_sign_in_options_and_one_s_own_account(boss: Visitor, browser: 
     addresses.fill("http://dpm.test")
     addresses.press("Enter")
     addresses.blur()
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("must begin with https://")
     boss.complaints = [said for said in boss.complaints if "400" not in said]
     boss.examined("settings")

@@ -5,7 +5,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gatefleet.node.metrics import Node, rename
 
-NODE = Node(hostname="gateway-1", version="0.1.0", connected=True)
+NODE = Node(hostname="gateway-1", version="0.1.0", gateway_group_id="default", instance_id="i1", connected=True)
 
 
 def test_every_statistic_has_its_apisix_name_and_labels(golden: Golden) -> None:
@@ -20,4 +20,4 @@ def test_what_comes_out_is_prometheus_text() -> None:
 
 
 def test_an_idle_node_has_metrics_too() -> None:
-    assert "apisix_http_requests_total 0\n" in rename("", NODE)
+    assert 'apisix_http_requests_total{gateway_group_id="default",instance_id="i1"} 0\n' in rename("", NODE)

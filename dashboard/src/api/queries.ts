@@ -4,7 +4,7 @@ import { queryOptions } from "@tanstack/react-query";
 import { hasSession } from "@/session/mark";
 
 import { api, ApiError, many, one, shaped } from "./client";
-import type { Group, Instance, Listed, Me, PublishedService, ServicesMatrix } from "./shapes";
+import type { Group, Instance, Listed, Me, Prometheus, PublishedService, ServicesMatrix } from "./shapes";
 
 /** How often lists of what lives are asked for again, in milliseconds. */
 export const LIVE = 5000;
@@ -74,6 +74,14 @@ export const matrixQuery = queryOptions({
   queryKey: ["matrix"],
   refetchInterval: 4 * LIVE,
   queryFn: async () => (await shaped<{ value: ServicesMatrix }>(api.GET("/api/compare/services"))).value,
+});
+
+/** Where the user's own Prometheus is; without an address when none is set. */
+export const prometheusQuery = queryOptions({
+  queryKey: ["prometheus"],
+  staleTime: 30_000,
+  refetchOnWindowFocus: false,
+  queryFn: async () => (await shaped<{ value: Partial<Prometheus> }>(api.GET("/api/system_settings/prometheus"))).value,
 });
 
 export function servicesQuery(groupId: string) {

@@ -165,3 +165,10 @@ export interface ServicesMatrix {
     groups: Record<string, { status: number; version?: string; service_version_id?: string; published_at?: number }>;
   }[];
 }
+
+/** A user's own Prometheus; headers come with `***` in place of their values. */
+export interface Prometheus {
+  url: string;
+  headers: Record<string, string>;
+  ca: string;
+}

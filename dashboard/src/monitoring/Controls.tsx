@@ -4,22 +4,32 @@ import { X } from "lucide-react";
 
 import { t } from "@/texts";
 
-import type { MonitoringProps } from "./MonitoringPage";
-import { NAMED, type Range, RANGES, REFRESH, span } from "./search";
+import type { MonitoringProps, SourcedProps } from "./MonitoringPage";
+import { NAMED, type Range, rangesOf, REFRESH, SOURCES, span } from "./search";
 
 const words = t.monitoring;
 const CUSTOM = "custom";
 
-export function Controls({ groupId, search, onChange }: MonitoringProps) {
+export function Controls({ groupId, search, source, both, onChange }: SourcedProps & { both: boolean }) {
   const change = (part: Partial<typeof search>) => onChange({ ...search, page: undefined, ...part });
   const custom = search.from !== undefined;
   const choose = (range: string | null) => {
     if (range === CUSTOM) change({ ...span(search, Math.floor(Date.now() / 1000)), range: undefined });
     else change({ range: range === "1h" ? undefined : (range as Range), from: undefined, to: undefined });
   };
-  const ranges = [...(Object.keys(RANGES) as Range[]), CUSTOM] as const;
+  const ranges = [...rangesOf(source), CUSTOM] as const;
   return (
     <Group align="flex-end" gap="sm">
+      {both && (
+        <Select
+          label={words.source}
+          data={SOURCES.map((value) => ({ value, label: words.sources[value] }))}
+          value={source}
+          onChange={(chosen) => change({ source: chosen ?? undefined })}
+          allowDeselect={false}
+          w={200}
+        />
+      )}
       <Select
         label={words.range}
         data={ranges.map((value) => ({ value, label: words.ranges[value] }))}

@@ -3,11 +3,13 @@ import { Tabs } from "@mantine/core";
 import type { ReactNode } from "react";
 
 import { t } from "@/texts";
+import { Waiting } from "@/ui/Loaded";
 import { Page } from "@/ui/Page";
 
 import { Controls } from "./Controls";
 import { RequestsTab } from "./RequestsTab";
-import type { MonitoringSearch } from "./search";
+import { type MonitoringSearch, type Source, within } from "./search";
+import { useSources } from "./source";
 import { TrafficTab } from "./TrafficTab";
 
 const words = t.monitoring;
@@ -19,11 +21,35 @@ export interface MonitoringProps {
   onChange: (search: MonitoringSearch) => void;
 }
 
+/** Those of the parts of the page that need to know where figures come from. */
+export type SourcedProps = MonitoringProps & { source: Source };
+
 export function MonitoringPage({ crumbs, ...props }: MonitoringProps & { crumbs?: ReactNode }) {
+  const { groupId, search } = props;
+  const { source, both } = useSources(search);
+  // single requests are only in the built-in store
+  const single = groupId !== undefined && search.tab === "requests";
+  const shown = single ? "built_in" : source;
+  return (
+    <Page
+      title={groupId === undefined ? words.titleFleet : words.title}
+      said={shown === undefined ? undefined : words.hints[shown]}
+      crumbs={crumbs}
+    >
+      {shown === undefined ? (
+        <Waiting lines={8} />
+      ) : (
+        <Parts {...props} search={within(search, shown)} source={shown} both={both && !single} />
+      )}
+    </Page>
+  );
+}
+
+function Parts({ both, ...props }: SourcedProps & { both: boolean }) {
   const { groupId, search, onChange } = props;
   return (
-    <Page title={groupId === undefined ? words.titleFleet : words.title} said={words.hint} crumbs={crumbs}>
-      <Controls {...props} />
+    <>
+      <Controls {...props} both={both} />
       {groupId === undefined ? (
         <TrafficTab {...props} />
       ) : (
@@ -44,6 +70,6 @@ export function MonitoringPage({ crumbs, ...props }: MonitoringProps & { crumbs?
           </Tabs.Panel>
         </Tabs>
       )}
-    </Page>
+    </>
   );
 }

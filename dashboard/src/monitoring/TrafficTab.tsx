@@ -1,16 +1,17 @@
 /** Traffic over time as charts, and in figures by what it is told apart by. */
-import { Group, Paper, Select, SimpleGrid, Stack, Text, Title } from "@mantine/core";
+import { Button, Group, Paper, Select, SimpleGrid, Stack, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import type { EChartsCoreOption } from "echarts/core";
 
 import { t } from "@/texts";
 import { Chart } from "@/ui/Chart";
 import { Empty } from "@/ui/Empty";
+import { ErrorNote } from "@/ui/ErrorNote";
 import { Loaded } from "@/ui/Loaded";
 
 import { bandwidth, latencies, requests, statuses } from "./charts";
 import { bytes, count, milliseconds, percent, rate } from "./figures";
-import type { MonitoringProps } from "./MonitoringPage";
+import type { MonitoringProps, SourcedProps } from "./MonitoringPage";
 import { trafficQuery } from "./queries";
 import { type By, BY, chosen } from "./search";
 import { SeriesTable } from "./SeriesTable";
@@ -19,9 +20,9 @@ import type { Sum, Traffic } from "./shapes";
 const words = t.monitoring;
 type Figure = [name: string, said: string];
 
-export function TrafficTab({ groupId, search, onChange }: MonitoringProps) {
+export function TrafficTab({ groupId, search, source, onChange }: SourcedProps) {
   const by = search.by ?? (groupId === undefined ? "gateway_group" : "service");
-  const traffic = useQuery(trafficQuery(groupId, search, by));
+  const traffic = useQuery(trafficQuery(groupId, search, by, source));
   const choices = BY.filter((each) => groupId === undefined || each !== "gateway_group");
   return (
     <Stack>
@@ -35,16 +36,38 @@ export function TrafficTab({ groupId, search, onChange }: MonitoringProps) {
           w={200}
         />
       )}
-      <Loaded query={traffic} lines={8}>
-        {(found) =>
-          found.total.sum.requests === 0 ? (
-            <Empty title={words.empty} said={words.emptyHint} />
-          ) : (
-            <Shown traffic={found} by={by} groupId={groupId} search={search} onChange={onChange} />
-          )
-        }
-      </Loaded>
+      {source === "prometheus" && traffic.error ? (
+        <Silent
+          error={traffic.error}
+          onRetry={() => void traffic.refetch()}
+          onLeave={() => onChange({ ...search, source: "built_in" })}
+        />
+      ) : (
+        <Loaded query={traffic} lines={8}>
+          {(found) =>
+            found.total.sum.requests === 0 ? (
+              <Empty title={words.empty} said={words.emptyHints[source]} />
+            ) : (
+              <Shown traffic={found} by={by} groupId={groupId} search={search} onChange={onChange} />
+            )
+          }
+        </Loaded>
+      )}
     </Stack>
+  );
+}
+
+/** Prometheus says nothing: why, and the way to the figures that are there always. */
+function Silent({ error, onRetry, onLeave }: { error: Error; onRetry: () => void; onLeave: () => void }) {
+  return (
+    <>
+      <ErrorNote error={error} onRetry={onRetry} />
+      <Group>
+        <Button variant="default" onClick={onLeave}>
+          {words.toBuiltIn}
+        </Button>
+      </Group>
+    </>
   );
 }
 

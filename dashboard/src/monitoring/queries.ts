@@ -4,7 +4,8 @@ import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { api, shaped } from "@/api/client";
 import type { Listed } from "@/api/shapes";
 
-import { type By, chosen, type MonitoringSearch, span } from "./search";
+import { askPrometheus } from "./prometheus";
+import { type By, chosen, type MonitoringSearch, type Source, span } from "./search";
 import type { Entry, GroupNow, Traffic } from "./shapes";
 
 export const ENTRIES = 100;
@@ -18,14 +19,16 @@ export const nowQuery = queryOptions({
   queryFn: async () => (await shaped<Listed<GroupNow>>(api.GET("/api/telemetry/gateway_groups"))).list,
 });
 
-export function trafficQuery(groupId: string | undefined, search: MonitoringSearch, by: By) {
+export function trafficQuery(groupId: string | undefined, search: MonitoringSearch, by: By, source: Source) {
   const asked = { ...only(groupId, search), by: chosen(search) ? ("none" as const) : by };
   return queryOptions({
-    queryKey: ["telemetry", "traffic", asked, rangeOf(search)],
+    queryKey: ["telemetry", "traffic", source, asked, rangeOf(search)],
     refetchInterval: interval(search),
     placeholderData: keepPreviousData,
-    queryFn: async () => {
-      const query = { ...asked, ...span(search, now()) };
+    queryFn: async ({ client, signal }) => {
+      const time = span(search, now());
+      if (source === "prometheus") return askPrometheus(client, signal, { groupId, search, by: asked.by, ...time });
+      const query = { ...asked, ...time };
       return (await shaped<{ value: Traffic }>(api.GET("/api/telemetry/traffic", { params: { query } }))).value;
     },
   });

@@ -1,6 +1,19 @@
 /** What the address of a monitoring page says: which time, which traffic, and by what it is told apart. */
-export const RANGES = { "15m": 900, "1h": 3600, "3h": 10_800, "12h": 43_200, "24h": 86_400 } as const;
+export const RANGES = {
+  "15m": 900,
+  "1h": 3600,
+  "3h": 10_800,
+  "12h": 43_200,
+  "24h": 86_400,
+  "7d": 604_800,
+  "30d": 2_592_000,
+} as const;
 export type Range = keyof typeof RANGES;
+
+/** Where figures come from: the store that is there always, and keeps them for a day, or a Prometheus. */
+export const SOURCES = ["built_in", "prometheus"] as const;
+export type Source = (typeof SOURCES)[number];
+const KEPT = RANGES["24h"];
 
 export const BY = ["none", "gateway_group", "service", "route", "consumer", "instance"] as const;
 export type By = (typeof BY)[number];
@@ -14,6 +27,8 @@ export type Refresh = (typeof REFRESH)[number];
 
 export interface MonitoringSearch {
   tab?: "requests" | undefined;
+  /** Without it Prometheus if one is set. */
+  source?: Source | undefined;
   range?: Range | undefined;
   /** Unix seconds; both instead of `range`. */
   from?: number | undefined;
@@ -36,6 +51,7 @@ export function monitoringSearch(given: Record<string, unknown>): MonitoringSear
   const status = text(given["status"]);
   return {
     tab: given["tab"] === "requests" ? "requests" : undefined,
+    source: SOURCES.find((source) => source === given["source"]),
     range: Object.keys(RANGES).find((range): range is Range => range === given["range"]),
     ...(custom ? { from, to } : {}),
     by: BY.find((by) => by === given["by"]),
@@ -52,6 +68,18 @@ export function monitoringSearch(given: Record<string, unknown>): MonitoringSear
 /** Begin and end in Unix seconds; a range ends now. */
 export function span({ range = "1h", from, to }: MonitoringSearch, now: number): { from: number; to: number } {
   return from !== undefined && to !== undefined ? { from, to } : { from: now - RANGES[range], to: now };
+}
+
+/** The ranges that a source has figures of. */
+export function rangesOf(source: Source): Range[] {
+  const all = Object.keys(RANGES) as Range[];
+  return source === "prometheus" ? all : all.filter((range) => RANGES[range] <= KEPT);
+}
+
+/** A search that the source can answer: its longest range in place of a longer one. */
+export function within(search: MonitoringSearch, source: Source): MonitoringSearch {
+  const { range } = search;
+  return range === undefined || rangesOf(source).includes(range) ? search : { ...search, range: "24h" };
 }
 
 /** Which of the names that figures are kept by is asked for, if one is. */

@@ -14,6 +14,8 @@ import { Page } from "@/ui/Page";
 import { tell } from "@/ui/told";
 import { Unsaved } from "@/ui/Unsaved";
 
+import { PrometheusSettings } from "./PrometheusSettings";
+
 const words = t.organisation.settings;
 
 interface Settings {
@@ -34,6 +36,7 @@ export function SettingsPage() {
   return (
     <Page title={words.title} said={words.hint}>
       <Loaded query={settings}>{(found) => <Form key={settings.dataUpdatedAt} settings={found} />}</Loaded>
+      <PrometheusSettings />
       <Stack gap="xs" component="section" maw={640}>
         <Title order={2} size="h4">
           {words.about}

@@ -1,9 +1,9 @@
 /** The form of a destination of the audit log: a syslog server or a webhook. */
-import { ActionIcon, Button, Group, NumberInput, SegmentedControl, Select, Stack, Switch, Text, Textarea, TextInput } from "@mantine/core";
-import { Plus, Trash2 } from "lucide-react";
+import { Group, NumberInput, SegmentedControl, Select, Switch, Textarea, TextInput } from "@mantine/core";
 
 import { t } from "@/texts";
 import { fieldError } from "@/ui/ErrorNote";
+import { HeadersInput } from "@/ui/HeadersInput";
 
 import type { SinkForm, Syslog } from "./sink";
 
@@ -111,8 +111,6 @@ function SyslogFields({ value, error, onChange }: Props<Syslog>) {
 }
 
 function WebhookFields({ value, error, onChange }: Props<SinkForm["webhook"]>) {
-  const put = (headers: [string, string][]) => onChange({ ...value, headers });
-  const change = (index: number, pair: [string, string]) => put(value.headers.map((each, at) => (at === index ? pair : each)));
   return (
     <>
       <TextInput
@@ -124,51 +122,13 @@ function WebhookFields({ value, error, onChange }: Props<SinkForm["webhook"]>) {
         error={fieldError(error, "/config/url")}
         required
       />
-      <Stack gap="xs" role="group" aria-label={words.headers}>
-        <div>
-          <Text size="sm" fw={500}>
-            {words.headers}
-          </Text>
-          <Text size="xs" c="dimmed">
-            {words.headersHint}
-          </Text>
-        </div>
-        {value.headers.map(([name, text], index) => (
-          <Group key={index} gap="xs" align="flex-end" wrap="nowrap">
-            <TextInput
-              label={words.header}
-              value={name}
-              onChange={(event) => change(index, [event.currentTarget.value, text])}
-              error={fieldError(error, `/config/headers/${name}`)}
-              required
-            />
-            <TextInput
-              label={words.value}
-              value={text}
-              onChange={(event) => change(index, [name, event.currentTarget.value])}
-              flex={1}
-              required
-            />
-            <ActionIcon
-              variant="default"
-              size={36}
-              aria-label={words.removeHeader(name)}
-              onClick={() => put(value.headers.filter((_, at) => at !== index))}
-            >
-              <Trash2 size={16} aria-hidden />
-            </ActionIcon>
-          </Group>
-        ))}
-        <Button
-          variant="default"
-          size="xs"
-          w="fit-content"
-          leftSection={<Plus size={14} aria-hidden />}
-          onClick={() => put([...value.headers, ["", ""]])}
-        >
-          {words.addHeader}
-        </Button>
-      </Stack>
+      <HeadersInput
+        hint={t.organisation.headersHint}
+        value={value.headers}
+        at="/config/headers"
+        error={error}
+        onChange={(headers) => onChange({ ...value, headers })}
+      />
     </>
   );
 }

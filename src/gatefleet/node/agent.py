@@ -176,8 +176,9 @@ class Agent:
             statistics = await self._envoy.ask("/stats/prometheus")
         except GatefleetError as error:
             return 503, JSON, str(error).encode()
-        about = metrics.Node(self._machine.hostname, VERSION, self._manager.connected)
-        page = metrics.rename(statistics.text, about) + metrics.written(self._shipper.families())
+        group, instance = self._manager.identity.gateway_group_id, self._manager.instance
+        about = metrics.Node(self._machine.hostname, VERSION, group, instance, self._manager.connected)
+        page = metrics.rename(statistics.text, about) + metrics.written(self._shipper.families(), about)
         return 200, metrics.CONTENT_TYPE, page.encode()
 
     async def _loop(self) -> None:

@@ -2,7 +2,8 @@
 
 Names: APISIX documentation, plugins/prometheus, "Metrics". Envoy counts what the constant access log of our
 listeners tells it: `gf.http_status`, `gf.bandwidth_*`, `gf.latency_*` and `gf.stream_*`, with the labels as tags, of
-which `of` stands for the labels `service` and `route` of requests: the service's length, a colon, both.
+which `of` stands for the labels `service` and `route` of requests: the service's length, a colon, both. Every line also
+names the gateway group and the instance: who scrapes many nodes cannot tell them by their addresses.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,6 +30,8 @@ class Node:
 
     hostname: str
     version: str
+    gateway_group_id: str
+    instance_id: str
     connected: bool
     """To a DP Manager."""
 
@@ -46,12 +49,13 @@ class Family:
 def rename(statistics: str, node: Node) -> str:
     """Envoy's /stats/prometheus as APISIX's metrics, both in Prometheus' text format."""
     samples = tuple(s for family in text_string_to_metric_families(statistics) for s in family.samples)
-    return written(_families(samples, node))
+    return written(_families(samples, node), node)
 
 
-def written(families: Iterable[Family]) -> str:
-    """Families in Prometheus' text format."""
-    return "".join(_text(family) for family in families)
+def written(families: Iterable[Family], node: Node) -> str:
+    """Families in Prometheus' text format, as this node's."""
+    whose = {"gateway_group_id": node.gateway_group_id, "instance_id": node.instance_id}
+    return "".join(_text(family, whose) for family in families)
 
 
 def _families(samples: Iterable[Sample], node: Node) -> Iterator[Family]:
@@ -113,16 +117,16 @@ def _traffic(samples: Iterable[Sample], name: str) -> Iterator[Sample]:
     return (s for s in _named(samples, f"http_downstream_{name}") if s.labels.get(_TRAFFIC) == "gf")
 
 
-def _text(family: Family) -> str:
+def _text(family: Family, whose: Labels) -> str:
     head = f"# HELP {family.name} {family.help}\n# TYPE {family.name} {family.kind}\n"
     return head + "".join(
-        f"{family.name}{suffix}{_braced(labels)} {value:.17g}\n" for suffix, labels, value in family.lines
+        f"{family.name}{suffix}{_braced({**labels, **whose})} {value:.17g}\n" for suffix, labels, value in family.lines
     )
 
 
 def _braced(labels: Labels) -> str:
     inside = ",".join(f'{k}="{_escaped(v)}"' for k, v in labels.items())
-    return f"{{{inside}}}" if inside else ""
+    return f"{{{inside}}}"
 
 
 def _escaped(value: str) -> str:

@@ -60,6 +60,13 @@ export const common = {
   notJson: "This is not valid JSON",
   notYaml: "This is not valid YAML",
   notObject: "an object is expected: names with values",
+  headers: {
+    title: "Headers",
+    name: "Header",
+    value: "Value",
+    add: "Add header",
+    remove: (name: string) => `Remove header ${name}`,
+  },
   theme: { light: "Light", dark: "Dark", auto: "As the system" },
   themeSwitch: "Colour scheme",
   nav: {

@@ -2,7 +2,13 @@
 export const monitoring = {
   title: "Monitoring",
   titleFleet: "Fleet monitoring",
-  hint: "What the gateway instances have served in the last 24 hours.",
+  hints: {
+    built_in: "What the gateway instances have served in the last 24 hours, as the built-in store knows it.",
+    prometheus: "What the gateway instances have served, as your Prometheus knows it.",
+  },
+  source: "Figures from",
+  sources: { built_in: "the built-in store", prometheus: "Prometheus" },
+  toBuiltIn: "Show the figures of the built-in store",
   traffic: "Traffic",
   single: "Requests",
   range: "Time",
@@ -12,6 +18,8 @@ export const monitoring = {
     "3h": "the last 3 hours",
     "12h": "the last 12 hours",
     "24h": "the last 24 hours",
+    "7d": "the last 7 days",
+    "30d": "the last 30 days",
     custom: "from … until …",
   },
   from: "From",
@@ -50,8 +58,12 @@ export const monitoring = {
   chart: (what: string, said: string) => `${what} over time: ${said}. The table below has the figures.`,
   summary: (requests: string, errors: string, p99: string) => `${requests} requests, ${errors} errors, p99 ${p99}`,
   empty: "No requests in this time",
-  emptyHint:
-    "Send one through a gateway instance and it is counted within half a minute. Figures are kept for 24 hours, per service, route, consumer and instance.",
+  emptyHints: {
+    built_in:
+      "Send one through a gateway instance and it is counted within half a minute. Figures are kept for 24 hours, per service, route, consumer and instance.",
+    prometheus:
+      "Prometheus knows what it scrapes at port 9091 of the instances, and these count requests where the prometheus plugin is on: as a global rule all of them. The built-in store counts always.",
+  },
   look: (what: string) => `Look at ${what} only`,
   entriesEmpty: "No request is kept that fits",
   entriesHint:
