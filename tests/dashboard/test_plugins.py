@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from gatefleet import pki
 from tests.dashboard.kit import Visitor, exactly
 from tests.e2e.kit import Fleet, eventually
 
@@ -132,7 +134,7 @@ def test_a_route_says_everything_it_can_in_its_form(boss: Visitor, fleet: Fleet,
     routes = fleet.call("GET", f"/apisix/admin/routes?service_id={NAME}").json()["list"]
     made = next(route for route in routes if route["name"] == "whole")
     assert (made["priority"], made["timeout"]["read"], made["vars"]) == (7, 5, [["arg_version", "==", "v2"]])
-    page.get_by_role("link", name="whole").click()
+    page.get_by_role("link", name="whole", exact=True).click()
     expect(dialog(page, "Route whole").get_by_label("Conditions")).to_have_value("- [ arg_version, ==, v2 ]")
 
 
@@ -182,3 +184,57 @@ def test_a_node_that_does_not_answer_is_seen_on_its_service_and_its_group(
     boss.open("/groups/default")
     expect(page.get_by_role("table", name="Nodes that are not healthy")).to_contain_text("127.0.0.1:1")
     boss.examined("group-unwell")
+
+
+@pytest.mark.usefixtures("plugged")
+def test_tls_connections_and_checks_of_an_upstream_are_fields(boss: Visitor, fleet: Fleet) -> None:
+    page = boss.page
+    authority = pki.create_ca(datetime.now(UTC))
+    own = pki.issue_server(authority, ("gateway.test",), datetime.now(UTC))
+    fleet.put("certificates/ours", {"name": "our own", "cert": own.certificate, "key": own.key})
+    fleet.put("ca_certificates/theirs", {"name": "their authority", "cert": authority.certificate})
+    boss.open(f"{HERE}?tab=upstreams")
+    page.get_by_role("button", name="Add upstream").click()
+    form = dialog(page, "Add upstream")
+    form.get_by_label("Name", exact=False).first.fill("trusted")
+    form.get_by_label("Scheme").click()
+    page.get_by_role("option", name="https").click()
+    form.get_by_label("Host", exact=False).first.fill("127.0.0.1")
+    form.get_by_label("Port").fill("8443")
+    form.get_by_label("Check the upstream's certificate").check()
+    form.get_by_role("combobox", name="Certificate authorities").click()
+    page.get_by_role("option", name="their authority").click()
+    form.get_by_text("One of the group's").click()
+    form.get_by_role("combobox", name="Client certificate").click()
+    page.get_by_role("option", name="our own").click()
+    form.get_by_role("button", name="More settings").click()
+    form.get_by_label("Requests on one connection").fill("50")
+    form.get_by_label("Check the nodes").check()
+    form.get_by_label("Judge by real requests, too").check()
+    for field, statuses in {"Statuses that are healthy": "204", "Statuses that count as failures": "500 502"}.items():
+        for status in statuses.split():
+            form.get_by_label(field).first.fill(status)
+            form.get_by_label(field).first.press("Enter")
+    boss.examined("upstream-form")
+    saved(page, "The upstream was added")
+    upstreams = fleet.call("GET", f"/apisix/admin/services/{NAME}/upstreams").json()["list"]
+    made = next(each for each in upstreams if each["name"] == "trusted")
+    assert (made["tls_verify"], made["client_certificate"], made["ca_certificates"]) == (True, "ours", ["theirs"])
+    assert made["keepalive_pool"]["requests"] == 50
+    assert made["checks"]["active"]["healthy"]["http_statuses"] == [204]
+    assert made["checks"]["passive"]["unhealthy"]["http_statuses"] == [500, 502]
+
+    page.get_by_role("button", name="Edit trusted").click()
+    form = dialog(page, "Edit trusted")
+    form.get_by_label("Check the upstream's certificate").uncheck()
+    form.get_by_text("Given here", exact=True).click()
+    form.get_by_label("Client certificate").fill(own.certificate)
+    form.get_by_label("Private key").fill(own.key)
+    saved(page, "The upstream was saved")
+    after = fleet.call("GET", f"/apisix/admin/services/{NAME}/upstreams/{made['id']}").json()["value"]
+    assert after["tls"]["client_cert"] == own.certificate
+    assert "client_certificate" not in after
+    assert not after.get("tls_verify")
+    fleet.delete(f"services/{NAME}/upstreams/{made['id']}")
+    fleet.delete("certificates/ours")
+    fleet.delete("ca_certificates/theirs")

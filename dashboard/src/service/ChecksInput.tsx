@@ -1,5 +1,5 @@
-/** How the health of an upstream's nodes is known; the text editor has the rest, such as which statuses count. */
-import { Group, NumberInput, Select, Stack, Switch, TextInput } from "@mantine/core";
+/** How the health of an upstream's nodes is known. */
+import { Group, NumberInput, Select, Stack, Switch, TagsInput, TextInput } from "@mantine/core";
 
 import type { Json } from "@/api/resources";
 import { t } from "@/texts";
@@ -8,6 +8,7 @@ import { changed, without } from "@/ui/objects";
 
 interface Rule extends Json {
   interval?: number;
+  http_statuses?: number[];
   successes?: number;
   http_failures?: number;
   tcp_failures?: number;
@@ -22,9 +23,13 @@ interface Active extends Json {
   unhealthy?: Rule;
 }
 
+interface Passive extends Json {
+  unhealthy?: Rule;
+}
+
 export interface Checks extends Json {
   active?: Active;
-  passive?: Json;
+  passive?: Passive;
 }
 
 interface Props {
@@ -61,6 +66,14 @@ export function ChecksInput({ value, onChange, error, pointer }: Props) {
             checked={value.passive !== undefined}
             onChange={(event) => onChange(event.currentTarget.checked ? { ...value, passive: {} } : without(value, "passive"))}
           />
+          {value.passive && (
+            <PassiveFields
+              passive={value.passive}
+              error={error}
+              pointer={`${pointer}/passive`}
+              onChange={(passive) => onChange({ ...value, passive })}
+            />
+          )}
         </>
       )}
     </Stack>
@@ -128,7 +141,83 @@ function ActiveFields({ active, onChange, error, pointer }: ActiveProps) {
           onChange={(next) => set("unhealthy", changed(unhealthy, failures, next))}
         />
       </Group>
+      {type !== "tcp" && (
+        <Statuses
+          label={t.upstream.checks.wellStatuses}
+          usual="200, 302"
+          value={healthy.http_statuses}
+          error={error}
+          pointer={`${pointer}/healthy/http_statuses`}
+          onChange={(next) => set("healthy", changed(healthy, "http_statuses", next))}
+        />
+      )}
     </>
+  );
+}
+
+interface PassiveProps {
+  passive: Passive;
+  onChange: (passive: Passive) => void;
+  error: Error | null;
+  pointer: string;
+}
+
+function PassiveFields({ passive, onChange, error, pointer }: PassiveProps) {
+  const { unhealthy = {} } = passive;
+  const set = (key: string, part: unknown) => onChange(changed(passive, "unhealthy", changed(unhealthy, key, part)));
+  return (
+    <>
+      <Statuses
+        label={t.upstream.checks.badStatuses}
+        usual="429, 500, 503"
+        value={unhealthy.http_statuses}
+        error={error}
+        pointer={`${pointer}/unhealthy/http_statuses`}
+        onChange={(next) => set("http_statuses", next)}
+      />
+      <Group grow align="flex-start">
+        <Whole
+          label={t.upstream.checks.badAnswers}
+          unsaid="5"
+          least={0}
+          value={unhealthy.http_failures}
+          onChange={(next) => set("http_failures", next)}
+        />
+        <Whole
+          label={t.upstream.checks.badConnections}
+          unsaid="2"
+          least={0}
+          value={unhealthy.tcp_failures}
+          onChange={(next) => set("tcp_failures", next)}
+        />
+      </Group>
+    </>
+  );
+}
+
+interface StatusesProps {
+  label: string;
+  /** Those that count if none are said. */
+  usual: string;
+  value: number[] | undefined;
+  onChange: (value: number[]) => void;
+  error: Error | null;
+  pointer: string;
+}
+
+function Statuses({ label, usual, value = [], onChange, error, pointer }: StatusesProps) {
+  const wrong = value.findIndex((_, index) => fieldError(error, `${pointer}/${index}`) !== undefined);
+  return (
+    <TagsInput
+      label={label}
+      placeholder={value.length === 0 ? t.form.unsaid(usual) : ""}
+      value={value.map(String)}
+      onChange={(statuses) => onChange(statuses.map(Number).filter((status) => status >= 200 && status <= 599))}
+      error={fieldError(error, pointer) ?? (wrong < 0 ? undefined : fieldError(error, `${pointer}/${wrong}`))}
+      splitChars={[",", " "]}
+      inputMode="numeric"
+      acceptValueOnBlur
+    />
   );
 }
 
@@ -136,18 +225,19 @@ interface WholeProps {
   label: string;
   /** What counts if nothing is said. */
   unsaid: string;
+  least?: number;
   value: number | undefined;
   onChange: (value: number | undefined) => void;
 }
 
-function Whole({ label, unsaid, value, onChange }: WholeProps) {
+function Whole({ label, unsaid, least = 1, value, onChange }: WholeProps) {
   return (
     <NumberInput
       label={label}
       placeholder={t.form.unsaid(unsaid)}
       value={value ?? ""}
       onChange={(next) => onChange(next === "" ? undefined : Number(next))}
-      min={1}
+      min={least}
       allowDecimal={false}
       hideControls
     />

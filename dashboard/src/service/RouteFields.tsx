@@ -146,7 +146,12 @@ function Sending({ value, onChange, error }: FieldsProps) {
           }
         />
         {route.upstream && (
-          <UpstreamFields value={route.upstream} error={error} onChange={(upstream) => onChange({ ...route, upstream })} />
+          <UpstreamFields
+            value={route.upstream}
+            routes
+            error={error}
+            onChange={(upstream) => onChange({ ...route, upstream })}
+          />
         )}
       </Stack>
     </Fieldset>

@@ -7,13 +7,17 @@ import { fieldError } from "@/ui/ErrorNote";
 import { changed, without } from "@/ui/objects";
 
 import { ChecksInput } from "./ChecksInput";
+import { KeepaliveInput } from "./KeepaliveInput";
 import { NodesInput } from "./NodesInput";
-import { HTTP_SCHEMES, nodesOf, STREAM_SCHEMES, type UpstreamBody } from "./shapes";
+import { HTTP_SCHEMES, nodesOf, STREAM_SCHEMES, TLS_SCHEMES, type UpstreamBody } from "./shapes";
 import { TimeoutInput } from "./TimeoutInput";
+import { UpstreamTls } from "./UpstreamTls";
 
 interface Props {
   value: UpstreamBody;
   stream?: boolean;
+  /** It belongs to a route alone, and cannot name what belongs to the gateway group. */
+  routes?: boolean;
   error: Error | null;
   /** Where it stands in what is sent. */
   pointer?: string;
@@ -22,10 +26,10 @@ interface Props {
 
 const BALANCES = Object.entries(t.service.balances).map(([value, label]) => ({ value, label }));
 const HASH_ONS = Object.entries(t.upstream.hashOns).map(([value, label]) => ({ value, label }));
-const FURTHER = ["retries", "timeout", "checks"];
+const FURTHER = ["retries", "timeout", "keepalive_pool", "checks"];
 const PASS_HOSTS = Object.entries(t.service.passHosts).map(([value, label]) => ({ value, label }));
 
-export function UpstreamFields({ value, stream = false, error, pointer = "/upstream", onChange }: Props) {
+export function UpstreamFields({ value, stream = false, routes = false, error, pointer = "/upstream", onChange }: Props) {
   const change = (part: UpstreamBody) => onChange({ ...value, ...part });
   return (
     <Stack>
@@ -66,13 +70,16 @@ export function UpstreamFields({ value, stream = false, error, pointer = "/upstr
           )}
         </Group>
       )}
+      {TLS_SCHEMES.includes(value.scheme ?? "") && (
+        <UpstreamTls value={value} naming={!routes} error={error} pointer={pointer} onChange={onChange} />
+      )}
       <More value={value} stream={stream} error={error} pointer={pointer} onChange={onChange} />
     </Stack>
   );
 }
 
-/** What few upstreams need: hashing, retries, timeouts, health checks. */
-function More({ value, error, pointer = "/upstream", onChange }: Props) {
+/** What few upstreams need: hashing, retries, timeouts, connections that are kept, health checks. */
+function More({ value, stream, error, pointer = "/upstream", onChange }: Props) {
   const [shown, setShown] = useState(() => FURTHER.some((key) => key in value));
   const set = (key: string, part: unknown) => onChange(changed(value, key, part));
   return (
@@ -102,6 +109,14 @@ function More({ value, error, pointer = "/upstream", onChange }: Props) {
             pointer={`${pointer}/timeout`}
             onChange={(timeout) => set("timeout", timeout)}
           />
+          {!stream && (
+            <KeepaliveInput
+              value={value.keepalive_pool}
+              error={error}
+              pointer={`${pointer}/keepalive_pool`}
+              onChange={(pool) => set("keepalive_pool", pool)}
+            />
+          )}
           <ChecksInput
             value={value.checks}
             error={error}

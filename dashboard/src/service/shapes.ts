@@ -1,8 +1,8 @@
 /** What the forms of services and upstreams edit. */
-import type { Json } from "@/api/resources";
-
 import type { Checks } from "./ChecksInput";
+import type { Keepalive } from "./KeepaliveInput";
 import type { Timeout } from "./TimeoutInput";
+import type { TlsBody } from "./UpstreamTls";
 
 export interface Node {
   host: string;
@@ -11,7 +11,7 @@ export interface Node {
 }
 
 /** The fields of an upstream that forms show; whatever else an upstream has stays as it is. */
-export interface UpstreamBody extends Json {
+export interface UpstreamBody extends TlsBody {
   scheme?: string;
   type?: string;
   nodes?: Node[];
@@ -23,11 +23,14 @@ export interface UpstreamBody extends Json {
   key?: string;
   retries?: number;
   timeout?: Timeout;
+  keepalive_pool?: Keepalive;
   checks?: Checks;
 }
 
 export const HTTP_SCHEMES = ["http", "https", "grpc", "grpcs"];
 export const STREAM_SCHEMES = ["tcp", "tls", "udp"];
+/** Those that mean TLS to the upstream. */
+export const TLS_SCHEMES = ["https", "grpcs", "tls"];
 export const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "CONNECT", "TRACE", "PURGE"];
 
 export const DEFAULT_PORTS: Readonly<Record<string, number>> = { http: 80, https: 443, grpc: 80, grpcs: 443 };
