@@ -36,7 +36,7 @@ function Section({ title, places, params = {}, onNavigate }: SectionProps) {
           {title}
         </Text>
       )}
-      {places.map(({ title, Icon, to, exact = false, params: own }) => (
+      {places.map(({ title, Icon, to, exact = false, params: own, Mark }) => (
         <NavLink
           key={title}
           component={Link}
@@ -46,6 +46,7 @@ function Section({ title, places, params = {}, onNavigate }: SectionProps) {
           activeProps={{ "data-active": true, "aria-current": "page" }}
           label={title}
           leftSection={<Icon size={18} aria-hidden />}
+          rightSection={Mark && <Mark />}
           onClick={onNavigate}
           variant="light"
         />

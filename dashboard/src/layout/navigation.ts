@@ -27,6 +27,9 @@ import {
   Users,
 } from "lucide-react";
 
+import type { ComponentType } from "react";
+
+import { WaitingForMe } from "@/approval/WaitingForMe";
 import { type KindName, KINDS } from "@/kind/kinds";
 import { t } from "@/texts";
 
@@ -37,6 +40,8 @@ export interface Place {
   /** Only the page itself marks it as the current one, not what is below it. */
   exact?: boolean;
   params?: Record<string, string>;
+  /** What stands behind its name, for example how much waits there. */
+  Mark?: ComponentType;
 }
 
 /** Pages of the whole installation. */
@@ -46,7 +51,7 @@ export const fleetPlaces: Place[] = [
   { title: t.common.nav.templates, Icon: LayoutTemplate, to: "/templates" },
   { title: t.matrix.title, Icon: Grid3x3, to: "/matrix" },
   { title: t.compare.title, Icon: ArrowLeftRight, to: "/compare" },
-  { title: t.approval.title, Icon: ListChecks, to: "/approvals" },
+  { title: t.approval.title, Icon: ListChecks, to: "/approvals", Mark: WaitingForMe },
   { title: t.monitoring.titleFleet, Icon: ChartLine, to: "/monitoring" },
 ];
 

@@ -16,6 +16,7 @@ import { MayButton } from "@/ui/MayButton";
 import { Page } from "@/ui/Page";
 
 import { Clone } from "./Clone";
+import { usePublishing } from "./publishing";
 import { templateQuery } from "./queries";
 import { RemoveTemplate } from "./RemoveTemplate";
 import { isTab, type TemplateSearch, TABS } from "./search";
@@ -75,12 +76,13 @@ type Doing = "edit" | "clone" | "remove";
 function Actions({ template, onPublish }: { template: Template; onPublish: () => void }) {
   const [doing, setDoing] = useState<Doing>();
   const permissions = usePermissions({ serviceId: template.id });
+  const publishing = usePublishing(template.id);
   const navigate = useNavigate();
   const save = useMutation({ mutationFn: () => exportOpenApi(template.name, [template.id]) });
   const close = () => setDoing(undefined);
   return (
     <>
-      <MayButton allowed={undefined} onClick={onPublish}>
+      <MayButton allowed={publishing} onClick={onPublish}>
         {words.publish}
       </MayButton>
       <MayButton allowed={permissions["UpdateServiceTemplate"]} variant="default" onClick={() => setDoing("edit")}>

@@ -6,7 +6,7 @@ import { useState } from "react";
 
 import { at, deleteResource } from "@/api/resources";
 import { HttpRouteFields, StreamRouteFields } from "@/service/RouteFields";
-import { usePermissions } from "@/session/permissions";
+import { may, usePermissions } from "@/session/permissions";
 import { t } from "@/texts";
 import { type Column, DataTable } from "@/ui/DataTable";
 import { Deed } from "@/ui/Deed";
@@ -57,7 +57,7 @@ export function TemplateRoutes({ template, edit, onEdit }: Props) {
             <DataTable
               label={words.routes}
               rows={list}
-              columns={columnsOf(stream, template.id, setLeaving)}
+              columns={columnsOf(stream, template.id, may(permissions[`Delete${action}`]), setLeaving)}
               rowId={(route) => route.id}
               text={(route) => [route.name, route.id, ...(route.paths ?? []), ...(route.methods ?? [])].join(" ")}
               tools={add}
@@ -89,7 +89,13 @@ export function TemplateRoutes({ template, edit, onEdit }: Props) {
   );
 }
 
-function columnsOf(stream: boolean, templateId: string, onDelete: (route: TemplateRoute) => void): Column<TemplateRoute>[] {
+function columnsOf(
+  stream: boolean,
+  templateId: string,
+  /** Why none may be deleted. */
+  why: string | undefined,
+  onDelete: (route: TemplateRoute) => void,
+): Column<TemplateRoute>[] {
   const own: Column<TemplateRoute>[] = stream
     ? [
         { id: "port", header: t.service.port, accessorKey: "server_port" },
@@ -121,6 +127,8 @@ function columnsOf(stream: boolean, templateId: string, onDelete: (route: Templa
           variant="subtle"
           color="gray"
           aria-label={words.deleteRoute(row.original.name)}
+          title={why ?? t.common.remove}
+          disabled={why !== undefined}
           onClick={() => onDelete(row.original)}
         >
           <Trash2 size={16} aria-hidden />

@@ -4,14 +4,17 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { PublishModal } from "@/release/PublishModal";
+import type { Allowed } from "@/session/permissions";
 import { t } from "@/texts";
 import { Changes } from "@/ui/Changes";
 import { type Column, DataTable } from "@/ui/DataTable";
 import { Empty } from "@/ui/Empty";
 import { Go } from "@/ui/Go";
 import { Loaded } from "@/ui/Loaded";
+import { MayButton } from "@/ui/MayButton";
 import { Time } from "@/ui/Time";
 
+import { usePublishing } from "./publishing";
 import { templateVersionsQuery, versionDiffQuery } from "./queries";
 import type { Template, TemplateVersion } from "./shapes";
 
@@ -24,6 +27,7 @@ type Doing = { what: "changes" | "publish"; version: Pair };
 export function TemplateVersions({ template }: { template: Template }) {
   const versions = useQuery(templateVersionsQuery(template.id));
   const [doing, setDoing] = useState<Doing>();
+  const publishing = usePublishing(template.id);
   return (
     <>
       <Loaded query={versions}>
@@ -34,7 +38,7 @@ export function TemplateVersions({ template }: { template: Template }) {
             <DataTable
               label={words.versions}
               rows={list.map((version, index): Pair => ({ ...version, before: list[index + 1]?.version }))}
-              columns={columnsOf(template.id, setDoing)}
+              columns={columnsOf(template.id, publishing, setDoing)}
               rowId={(version) => version.id}
               text={(version) => [version.version, version.note, version.owner, version.created_by].join(" ")}
             />
@@ -78,7 +82,7 @@ function Difference({ templateId, version, before, onClose }: DifferenceProps) {
   );
 }
 
-function columnsOf(templateId: string, onDo: (doing: Doing) => void): Column<Pair>[] {
+function columnsOf(templateId: string, publishing: Allowed | undefined, onDo: (doing: Doing) => void): Column<Pair>[] {
   return [
     { id: "version", header: t.service.version, accessorKey: "version" },
     {
@@ -111,9 +115,14 @@ function columnsOf(templateId: string, onDo: (doing: Doing) => void): Column<Pai
               {words.changes}
             </Button>
           )}
-          <Button variant="default" size="xs" onClick={() => onDo({ what: "publish", version })}>
+          <MayButton
+            allowed={publishing}
+            variant="default"
+            size="xs"
+            onClick={() => onDo({ what: "publish", version })}
+          >
             {words.publishThis}
-          </Button>
+          </MayButton>
         </Group>
       ),
     },

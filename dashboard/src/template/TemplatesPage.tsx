@@ -6,7 +6,7 @@ import { Copy, Download, FileInput, Plus, Trash2 } from "lucide-react";
 import { useState } from "react";
 
 import { exportOpenApi } from "@/openapi/calls";
-import { type Permissions, usePermissions } from "@/session/permissions";
+import { may, type Permissions, permissionsQuery, usePermissions } from "@/session/permissions";
 import { t } from "@/texts";
 import { type Column, DataTable } from "@/ui/DataTable";
 import { EditDrawer } from "@/ui/EditDrawer";
@@ -47,7 +47,7 @@ export function TemplatesPage({ adding }: { adding: boolean }) {
             <DataTable
               label={words.title}
               rows={list}
-              columns={columnsOf(setDoing)}
+              columns={columnsOf(permissions, setDoing)}
               rowId={(template) => template.id}
               text={textOf}
               tools={<ExportAll permissions={permissions} />}
@@ -106,7 +106,7 @@ function textOf({ id, name, desc, labels }: Template): string {
   return [id, name, desc, ...Object.entries(labels ?? {}).map((pair) => pair.join(":"))].join(" ");
 }
 
-function columnsOf(onDo: (doing: Doing) => void): Column<Template>[] {
+function columnsOf(permissions: Permissions, onDo: (doing: Doing) => void): Column<Template>[] {
   return [
     {
       id: "name",
@@ -148,27 +148,49 @@ function columnsOf(onDo: (doing: Doing) => void): Column<Template>[] {
       header: t.common.actions,
       enableSorting: false,
       cell: ({ row: { original: template } }) => (
-        <Group gap="xs" wrap="nowrap">
-          <ActionIcon
-            variant="subtle"
-            color="gray"
-            aria-label={words.cloneOf(template.name)}
-            onClick={() => onDo({ what: "clone", template })}
-          >
-            <Copy size={16} aria-hidden />
-          </ActionIcon>
-          <ActionIcon
-            variant="subtle"
-            color="gray"
-            aria-label={words.remove(template.name)}
-            onClick={() => onDo({ what: "remove", template })}
-          >
-            <Trash2 size={16} aria-hidden />
-          </ActionIcon>
-        </Group>
+        <Actions template={template} everywhere={permissions} onDo={onDo} />
       ),
     },
   ];
+}
+
+interface ActionsProps {
+  template: Template;
+  /** What may be done with every template. */
+  everywhere: Permissions;
+  onDo: (doing: Doing) => void;
+}
+
+function Actions({ template, everywhere, onDo }: ActionsProps) {
+  // who may not delete all of them may still delete this one
+  const limited = may(everywhere["DeleteServiceTemplate"]) !== undefined;
+  const own = useQuery({ ...permissionsQuery({ serviceId: template.id }), enabled: limited }).data ?? {};
+  const uncloned = may(everywhere["CreateServiceTemplate"]);
+  const unremoved = limited ? may(own["DeleteServiceTemplate"]) : undefined;
+  return (
+    <Group gap="xs" wrap="nowrap">
+      <ActionIcon
+        variant="subtle"
+        color="gray"
+        aria-label={words.cloneOf(template.name)}
+        title={uncloned ?? words.clone}
+        disabled={uncloned !== undefined}
+        onClick={() => onDo({ what: "clone", template })}
+      >
+        <Copy size={16} aria-hidden />
+      </ActionIcon>
+      <ActionIcon
+        variant="subtle"
+        color="gray"
+        aria-label={words.remove(template.name)}
+        title={unremoved ?? t.common.remove}
+        disabled={unremoved !== undefined}
+        onClick={() => onDo({ what: "remove", template })}
+      >
+        <Trash2 size={16} aria-hidden />
+      </ActionIcon>
+    </Group>
+  );
 }
 
 /** On how many gateway groups a template is. */

@@ -1,6 +1,7 @@
 /** Approvals: what waits for somebody else's consent, and the rules that demand it. */
 export const approval = {
   title: "Approvals",
+  waitForMe: (count: string) => `${count} ${count === "1" ? "waits" : "wait"} for your decision`,
   hint: "Releases that wait until somebody else has looked at them.",
   state: "State",
   states: { pending: "waiting", approved: "approved", rejected: "rejected", expired: "expired", all: "all" },
