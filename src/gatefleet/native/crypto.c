@@ -8,13 +8,17 @@
 #include <stdlib.h>
 
 #define KEYS_KEPT 8
+#define DIGESTS_KEPT 8
+#define NAME_MAX_SIZE 16
 #define DIGEST_MAX 64
 
 static struct {
   const void *(*digest_named)(const char *name);
   int (*digest)(const void *data, size_t size, unsigned char *out, unsigned *made, const void *kind, void *engine);
-  unsigned char *(*hmac)(const void *kind, const void *key, int key_size, const unsigned char *data, size_t size,
-                         unsigned char *out, unsigned *made);
+  void *(*hmac_context)(void);
+  int (*hmac_begin)(void *context, const void *key, int key_size, const void *kind, void *engine);
+  int (*hmac_add)(void *context, const unsigned char *data, size_t size);
+  int (*hmac_end)(void *context, unsigned char *out, unsigned *made);
   void *(*memory)(const void *at, int size);
   int (*memory_free)(void *memory);
   void *(*read_public)(void *memory, void **key, void *password, void *user);
@@ -32,6 +36,7 @@ static struct {
   int (*pair_write)(const void *pair, unsigned char **out);
   void (*errors_clear)(void);
 } openssl;
+static void *(*fetch_digest)(void *library, const char *name, const char *properties); /* libcrypto 3 only */
 static bool ready;
 
 static void load(void) {
@@ -41,7 +46,9 @@ static void load(void) {
     const char *name;
     void *place;
   } wanted[] = {
-      {"EVP_get_digestbyname", &openssl.digest_named}, {"EVP_Digest", &openssl.digest}, {"HMAC", &openssl.hmac},
+      {"EVP_get_digestbyname", &openssl.digest_named}, {"EVP_Digest", &openssl.digest},
+      {"HMAC_CTX_new", &openssl.hmac_context}, {"HMAC_Init_ex", &openssl.hmac_begin}, {"HMAC_Update", &openssl.hmac_add},
+      {"HMAC_Final", &openssl.hmac_end},
       {"BIO_new_mem_buf", &openssl.memory}, {"BIO_free", &openssl.memory_free},
       {"PEM_read_bio_PUBKEY", &openssl.read_public}, {"EVP_PKEY_free", &openssl.key_free},
       {"EVP_MD_CTX_new", &openssl.context}, {"EVP_MD_CTX_free", &openssl.context_free},
@@ -56,6 +63,8 @@ static void load(void) {
     memcpy(wanted[i].place, &found, sizeof found);
     ready = found != NULL;
   }
+  void *fetch = ready ? dlsym(library, "EVP_MD_fetch") : NULL;
+  memcpy(&fetch_digest, &fetch, sizeof fetch);
   if (!ready) complain("scripts", "no libcrypto.so.3 or libcrypto.so.1.1 on this machine: install OpenSSL");
 }
 
@@ -64,20 +73,40 @@ static bool usable(void) {
   return pthread_once(&once, load) == 0 && ready;
 }
 
+/* libcrypto 3 looks a digest up each time it is used, at the cost of the digest itself, unless it was fetched: each thread
+ * keeps those it has fetched. */
+static const void *digest_kind(const char *name) {
+  static _Thread_local struct {
+    char name[NAME_MAX_SIZE];
+    const void *kind;
+  } kept[DIGESTS_KEPT];
+  unsigned i = 0;
+  while (i < DIGESTS_KEPT && kept[i].kind && strcmp(kept[i].name, name) != 0) i++;
+  if (i < DIGESTS_KEPT && kept[i].kind) return kept[i].kind;
+  if (!fetch_digest || i == DIGESTS_KEPT || strlen(name) >= NAME_MAX_SIZE) return openssl.digest_named(name);
+  const void *kind = fetch_digest(NULL, name, NULL);
+  if (!kind) return openssl.digest_named(name);
+  strcpy(kept[i].name, name);
+  return kept[i].kind = kind;
+}
+
 /* `name` is OpenSSL's, as SHA256. Writes the digest and returns its size. */
 EXPORT int gatefleet_digest(const char *name, const char *data, size_t size, char out[DIGEST_MAX]) {
   unsigned made = 0;
-  const void *kind = usable() ? openssl.digest_named(name) : NULL;
+  const void *kind = usable() ? digest_kind(name) : NULL;
   return kind && openssl.digest(data, size, (unsigned char *)out, &made, kind, NULL) == 1 ? (int)made : -1;
 }
 
 EXPORT int gatefleet_hmac(const char *name, const char *key, size_t key_size, const char *data, size_t size,
                           char out[DIGEST_MAX]) {
+  static _Thread_local void *context;
   unsigned made = 0;
-  const void *kind = usable() && key_size <= INT32_MAX ? openssl.digest_named(name) : NULL;
-  return kind && openssl.hmac(kind, key, (int)key_size, (const unsigned char *)data, size, (unsigned char *)out, &made)
-             ? (int)made
-             : -1;
+  const void *kind = usable() && key_size <= INT32_MAX ? digest_kind(name) : NULL;
+  if (kind && !context) context = openssl.hmac_context();
+  bool done = kind && context && openssl.hmac_begin(context, key, (int)key_size, kind, NULL) == 1 &&
+              openssl.hmac_add(context, (const unsigned char *)data, size) == 1 &&
+              openssl.hmac_end(context, (unsigned char *)out, &made) == 1;
+  return done ? (int)made : -1;
 }
 
 EXPORT int gatefleet_equal(const char *a, size_t a_size, const char *b, size_t b_size) {
@@ -130,7 +159,7 @@ static unsigned char *der_of(struct text both, int *size) {
 
 static int verified(void *key, const char *name, bool pss, struct text data, struct text signature) {
   void *context = openssl.context(), *options = NULL;
-  const void *kind = name ? openssl.digest_named(name) : NULL;
+  const void *kind = name ? digest_kind(name) : NULL;
   int result = -1;
   if (context && (kind || !name) && openssl.verify_begin(context, &options, kind, NULL, key) == 1 &&
       (!pss || (openssl.set_option(options, "rsa_padding_mode", "pss") > 0 &&
