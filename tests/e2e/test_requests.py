@@ -52,6 +52,7 @@ def site(fleet: Fleet, upstream: int) -> Fleet:
     fleet.route("tried-mock", "tried", "/mock", plugins={"mocking": {"response_example": "mocked"}, "key-auth": {}})
     fleet.route("tried-small", "tried", "/small", plugins={"client-control": {"max_body_size": 10}})
     fleet.route("tried-moved", "tried", "/moved", plugins={"redirect": {"uri": "/elsewhere"}})
+    fleet.route("tried-kept", "tried", "/kept", plugins={"proxy-cache": KEPT})
     fleet.route("tried-flow", "tried", "/flow", plugins={"workflow": FLOW})
     fleet.service("nowhere", 1, hosts=[HOST])
     fleet.route("tried-nowhere", "nowhere", "/nowhere")
@@ -63,7 +64,8 @@ def site(fleet: Fleet, upstream: int) -> Fleet:
     return fleet
 
 
-FLOW = {"rules": [{"actions": [["limit-count", {"count": 1, "time_window": 60, "rejected_code": 429}]]}]}
+KEPT = {"cache_strategy": "memory", "cache_zone": "memory_cache", "cache_ttl": 300}
+FLOW = {"rules": [{"actions": [["limit-count", {"count": 1, "time_window": 3600, "rejected_code": 429}]]}]}
 
 
 def test_without_a_key_the_plugin_answers_and_those_behind_it_are_not_reached(site: Fleet) -> None:
@@ -101,6 +103,9 @@ def test_whoever_else_answers_is_named_too(site: Fleet) -> None:
     assert (moved.status, moved.by) == (302, ("plugin", "redirect"))
     large = attempt(site, "/small", method="POST", body="more than ten bytes")
     assert (large.status, large.by) == (413, ("plugin", "client-control"))
+    assert attempt(site, "/kept").by == ("upstream", "")
+    kept = attempt(site, "/kept")
+    assert kept.by == ("plugin", "proxy-cache"), kept.told
     assert [attempt(site, "/flow").status for _ in range(2)] == [200, 429]
     limited = attempt(site, "/flow")
     assert limited.by == ("plugin", "limit-count")

@@ -104,15 +104,16 @@ async def _test(request: Request, waits: Waits) -> Response:
     here = control(request)
     async with here.store.reading() as connection:
         who = Identity(group_of(request), await _instance(connection, group_of(request), wanted.instance_id))
-    async with audit.transact(request) as connection:
-        made = await request_tests.order(connection, here.store.cipher, who, wanted.order())
-        audit.note(request, "request_tests", made.id, {"instance_id": who.instance, **wanted.recorded()})
-    try:
-        async with waits.on(here.settings.dsn.get_secret_value(), made.id) as woken:
+    made = wanted.order()
+    async with waits.on(here.settings.dsn.get_secret_value(), made.id) as woken:
+        async with audit.transact(request) as connection:
+            await request_tests.order(connection, here.store.cipher, who, made)
+            audit.note(request, "request_tests", made.id, {"instance_id": who.instance, **wanted.recorded()})
+        try:
             state = await _come(request, made, woken)
-    finally:
-        async with here.store.transaction() as connection:
-            await request_tests.remove(connection, made.id)
+        finally:
+            async with here.store.transaction() as connection:
+                await request_tests.remove(connection, made.id)
     if state.answer is None:
         return value({**_head(made, who, Tested(made.id)), "state": "lost", "reason": _lost(who, taken=state.taken)})
     return value(await _shown(request, made, who, state.answer))

@@ -1,6 +1,7 @@
 """The request that somebody wants to see tried: its shape, and what it must not be."""
 
 import re
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, Self
 
@@ -55,9 +56,9 @@ class Wanted(msgspec.Struct):
         return self
 
     def order(self) -> RequestTest:
-        """As an instance is told; it gets its id when it is ordered."""
+        """As an instance is told, under a new id."""
         pairs = tuple((name, text.strip(" \t")) for name, text in self._pairs())
-        return RequestTest("", self.method, self.path, self.host, self.scheme, pairs, self.body.encode())
+        return RequestTest(uuid.uuid4().hex, self.method, self.path, self.host, self.scheme, pairs, self.body.encode())
 
     def recorded(self) -> Mapping[str, Any]:
         """What the audit log keeps: no values of headers or of the query, and no body."""

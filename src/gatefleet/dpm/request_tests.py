@@ -36,7 +36,9 @@ class RequestTests:
                 try:
                     await self.turn()
                 except GatefleetError as error:
-                    log.warning("requests to try wait", reason=str(error))
+                    log.warning("requests to try are lost", reason=str(error))
+                except Exception:  # nodes are fed whatever becomes of such requests
+                    log.exception("requests to try are lost")
 
     async def turn(self) -> None:
         """Take everything that waits for a node of ours."""

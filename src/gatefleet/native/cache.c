@@ -4,6 +4,7 @@
  * to GET is there. */
 #include "cache.h"
 #include "cache_rules.h"
+#include "traffic.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -195,6 +196,8 @@ static enum headers_status serve(void *filter, struct stream *stream, struct kep
   headers[count++] = (struct header){TEXT("age"), digits((now_us() - kept->born) / 1000000, age)};
   headers[count++] = (struct header){TEXT("apisix-cache-status"), TEXT("HIT")};
   stream->answered = true;
+  if (traffic_watched()) /* an answer in parts has no details */
+    envoy_dynamic_module_callback_http_set_dynamic_metadata_string(filter, TEXT("gf.answered"), TEXT("by"), proxy_cache.name);
   send(filter, stream, headers, count, (struct text){kept->body.at, kept->body.size});
   kept_done(kept);
   return HEADERS_STOP;

@@ -1,6 +1,5 @@
 """Requests that somebody wants to see tried, on their way to a node and back; all of it is soon forgotten."""
 
-import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -34,14 +33,12 @@ class State:
     answer: Tested | None
 
 
-async def order(connection: AsyncConnection, cipher: Cipher, who: Identity, wanted: RequestTest) -> RequestTest:
-    """Have a node make a request; its id is made here."""
-    made = msgspec.structs.replace(wanted, id=uuid.uuid4().hex)
-    values = {"id": made.id, "group_id": who.group, "instance_id": who.instance}
+async def order(connection: AsyncConnection, cipher: Cipher, who: Identity, wanted: RequestTest) -> None:
+    """Have a node make a request."""
+    values = {"id": wanted.id, "group_id": who.group, "instance_id": who.instance}
     await forget(connection)
-    await connection.execute(insert(request_test).values(**values, sealed_order=_sealed(cipher, made, "order")))
+    await connection.execute(insert(request_test).values(**values, sealed_order=_sealed(cipher, wanted, "order")))
     await connection.execute(select(func.pg_notify(ORDERED, "")))
-    return made
 
 
 async def waiting(connection: AsyncConnection) -> Mapping[str, Identity]:
