@@ -76,7 +76,7 @@ sbom: install-dev ## bills of materials (CycloneDX): control plane and nodes, an
 
 .PHONY: pytest
 pytest: ## every test, in parallel
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder $(ARGS)
 
 .PHONY: golden
 golden: install-dev ## write what the golden tests expect, then show what changed

@@ -13,7 +13,7 @@ from azure.storage.blob import BlobServiceClient
 from moto.server import ThreadedMotoServer
 
 from gatefleet.settings import FallbackSettings
-from tests.dpm.dp_manager import free_ports
+from tests.ports import free_ports
 
 AZURITE = Path(__file__).parent.parent / "requirements" / "azurite" / "node_modules" / ".bin" / "azurite-blob"
 ACCOUNT = "devstoreaccount1"
@@ -45,7 +45,7 @@ def azurite() -> Iterator[str]:
         stdout=subprocess.DEVNULL,
     )
     try:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             with suppress(httpx.HTTPError):
                 httpx.get(f"http://127.0.0.1:{port}/", timeout=1)
@@ -54,7 +54,7 @@ def azurite() -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/{ACCOUNT}"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(30)
 
 
 def s3_buckets(url: str) -> Settings:

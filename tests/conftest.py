@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import postgres as pg
 import pytest
 from pydantic import SecretStr
+from xdist.scheduler import LoadScopeScheduling
 
 from gatefleet.pki import Pair, self_signed
 from gatefleet.settings import AdminSettings
@@ -21,7 +22,29 @@ if TYPE_CHECKING:
     from admin_api import Api
 
 MASTER_KEY = bytes(range(32))
+TOGETHER = ("tests/dashboard", "tests/e2e/failures", "tests/e2e", "tests/native")
+"""Folders whose tests share what is expensive to start: one worker does all of a folder, always in the same order."""
+LONG = ("tests/node", "tests/contract", "tests/conformance", "tests/golden", "tests/up")
+"""Folders with long files; they begin early, so that no worker is left alone with one at the end."""
 TEMPLATE = "gatefleet_template"
+
+
+class Sharing(LoadScopeScheduling):
+    """Gives a worker one file after another, and some folders as a whole."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return folder if (folder := file.rpartition("/")[0]) in TOGETHER else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return Sharing(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long comes first."""
+    ranks = {folder: rank for rank, folder in enumerate((*TOGETHER, *LONG))}
+    items.sort(key=lambda item: ranks.get(item.nodeid.partition("::")[0].rpartition("/")[0], len(ranks)))
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from socket import create_connection, create_server
+from socket import create_connection
 from typing import Final
 
 from gatefleet import pki
+from tests.ports import free_ports
 
 INSTALLED: Final = Path(__file__).parent.parent / ".venv" / "slapd"
 LIBRARIES: Final = INSTALLED / "usr/lib/x86_64-linux-gnu"
@@ -52,7 +53,7 @@ def running() -> Iterator[Directory]:
         (folder / "data").mkdir()
         _certificates(folder)
         _write(folder)
-        plain, tls = _free_ports()
+        plain, tls = free_ports(2)
         addresses = f"ldap://127.0.0.1:{plain} ldaps://127.0.0.1:{tls}"
         with subprocess.Popen(_command("slapd", folder, "-h", addresses, "-d", "0"), env=_environment()) as server:
             try:
@@ -94,13 +95,8 @@ def _certificates(folder: Path) -> None:
     (folder / "key.pem").write_text(served.key)
 
 
-def _free_ports() -> tuple[int, int]:
-    with create_server(("127.0.0.1", 0)) as one, create_server(("127.0.0.1", 0)) as other:
-        return one.getsockname()[1], other.getsockname()[1]
-
-
 def _await(server: "subprocess.Popen[bytes]", port: int) -> None:
-    for _ in range(200):
+    for _ in range(3000):
         assert server.poll() is None, "slapd ended"
         with contextlib.suppress(OSError), create_connection(("127.0.0.1", port), 1):
             return

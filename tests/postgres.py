@@ -84,7 +84,7 @@ def running() -> Iterator[Server]:
             "-E",
             "UTF8",
         ]
-        subprocess.run([*leashed, *initdb, "--locale=C"], check=True, stdout=subprocess.DEVNULL, timeout=60)
+        subprocess.run([*leashed, *initdb, "--locale=C"], check=True, stdout=subprocess.DEVNULL, timeout=120)
         options = [part for name, value in FAST.items() for part in ("-c", f"{name}={value}")]
         command = [*leashed, str(binaries / "postgres"), "-D", str(data), "-k", str(folder), *options]
         with (folder / "log").open("wb") as log:
@@ -94,7 +94,7 @@ def running() -> Iterator[Server]:
             yield Server(folder, binaries)
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(20)
+            process.wait(60)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -138,7 +138,7 @@ class Frail:
         """SIGINT stops it in good order, SIGKILL does not."""
         if self.process:
             self.process.send_signal(number)
-            self.process.wait(20)
+            self.process.wait(60)
 
     def rows(self, statement: str) -> list[str]:
         """Lines of a query's answer."""
@@ -171,7 +171,7 @@ def frail() -> Iterator[Frail]:
     initdb = ["-D", folder / "data", "-U", "gatefleet", "-A", "trust", "-N", "-E", "UTF8", "--locale=C"]
     command = [*_leashed(signal.SIGQUIT), server.binaries / "initdb", *initdb]
     try:
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=60)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=120)
         server.start()
         yield server
     finally:
@@ -223,7 +223,7 @@ def pair(ports: tuple[int, int]) -> Iterator[Pair]:
 
     def run(*command: object) -> None:
         done = subprocess.run(
-            list(map(str, [*leashed, *command])), capture_output=True, text=True, timeout=60, check=False
+            list(map(str, [*leashed, *command])), capture_output=True, text=True, timeout=120, check=False
         )
         assert done.returncode == 0, done.stderr
 
@@ -258,7 +258,7 @@ def pair(ports: tuple[int, int]) -> Iterator[Pair]:
         for server in both.servers:
             server.send_signal(signal.SIGINT)
         for server in both.servers:
-            server.wait(20)
+            server.wait(60)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -290,7 +290,7 @@ def _roomy() -> str | None:
 
 
 def _wait(binaries: Path, folder: Path, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while subprocess.run([binaries / "pg_isready", "-qh", folder, "-p", str(port)], check=False).returncode:
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(log.read_text())

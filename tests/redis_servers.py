@@ -1,12 +1,13 @@
 """Real Redis servers for tests: one alone, with a password, over TLS, and a cluster of three masters."""
 
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.ports import free_port
 
 MASTERS = 3
 SLOTS = 16384
@@ -28,7 +29,7 @@ class Redis:
         if "--tls-port" not in self.options:
             command += ["--port", str(self.port)]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while not self.ask("ping").startswith(("PONG", "NOAUTH")):
             assert time.monotonic() < end, "Redis does not answer"
             time.sleep(0.02)
@@ -49,7 +50,7 @@ class Redis:
 @contextmanager
 def redis_server(directory: Path, *options: str, credentials: Sequence[str] = ()) -> Iterator[Redis]:
     """A server; `options` as of its command line, `credentials` as redis-cli takes them."""
-    port = _free_port()
+    port = free_port()
     server = Redis(port, [option.format(port=port) for option in options], credentials, directory)
     try:
         server.start()
@@ -66,7 +67,7 @@ def redis_cluster(directory: Path) -> Iterator[list[Redis]]:
         for number in range(MASTERS):
             home = directory / str(number)
             home.mkdir()
-            bus = ("--cluster-port", str(_free_port()))
+            bus = ("--cluster-port", str(free_port()))
             servers.append(stack.enter_context(redis_server(home, "--cluster-enabled", "yes", *bus)))
         for number, server in enumerate(servers):
             first, last = SLOTS * number // MASTERS, SLOTS * (number + 1) // MASTERS - 1
@@ -80,13 +81,7 @@ def redis_cluster(directory: Path) -> Iterator[list[Redis]]:
 
 
 def _settle(servers: Sequence[Redis]) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not all("cluster_state:ok" in server.ask("cluster", "info") for server in servers):
         assert time.monotonic() < end, "the cluster does not settle"
         time.sleep(0.1)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port

@@ -17,6 +17,7 @@ from conftest import certificate
 from gatefleet.dpm.forward import Forwarder
 from gatefleet.outbound import Outbound
 from gatefleet.store import audit
+from tests.xds.xds_client import until
 
 pytestmark = pytest.mark.anyio
 
@@ -97,8 +98,8 @@ async def test_syslog_over_tcp_and_tls_gets_every_row_once_and_in_order_across_r
         await change(api, "c")
         await Forwarder(api.store, Outbound()).turn()
         await Forwarder(api.store, Outbound()).turn()
-        await asyncio.sleep(0.1)
         for receiver in (plain, secure):
+            await until(lambda receiver=receiver: events(receiver.seen)[-1:] == ["c"])
             assert events(receiver.seen)[-3:] == ["a", "b", "c"]
             assert "before" not in events(receiver.seen), "a new sink begins with what is new"
     assert (made["config"]["facility"], "failing_since" in made) == (13, False)

@@ -5,6 +5,7 @@ import base64
 import socket
 import ssl
 import warnings
+from collections import Counter
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -75,12 +76,14 @@ async def test_a_changed_certificate_is_taken_and_a_broken_one_is_not(
         await asyncio.sleep(1.5)
         assert await shown_names(ports.https) == before
         write("two.test")
-        await asyncio.sleep(1.5)
-        assert await shown_names(ports.https) == ssl.PEM_cert_to_DER_cert(certificate("two.test").certificate)
+        async with asyncio.timeout(30):
+            while (shown := await shown_names(ports.https)) == before:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        assert shown == ssl.PEM_cert_to_DER_cert(certificate("two.test").certificate)
 
 
 async def test_a_running_request_is_finished_before_it_stops(admin_settings: AdminSettings) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         async with AsyncExitStack() as stack:
             ports = await stack.enter_async_context(serving(admin_settings))
             store = await open_store(admin_settings)
@@ -92,7 +95,10 @@ async def test_a_running_request_is_finished_before_it_stops(admin_settings: Adm
                         f"http://127.0.0.1:{ports.http}/api/gateway_groups", headers={"Authorization": f"Basic {basic}"}
                     )
                 )
-                await asyncio.sleep(0.5)
+                waiting = text("select count(*) from pg_locks where not granted")
+                async with asyncio.timeout(30):
+                    while not (await connection.execute(waiting)).scalar_one():  # noqa: ASYNC110
+                        await asyncio.sleep(0.05)
                 assert not slow.done()
                 stopping = asyncio.create_task(stack.aclose())
                 await asyncio.sleep(0.2)
@@ -169,11 +175,12 @@ async def test_who_asks_too_often_waits_and_others_do_not(admin_settings: AdminS
     rates = {"requests_per_second": 3, "sign_ins_per_second": 1, "trusted_proxies": ("127.0.0.1",)}
     async with serving(admin_settings.model_copy(update=rates)) as ports, httpx.AsyncClient() as client:
         base = f"http://127.0.0.1:{ports.http}"
-        answers = [await client.get(f"{base}/api/version") for _ in range(12)]
-        assert {answer.status_code for answer in answers[:7]} == {200}
-        assert answers[-1].status_code == 429
-        assert answers[-1].headers["retry-after"] == "1"
+        answers = await asyncio.gather(*(client.get(f"{base}/api/version") for _ in range(60)))
+        refused = [answer for answer in answers if answer.status_code != 200]
+        assert 7 <= len(answers) - len(refused) < 60
+        assert {(answer.status_code, answer.headers["retry-after"]) for answer in refused} == {(429, "1")}
         elsewhere = {"X-Forwarded-For": "10.0.0.9"}
         assert (await client.get(f"{base}/api/version", headers=elsewhere)).status_code == 200
-        logins = [await client.post(f"{base}/api/login", json={}, headers=elsewhere) for _ in range(5)]
-        assert [answer.status_code for answer in logins] == [400, 400, 400, 429, 429]
+        asked = (client.post(f"{base}/api/login", json={}, headers=elsewhere) for _ in range(30))
+        logins = Counter(answer.status_code for answer in await asyncio.gather(*asked))
+        assert (logins[400] >= 3, logins[429] > 0, len(logins)) == (True, True, 2)

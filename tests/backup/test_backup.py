@@ -22,8 +22,8 @@ from gatefleet.store.fleet_keys import snapshot_keys
 from tests import buckets
 from tests.buckets import fallback
 from tests.conftest import MASTER_KEY
-from tests.dpm.dp_manager import free_ports
 from tests.node.conftest import holds
+from tests.ports import free_ports
 
 pytestmark = pytest.mark.anyio
 
@@ -139,7 +139,7 @@ async def test_one_of_several_processes_writes_and_the_next_takes_over(
         async def begun() -> bool:
             return bool(await bucket.copies("snapshot")) and sorted(await roles()) == ["leader", "standby"]
 
-        assert await holds(begun, 15)
+        assert await holds(begun)
         leader = (await roles()).index("leader")
         page = (await http.get(f"http://127.0.0.1:{ports[leader]}/metrics")).text
         assert "gatefleet_backup_leader 1.0" in page
@@ -150,7 +150,7 @@ async def test_one_of_several_processes_writes_and_the_next_takes_over(
         async def taken_over() -> bool:
             return [name.revision for name in await bucket.copies("snapshot")] == [1, 0]
 
-        assert await holds(taken_over, 15)
+        assert await holds(taken_over)
     for task in running:
         task.cancel()
         with suppress(asyncio.CancelledError):

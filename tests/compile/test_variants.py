@@ -84,7 +84,7 @@ def changes(draw: st.DrawFn, held: Held, ringed: set[str]) -> tuple[list[Documen
 
 
 @given(lives())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_main_is_the_group_and_the_ring_is_the_group_with_the_overlay(
     life: list[Step],
 ) -> None:

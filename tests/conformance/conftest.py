@@ -53,7 +53,7 @@ class Gateway:
         self.revision += 1
         self.group = None
         self.twin.publish(compiled.snapshot, self.revision)
-        for _ in range(1000):
+        for _ in range(6000):
             assert self.node.process.returncode is None, f"the node has ended: {self.node.log()[-3000:]}"
             if self.twin.beats and self.twin.beats[-1].applied_revision == self.revision:
                 break

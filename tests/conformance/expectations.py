@@ -121,7 +121,7 @@ def logged(wanted: Json, seen: list[Seen], file: Path) -> Iterator[str]:
     """What is not as expected of the entries that were written since the last request, at a server or into `file`."""
     posts: list[Seen] = []
     entries: list[Any] = []
-    until = time.monotonic() + (3.0 if wanted["entries"] else 0.5)
+    until = time.monotonic() + (30.0 if wanted["entries"] else 0.5)
     while time.monotonic() < until and (len(entries) < len(wanted["entries"]) or not wanted["entries"]):
         time.sleep(0.02)
         posts = [one for one in seen if one.path.startswith("/logs")]

@@ -19,7 +19,7 @@ from tests.conformance.expectations import differences, logged
 pytestmark = pytest.mark.anyio
 FEWEST, ALL = 4, 400
 """Cases that each plugin has at least, in a file of its name, and all together."""
-SETTLING = 3.0
+SETTLING = 30.0
 """Seconds within which a step with `eventually` has to hold."""
 
 

@@ -2,8 +2,7 @@
 
 import asyncio
 import base64
-import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +25,7 @@ from gatefleet.store import fleet as fleets
 from gatefleet.store.authority import authorities
 from gatefleet.xds.client import Follower
 from gatefleet.xds.wire import UNLIMITED
+from tests.ports import free_ports
 from tests.xds.xds_client import until
 
 MACHINE = Machine("host-1", "10.0.0.1", VERSION, ports=(9080,), cores=2)
@@ -46,7 +46,7 @@ class DpManager:
 
     async def start(self) -> None:
         self.running = asyncio.create_task(serve.run(self.settings))
-        async with asyncio.timeout(20), httpx.AsyncClient(timeout=1) as http:
+        async with asyncio.timeout(60), httpx.AsyncClient(timeout=5) as http:
             while True:
                 if self.running.done():
                     self.running.result()
@@ -92,7 +92,7 @@ class Node:
 
     async def call(self, method: str, body: msgspec.Struct, **headers: str) -> bytes:
         call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self.channel.unary_unary(method)
-        return await call(msgspec.msgpack.encode(body), timeout=5, metadata=tuple(headers.items()))
+        return await call(msgspec.msgpack.encode(body), timeout=30, metadata=tuple(headers.items()))
 
     async def enroll(self, token: str, csr: str, instance: str = "node-1", machine: Machine = MACHINE) -> Enrolled:
         body = await self.call(fleet.ENROLL, Enroll(token, csr, instance, machine))
@@ -176,13 +176,3 @@ async def dp_manager(store: Store, dsn: str, key: bytes, folder: Path, **setting
         yield manager
     finally:
         await manager.stop()
-
-
-def free_ports(count: int) -> Sequence[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [int(each.getsockname()[1]) for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports

@@ -15,7 +15,6 @@ from sqlalchemy import text
 
 from gatefleet import fleet, pki, sealed
 from gatefleet.dpm.callers import XFCC
-from gatefleet.dpm.keeper import TURN_SECONDS
 from gatefleet.errors import GatefleetError
 from gatefleet.fleet import Machine
 from gatefleet.pki import Identity, Pair
@@ -242,8 +241,13 @@ async def test_callers_of_another_name_get_the_given_certificate_also_after_it_c
         assert await shown("dpm.example") == first.certificate
         assert await shown(pki.SERVER_NAME) != first.certificate
         second = give()
-        await asyncio.sleep(TURN_SECONDS + 0.5)
-        assert await shown("dpm.example") == second.certificate
+
+        async def replaced() -> bool:
+            with suppress(OSError):  # the front starts again
+                return await shown("dpm.example") == second.certificate
+            return False
+
+        assert await holds(replaced)
         assert await manager.bundle()
 
 
@@ -291,7 +295,7 @@ async def test_the_operators_authority_issues_and_nodes_of_the_one_before_stay(
                 return pki.fingerprint(await fetch_ca(manager)) == pki.fingerprint(given.certificate)
             return False
 
-        assert await holds(switched, 10)
+        assert await holds(switched)
         assert pki.fingerprints(await fetch_ca(manager)) == pki.fingerprints(renewed.ca_certificate)
         async with node(manager, new, renewed.ca_certificate) as member:
             with pytest.raises(grpc.aio.AioRpcError) as error:
@@ -319,7 +323,7 @@ async def test_nodes_are_told_of_keys_and_revocations_and_copies_are_sealed_anew
         assert (await member.beat(instance="one", trust=told.version)).trust is None
         async with manager.store.transaction() as connection:
             cipher = manager.store.cipher
-            fresh = await fleet_keys.rotate(connection, cipher, "default", timedelta(seconds=3), timedelta(days=1))
+            fresh = await fleet_keys.rotate(connection, cipher, "default", timedelta(seconds=5), timedelta(days=1))
             await admittance.revoke(connection, "default", pki.serial(other.certificate))
 
         async def announced() -> bool:

@@ -5,7 +5,7 @@ import contextlib
 import http.client
 import json
 import os
-import random
+import secrets
 import signal
 import socket
 import subprocess
@@ -23,6 +23,9 @@ from typing import Any, TypeVar
 import httpx
 import psutil
 
+from gatefleet.node.copies import DiskCopy
+from tests import ports
+
 _T = TypeVar("_T")
 GATEFLEET = Path(sys.executable).parent / "gatefleet"
 PORTS = {
@@ -35,7 +38,10 @@ PORTS = {
     "status": 7085,
     "metrics": 9091,
 }
-READY = 60.0
+FURTHER = (5400, 5401, 5402, 7081, 7944)
+"""Ports that some tests use beside those: of streams, of an admin's status and of a node's peers."""
+PATIENCE = 60.0
+"""Seconds within which what must happen has happened on a machine that is busy with something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,7 @@ class Fleet:
         """Ctrl-C; the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        return self.process.wait(30)
+        return self.process.wait(60)
 
 
 @dataclass(slots=True)
@@ -138,6 +144,10 @@ class GatewayNode:
     def status(self, path: str) -> Answer:
         return request(PORTS["status"] + self.offset, "GET", path, "127.0.0.1", {})
 
+    def keeps(self, group: str, revision: int) -> None:
+        """Wait until it has this revision on its disk: only what every worker was seen to serve gets there."""
+        eventually(lambda: DiskCopy(self.directory).floor(group) >= revision)
+
     def kill(self) -> None:
         """Kill -9 of the agent and of its Envoy."""
         family = [*psutil.Process(self.process.pid).children(recursive=True), psutil.Process(self.process.pid)]
@@ -145,7 +155,7 @@ class GatewayNode:
         for process in family:
             with contextlib.suppress(psutil.Error):
                 process.kill()
-        self.process.wait(5)
+        self.process.wait(20)
 
 
 def _mentions(process: psutil.Process, name: str, word: str) -> bool:
@@ -175,7 +185,7 @@ def node(
     finally:
         if node.process.poll() is None:
             node.process.terminate()
-            node.process.wait(20)
+            node.process.wait(40)
 
 
 def spawn(command: Any, log: Path, environment: Mapping[str, str] = MappingProxyType({})) -> subprocess.Popen[bytes]:
@@ -195,7 +205,7 @@ def request(port: int, method: str, path: str, host: str | None, headers: Mappin
     version = "1.0" if host is None else "1.1"
     lines = [f"{method} {path} HTTP/{version}", *([f"Host: {host}"] if host is not None else []), "Connection: close"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
-    with socket.create_connection(("127.0.0.1", port), 5) as connection:
+    with socket.create_connection(("127.0.0.1", port), 20) as connection:
         connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         answer = http.client.HTTPResponse(connection, method=method)
         answer.begin()
@@ -203,7 +213,7 @@ def request(port: int, method: str, path: str, host: str | None, headers: Mappin
     return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, body)
 
 
-def eventually(check: Callable[[], _T], seconds: float = 10.0, every: float = 0.02) -> _T:
+def eventually(check: Callable[[], _T], seconds: float = PATIENCE, every: float = 0.02) -> _T:
     """What `check` returns once it is true and raises nothing; its last error when time is over."""
     end = time.monotonic() + seconds
     while True:
@@ -238,7 +248,7 @@ def running(directory: Path, *arguments: str, offset: int | None = None) -> Iter
     ]
     log = (directory.parent / f"{directory.name}.log").open("ab")
     process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
-    with httpx.Client(timeout=10) as client:
+    with httpx.Client(timeout=30) as client:
         fleet = Fleet(offset, directory, process, client)
         try:
             _wait(fleet, Path(log.name))
@@ -252,29 +262,28 @@ def running(directory: Path, *arguments: str, offset: int | None = None) -> Iter
 
 
 def _wait(fleet: Fleet, log: Path) -> None:
-    end = time.monotonic() + READY
+    end = time.monotonic() + PATIENCE
     while not fleet.ready():
         if fleet.process.poll() is not None or time.monotonic() > end:
             raise AssertionError(f"`gatefleet up` did not become ready:\n{log.read_text()[-4000:]}")
         time.sleep(0.1)
 
 
+def refused(*arguments: object) -> str:
+    """What `gatefleet up` says when it does not start."""
+    command = [GATEFLEET, "up", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode in (1, 2)
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
 def free_offset() -> int:
-    """An offset at which every default port is free, and below those the kernel gives to clients."""
+    """An offset at which every port above is free, and ours, below those the kernel gives to clients."""
     while True:
-        offset = random.randrange(3000, 23000)
-        if all(_free(port + offset) for port in PORTS.values()):
+        offset = 3000 + secrets.randbelow(20000)
+        if ports.take([port + offset for port in (*PORTS.values(), *FURTHER)]):
             return offset
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 class _Echo(BaseHTTPRequestHandler):

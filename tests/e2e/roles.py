@@ -32,7 +32,7 @@ class Role:
     def kill(self) -> None:
         """Kill -9, as by a machine that goes away."""
         self.process.kill()
-        self.process.wait(5)
+        self.process.wait(20)
 
     def begin(self) -> None:
         """Start it again, with what it was started with."""
@@ -80,7 +80,7 @@ class ControlPlane:
             if role.process.poll() is None:
                 role.process.send_signal(signal.SIGTERM)
         for role in self.roles:
-            role.process.wait(20)
+            role.process.wait(40)
 
     def _start(self, name: str, offset: int, ports: dict[str, int], **more: str) -> Role:
         prefix = f"GATEFLEET_{name.upper()}_"
@@ -103,14 +103,14 @@ class ControlPlane:
             assert role.process.poll() is None, role.log.read_text()[-4000:]
             return self.client.get(url).status_code == 200
 
-        eventually(answers, 40, 0.1)
+        eventually(answers, every=0.1)
 
 
 @contextlib.contextmanager
 def control_plane(dsn: str, directory: Path) -> Iterator[ControlPlane]:
     """A migrated database and a key; all roles that were started are stopped at the end."""
     directory.mkdir(parents=True, exist_ok=True)
-    with httpx.Client(timeout=10) as client:
+    with httpx.Client(timeout=30) as client:
         plane = ControlPlane(dsn, directory, client)
         plane.key.write_text(base64.b64encode(secrets.token_bytes(32)).decode())
         plane.key.chmod(0o600)

@@ -9,7 +9,6 @@ from typing import Any
 
 from gatefleet.compile.compiler import Compiled, Compiler
 from gatefleet.resources import Document
-from tests.e2e import kit
 from tests.node.conftest import Node, running
 from tests.node.manager_twin import Twin
 
@@ -36,7 +35,7 @@ class Served:
         self.held -= set(gone)
         self.revision += 1
         self.twin.publish(self.compiled.snapshot, self.revision)
-        for _ in range(1500):
+        for _ in range(6000):
             if self.twin.beats and self.twin.beats[-1].applied_revision == self.revision:
                 return dict(self.twin.beats[-1].problems)
             await asyncio.sleep(0.01)
@@ -71,8 +70,3 @@ def service(name: str, *ports: int, scheme: str = "http", **more: Any) -> Docume
 
 def stream_route(name: str, of: str, **more: Any) -> Document:
     return Document("stream_routes", name, of, {"name": name, "service_id": of, **more})
-
-
-def free_port() -> int:
-    """A port that stays free with any node's offset, as far as one can know."""
-    return kit.free_offset() // 2

@@ -45,7 +45,7 @@ class Publisher:
             assert answer.status_code in {200, 503}, answer.text
             (self.answered if answer.status_code == 200 else self.unknown).add(version)
         if version in self.unknown:
-            eventually(lambda: self.fleet.ready() and self.versions(), 20)
+            eventually(lambda: self.fleet.ready() and self.versions())
 
     def versions(self) -> list[str]:
         """The versions there are, oldest first."""
@@ -100,7 +100,7 @@ def served(publisher: Publisher) -> None:
     """The receipt of the last revision agrees with what the node serves."""
     fleet, last = publisher.fleet, publisher.versions()[-1]
     revision = publisher.history("default")[-1]["revision"]
-    path = f"/api/gateway_groups/default/revisions/{revision}/receipt?wait=20"
-    found = fleet.client.get(fleet.url("admin", path), auth=("admin", "admin"), timeout=30).json()["value"]
+    path = f"/api/gateway_groups/default/revisions/{revision}/receipt?wait=60"
+    found = fleet.client.get(fleet.url("admin", path), auth=("admin", "admin"), timeout=90).json()["value"]
     assert found["text"] == "1 of 1 instances live"
     assert fleet.get("/crash").headers["x-release"] == last

@@ -24,7 +24,7 @@ def gatefleet(fleet: kit.Fleet) -> Run:
 
     def run(*arguments: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
         command = [kit.GATEFLEET, *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=env)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=90, env=env)
         assert done.returncode == expect, done.stdout + done.stderr
         return done
 
@@ -42,9 +42,9 @@ def test_a_file_goes_live_changes_and_comes_back(
     file = tmp_path / "group.yaml"
     file.write_text(yaml.safe_dump({"services": [shop]}))
     with kit.node(tmp_path / "node", *joins, "--envoy-concurrency", "1") as node:
-        kit.eventually(lambda: node.status("/status/ready").status == 200, 30)
+        kit.eventually(lambda: node.status("/status/ready").status == 200)
         gatefleet("diff", "-f", str(file), expect=3)
-        told = gatefleet("apply", "-f", str(file), "--wait", "20", "-o", "json")
+        told = gatefleet("apply", "-f", str(file), "--wait", "60", "-o", "json")
         done = json.loads(told.stdout)
         assert (done["receipt"]["live"], done["receipt"]["total"]) == (1, 1)
         assert node.get("/shop/1").json()["path"] == "/shop/1"
@@ -53,15 +53,15 @@ def test_a_file_goes_live_changes_and_comes_back(
         shop["plugins"] = {"proxy-rewrite": {"uri": "/new"}}
         file.write_text(yaml.safe_dump({"services": [shop]}))
         assert "plugin proxy-rewrite" in gatefleet("diff", "-f", str(file), expect=3).stdout
-        assert "1 of 1 instances live" in gatefleet("apply", "-f", str(file), "--wait", "20").stdout
+        assert "1 of 1 instances live" in gatefleet("apply", "-f", str(file), "--wait", "60").stdout
         assert node.get("/shop/1").json()["path"] == "/new"
 
-        gatefleet("restore", str(done["revision"]), "--note", "wrong path", "--wait", "20")
+        gatefleet("restore", str(done["revision"]), "--note", "wrong path", "--wait", "60")
         assert node.get("/shop/1").json()["path"] == "/shop/1"
         assert "wrong path" in gatefleet("revisions").stdout
 
         file.write_text(yaml.safe_dump({"services": []}))
-        gatefleet("apply", "-f", str(file), "--prune", "--wait", "20")
+        gatefleet("apply", "-f", str(file), "--prune", "--wait", "60")
         assert node.get("/shop/1").status == 404
         assert "live" in gatefleet("receipts", str(done["revision"] + 3)).stdout
     fleet.call("DELETE", f"/api/gateway_groups/{group}")

@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -26,7 +25,7 @@ def second(fleet: Fleet) -> Iterator[Second]:
         with kit.node(
             directory / "node", "--dp-manager", f"https://127.0.0.1:{fleet.port('dpm_tls')}", "--token", token
         ) as node:
-            eventually(lambda: node.status("/status/ready").status == 200, 20)
+            eventually(lambda: node.status("/status/ready").status == 200)
             yield Second(group, node)
 
 
@@ -97,15 +96,15 @@ def test_a_node_restarts_without_control_plane_and_serves_its_last_configuration
                 group=group,
             )
             with kit.node(directory / "node", "--dp-manager", manager, "--token", token) as node:
-                eventually(lambda: node.get("/kept", apikey="jacks-key").status == 200, 20)
-                eventually(lambda: any(Path(directory / "node").rglob("*snapshot*")), 10)
+                eventually(lambda: node.get("/kept", apikey="jacks-key").status == 200)
+                node.keeps(group, 4)
                 fleet.stop()
                 for _ in range(20):
                     assert node.get("/kept", apikey="jacks-key").status == 200
-                eventually(lambda: node.status("/status/ready").status == 503, 40)
+                eventually(lambda: node.status("/status/ready").status == 503)
                 node.kill()
         with kit.node(directory / "node", "--dp-manager", manager, offset=node.offset) as again:
-            eventually(lambda: again.get("/kept", apikey="jacks-key").status == 200, 20)
+            eventually(lambda: again.get("/kept", apikey="jacks-key").status == 200)
             assert again.get("/kept").status == 401
             eventually(lambda: again.status("/status").status == 200)
             assert again.status("/status/ready").status == 503

@@ -44,7 +44,7 @@ class Client(QuicConnectionProtocol):
             self._http.send_data(stream, body, end_stream=True)
         self._over = asyncio.get_running_loop().create_future()
         self.transmit()
-        await asyncio.wait_for(self._over, 5)
+        await asyncio.wait_for(self._over, 30)
         status, data = 0, b""
         while self._events:
             match self._events.popleft():
@@ -72,15 +72,15 @@ class Client(QuicConnectionProtocol):
 
 
 @contextlib.asynccontextmanager
-async def connected(gateway: Served, name: str) -> AsyncGenerator[Client]:
+async def connected(gateway: Served, name: str, seconds: float = 30) -> AsyncGenerator[Client]:
     configuration = QuicConfiguration(is_client=True, alpn_protocols=H3_ALPN, server_name=name)
     configuration.verify_mode = ssl.CERT_NONE
     where = ("127.0.0.1", gateway.port(PORT))
     opened = connect(*where, configuration=configuration, create_protocol=Client, wait_connected=False)
-    async with asyncio.timeout(10), opened as found:
+    async with asyncio.timeout(60), opened as found:
         client = cast("Client", found)
         client.transmit()
-        if not await asyncio.wait_for(client.ready, 2):
+        if not await asyncio.wait_for(client.ready, seconds):
             raise ConnectionError
         yield client
 
@@ -88,7 +88,7 @@ async def connected(gateway: Served, name: str) -> AsyncGenerator[Client]:
 async def refused(gateway: Served, name: str) -> bool:
     """Whether there is no connection for that name."""
     try:
-        async with connected(gateway, name):
+        async with connected(gateway, name, seconds=2):
             return False
     except (ConnectionError, TimeoutError):
         return True

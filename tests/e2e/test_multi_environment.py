@@ -39,7 +39,7 @@ def environments(fleet: Fleet) -> Iterator[Environments]:
             started = kit.node(directory / name, "--dp-manager", manager, "--token", token, "--envoy-concurrency", "1")
             nodes.append(stack.enter_context(started))
         for node in nodes:
-            eventually(lambda node=node: node.status("/status/ready").status == 200, 20)
+            eventually(lambda node=node: node.status("/status/ready").status == 200)
         first, second, third = (stack.enter_context(kit.echo()) for _ in BACKENDS)
         yield Environments(groups, (nodes[0], nodes[1]), (first, second, third))
         fleet.delete("services/httpbin")
@@ -70,7 +70,7 @@ def test_the_guide_from_test_to_production_works_as_written(fleet: Fleet, enviro
         if "gateway_groups -d" in line or "approval" in line:
             assert '"error_msg"' not in run(line, environments.groups)
         elif line.startswith("curl -si -H"):
-            eventually(lambda line=line, expected=expected: expected in run(line, environments.groups), 10)
+            eventually(lambda line=line, expected=expected: expected in run(line, environments.groups))
         else:
             assert (expected or '"value"') in run(line, environments.groups), step
         if expected.startswith("x-release"):
@@ -88,6 +88,6 @@ def served_by(line: str, environments: Environments) -> int:
 
 def run(line: str, groups: Mapping[str, str]) -> str:
     done = subprocess.run(
-        ["bash", "-c", line], capture_output=True, text=True, check=True, timeout=20, env={**os.environ, **groups}
+        ["bash", "-c", line], capture_output=True, text=True, check=True, timeout=60, env={**os.environ, **groups}
     )
     return done.stdout

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from gatefleet.buckets import config_bucket
+from gatefleet.buckets import config_bucket, resource_bucket
 from gatefleet.up.postgres import locate
 from tests import buckets
 from tests.buckets import fallback, variables
-from tests.dpm.dp_manager import free_ports
 from tests.e2e import kit
 from tests.e2e.kit import Fleet, eventually
+from tests.ports import free_ports
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def backup(fleet: Fleet, given: buckets.Settings) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(40) == 0
 
 
 def test_a_new_node_starts_from_the_bucket_and_a_group_comes_back_from_it(
@@ -57,25 +57,29 @@ def test_a_new_node_starts_from_the_bucket_and_a_group_comes_back_from_it(
             ]
             (place / "bundle.json").write_text(bundle)
             with backup(fleet, given):
-                eventually(lambda: newest(given) == revision, 60, every=0.2)
+                eventually(lambda: newest(given) == revision, every=0.2)
         options = ("--bundle", f"{place}/bundle.json", "--dp-manager", f"https://127.0.0.1:{fleet.port('dpm_tls')}")
         with kit.node(place / "fresh", *options) as node:
-            eventually(lambda: node.get("/a", apikey="jacks-key").status == 200, 60)
+            eventually(lambda: node.get("/a", apikey="jacks-key").status == 200)
             assert node.get("/a").status == 401
             assert node.status("/status/ready").status == 503
             with kit.running(place / "data", offset=fleet.offset) as fleet:
                 fleet.route("b", "s", "/b")
-                eventually(lambda: node.get("/b").status == 200, 60)
+                eventually(lambda: node.get("/b").status == 200)
                 assert node.status("/status/ready").status == 200
                 comes_back(fleet, given, place)
 
 
 def newest(given: buckets.Settings) -> int:
-    """The revision of the newest copy of the group in the bucket."""
-    bucket = config_bucket(fallback(given))
-    assert bucket
-    names = asyncio.run(bucket.copies("snapshot", "default"))
-    return names[0].revision if names else -1
+    """The newest revision of the group that is in both buckets, for nodes and for people."""
+    snapshots, documents = config_bucket(fallback(given)), resource_bucket(fallback(given))
+    assert snapshots
+    assert documents
+    found = [
+        asyncio.run(snapshots.copies("snapshot", "default")),
+        asyncio.run(documents.copies("resources", "default")),
+    ]
+    return min(names[0].revision if names else -1 for names in found)
 
 
 def comes_back(fleet: Fleet, given: buckets.Settings, place: Path) -> None:
@@ -88,7 +92,7 @@ def comes_back(fleet: Fleet, given: buckets.Settings, place: Path) -> None:
     file = place / "default.yaml"
     with file.open("wb") as out:
         subprocess.run([kit.GATEFLEET, "backups", "--group", "default", *key], env=environment, stdout=out, check=True)
-    subprocess.run([kit.GATEFLEET, "apply", "-g", fresh, "-f", file], env=environment, check=True, timeout=30)
+    subprocess.run([kit.GATEFLEET, "apply", "-g", fresh, "-f", file], env=environment, check=True, timeout=90)
     config = fleet.call("GET", f"/api/gateway_groups/{fresh}/config?secrets=true").json()["value"]
     assert config["services"][0]["routes"][0]["paths"] == ["/a"]
     assert config["consumers"][0]["credentials"][0]["plugins"]["key-auth"]["key"] == "jacks-key"

@@ -25,4 +25,4 @@ def test_the_first_service_of_the_readme_works_as_written(fleet: Fleet, upstream
 
 
 def run(line: str) -> str:
-    return subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True, timeout=20).stdout
+    return subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True, timeout=60).stdout

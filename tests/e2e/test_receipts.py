@@ -48,7 +48,7 @@ def pair(fleet: Fleet, upstream: int) -> Iterator[Pair]:
         kit.node(directory / "two", *options, "--envoy-concurrency", "1") as two,
     ):
         for node in (one, two):
-            eventually(lambda node=node: node.status("/status/ready").status == 200, 30)
+            eventually(lambda node=node: node.status("/status/ready").status == 200)
         fleet.service("s", upstream, group=group)
         yield Pair(fleet, group, (one, two))
 

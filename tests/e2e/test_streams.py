@@ -35,7 +35,7 @@ class Line:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
-    async def hears(self, seconds: float = 5) -> str:
+    async def hears(self, seconds: float = 30) -> str:
         """The next line; empty when the connection was closed."""
         with contextlib.suppress(ConnectionError):
             return (await asyncio.wait_for(self.reader.readline(), seconds)).decode().strip()
@@ -234,8 +234,12 @@ async def test_a_port_that_is_taken_is_a_problem_of_its_own_and_no_other(gateway
         assert await greeting(gateway, PORT + 1) == "one"
         assert (await gateway.node.status("/status/ready")).status_code == 200
         taken.close()
-    await asyncio.sleep(5.2)  # then the port is tried again with the next revision
-    assert await gateway.put(stream_route("q", "s", server_port=PORT + 2)) == {}
+
+    async def free_again() -> bool:  # the port is tried again with the next revision, if that is five seconds later
+        await asyncio.sleep(0.5)
+        return await gateway.put(stream_route("q", "s", server_port=PORT + 2)) == {}
+
+    assert await holds(free_again)
     assert await greeting(gateway) == "one"
 
 
@@ -327,7 +331,7 @@ async def test_connections_and_bytes_are_counted(gateway: Served, one: int) -> N
     assert await holds(counted)
 
 
-async def answers(gateway: Served, word: bytes, *, source: str = "127.0.0.1", seconds: float = 3) -> bytes:
+async def answers(gateway: Served, word: bytes, *, source: str = "127.0.0.1", seconds: float = 30) -> bytes:
     """What comes back for a datagram; empty when nothing does in that time."""
     loop = asyncio.get_running_loop()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:

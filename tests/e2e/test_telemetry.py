@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.e2e.kit import Fleet, eventually
 
-LATEST = 80.0
+LATEST = 120.0
 """Seconds until everything is told: a step, the pauses after failures, and a slow machine."""
 PATH = "/api/telemetry"
 

@@ -43,7 +43,7 @@ class Client:
         more = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
         try:
             self.writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{more}\r\n".encode())
-            head = (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 5)).decode("latin-1").lower()
+            head = (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 30)).decode("latin-1").lower()
             await self.reader.readexactly(int(head.partition("content-length:")[2].split()[0]))
         except (OSError, asyncio.IncompleteReadError, ssl.SSLError):
             return REFUSED
@@ -96,7 +96,7 @@ async def connect(gateway: Served, name: str, own: Path | None = None, **setting
     for key, value in settings.items():
         setattr(context, key, value)
     opened = asyncio.open_connection("127.0.0.1", gateway.port(HTTPS), ssl=context, server_hostname=name)
-    client = Client(*await asyncio.wait_for(opened, 5))
+    client = Client(*await asyncio.wait_for(opened, 30))
     OPENED.append(client.writer)
     return client
 
@@ -357,7 +357,7 @@ async def _greet(gateway: Served, name: str) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port(HTTPS))
     try:
         writer.write(out.read())
-        return (await asyncio.wait_for(reader.read(), 10))[:1]
+        return (await asyncio.wait_for(reader.read(), 30))[:1]
     except ConnectionError:
         return b""
     finally:

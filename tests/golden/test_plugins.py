@@ -1,5 +1,6 @@
 """What plugins become: golden cases, laws that hold for every plugin, and Envoy's own opinion."""
 
+import os
 import re
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +24,8 @@ from gatefleet.resources.accept import accept
 
 SCOPE = {"owner": "route:r1", "route_id": "r1", "service_id": "s1", "route_name": "Route", "service_name": "Service"}
 NAMES = sorted(registry())
+TRIED = int(os.environ.get("GATEFLEET_FUZZ", "25"))
+"""Configurations of each plugin."""
 
 
 def translated(case: Path) -> list[Effect]:
@@ -154,7 +157,7 @@ JSON = st.recursive(
 
 @pytest.mark.parametrize("name", NAMES)
 @given(data=st.data())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=TRIED, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_nothing_but_a_refusal_comes_of_any_json(name: str, data: st.DataObject) -> None:
     plugin = registry()[name]
     fields = st.sampled_from(sorted(plugin.conf.model_fields)) | st.text(max_size=8)
@@ -164,7 +167,7 @@ def test_nothing_but_a_refusal_comes_of_any_json(name: str, data: st.DataObject)
 
 @pytest.mark.parametrize("name", [name for name in NAMES if registry()[name].auth])
 @given(data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=TRIED, deadline=None)
 def test_any_credential_gives_entries_or_is_refused(name: str, data: st.DataObject) -> None:
     auth = registry()[name].auth
     assert auth is not None

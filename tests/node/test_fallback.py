@@ -1,6 +1,5 @@
 """A node without a control plane and without a disk: what it starts from, what it refuses, and its way back."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from gatefleet.buckets import Bucket, Name, config_bucket
 from tests import buckets
 from tests.buckets import fallback, variables
-from tests.node.conftest import Node, content, running
+from tests.node.conftest import content, kept, running
 from tests.node.manager_twin import Twin
 
 pytestmark = pytest.mark.anyio
@@ -16,15 +15,6 @@ pytestmark = pytest.mark.anyio
 
 async def written(bucket: Bucket, twin: Twin, revision: int, body: bytes) -> None:
     await bucket.write(Name(revision, 1_800_000_000, twin.keys.key_id, twin.group, "snapshot"), body)
-
-
-async def said(node: Node, words: str) -> None:
-    """Wait until /status/ready says so."""
-    for _ in range(200):
-        if words in await node.until_status("/status/ready", 503):
-            return
-        await asyncio.sleep(0.1)
-    raise AssertionError(f"never said: {words}\n{node.log()[-2000:]}")
 
 
 async def test_it_starts_from_the_bucket_takes_newer_copies_only_and_follows_the_control_plane_again(
@@ -45,10 +35,10 @@ async def test_it_starts_from_the_bucket_takes_newer_copies_only_and_follows_the
         forged = bytearray(twin.copy(content(slow, "/forged"), 9))
         forged[len(forged) // 2] ^= 1
         await written(bucket, twin, 9, bytes(forged))
-        await said(node, "in the bucket is refused: the copy was changed")
+        await node.tells("/status/ready", "in the bucket is refused: the copy was changed")
         old = twin.copy(content(slow, "/old"), 2)  # an old copy under a new name
         await written(bucket, twin, 10, old)
-        await said(node, "in the bucket is refused: it holds revision 2, not what its name says")
+        await node.tells("/status/ready", "in the bucket is refused: it holds revision 2, not what its name says")
         await written(bucket, twin, 4, twin.copy(content(slow, "/four"), 4))  # behind those that are refused
         await node.until("/four", 200)
         assert (await node.get("/three", apikey="one")).status_code == 404
@@ -60,5 +50,6 @@ async def test_it_starts_from_the_bucket_takes_newer_copies_only_and_follows_the
         await twin.stop()
         await written(bucket, twin, 6, twin.copy(content(slow, "/six"), 6))  # cut off, but the bucket is not
         await node.until("/six", 200)
+        await kept(directory, 6)
     async with running(directory) as node:  # and it is on its disk
         await node.until("/six", 200)

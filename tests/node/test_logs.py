@@ -16,6 +16,7 @@ from gatefleet.native.ring import MAGIC, NAME
 from gatefleet.node.logs.rules import judged
 from gatefleet.node.logs.shipping import Shipper
 from gatefleet.node.logs.sinks import Places
+from tests.xds.xds_client import until
 
 pytestmark = pytest.mark.anyio
 HEAD = 4096
@@ -92,7 +93,7 @@ async def test_entries_go_in_batches_and_what_is_left_at_the_end_too(tmp_path: P
             writer = Writer(tmp_path)
             for number in range(5):
                 writer.put(http(port, size=2), number)
-            await asyncio.sleep(0.7)
+            await until(lambda: len(bodies) >= 2)
             assert bodies == [[0, 1], [2, 3]]
         assert bodies == [[0, 1], [2, 3], [4]]
 
@@ -101,11 +102,10 @@ async def test_a_batch_is_tried_again_and_lost_in_the_end(tmp_path: Path) -> Non
     async with server(500, 503, 500) as (port, bodies), shipping(tmp_path) as shipper:
         writer = Writer(tmp_path)
         writer.put(http(port, size=1, retries=1), "first")
-        await asyncio.sleep(0.5)
+        await until(lambda: lost(shipper) == {"not taken": 1})
         assert bodies == ["first", "first"]
-        assert lost(shipper) == {"not taken": 1}
         writer.put(http(port, size=1, retries=1), "second")
-        await asyncio.sleep(0.5)
+        await until(lambda: len(bodies) == 4)
         assert bodies[2:] == ["second", "second"]
         assert lost(shipper) == {"not taken": 1}
 
@@ -114,10 +114,9 @@ async def test_what_finds_no_room_or_no_sink_is_counted(tmp_path: Path) -> None:
     async with shipping(tmp_path) as shipper:
         writer = Writer(tmp_path)
         for number in range(5):
-            writer.put(http(1, pending=3), number)
+            writer.put(http(1, pending=3, inactive=600), number)
         writer.put({"kind": "pigeon", "name": "p"}, 1)
-        await asyncio.sleep(0.3)
-        assert lost(shipper) == {"too many wait": 2, "no such sink": 1}
+        await until(lambda: lost(shipper) == {"too many wait": 2, "no such sink": 1})
 
 
 async def test_files_stay_where_the_node_wants_them(tmp_path: Path) -> None:
@@ -127,8 +126,7 @@ async def test_files_stay_where_the_node_wants_them(tmp_path: Path) -> None:
         writer = Writer(tmp_path)
         for path in ("allowed/deep/a.log", "outside.log", "allowed/link/b.log"):
             writer.put({"kind": "file", "name": "f", "owner": "", "path": path}, path)
-        await asyncio.sleep(0.4)
-        assert lost(shipper) == {"not taken": 2}
+        await until(lambda: lost(shipper) == {"not taken": 2})
     assert json.loads((tmp_path / "allowed" / "deep" / "a.log").read_text()) == "allowed/deep/a.log"
     assert not (tmp_path / "outside.log").exists()
     assert not (tmp_path / "b.log").exists()

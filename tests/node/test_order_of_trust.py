@@ -16,8 +16,8 @@ from gatefleet.node.peers import Peers, PeerServer
 from gatefleet.snapshot import HOST, snapshot_of
 from tests import buckets
 from tests.buckets import fallback
-from tests.dpm.dp_manager import free_ports
 from tests.node.manager_twin import Twin
+from tests.ports import free_ports
 
 pytestmark = pytest.mark.anyio
 

@@ -1,6 +1,7 @@
 """The sign-in process starts when a configuration asks for it, comes back when it dies; nobody passes meanwhile."""
 
 import base64
+import signal
 from pathlib import Path
 
 import psutil
@@ -12,6 +13,7 @@ from gatefleet.snapshot import Snapshot
 from tests import directory as slapd
 from tests.node.conftest import HOST, Node, content, running
 from tests.node.manager_twin import Twin
+from tests.node.test_node import gone
 
 pytestmark = pytest.mark.anyio
 USER = {"authorization": "Basic " + base64.b64encode(b"user01:password1").decode()}
@@ -64,13 +66,15 @@ async def test_it_is_started_when_asked_for_and_nobody_passes_without_it(
 
             first = process_of(node)
             assert first
+            node.process.send_signal(signal.SIGSTOP)  # who would start it again
             first.kill()
             answer = await node.get("/a", **USER)
+            node.process.send_signal(signal.SIGCONT)
             assert (answer.status_code, answer.json()) == (500, {"error_msg": "500 Internal Server Error"})
-            await node.until("/a", 200, seconds=10, **USER)
+            await node.until("/a", 200, **USER)
             again = process_of(node)
             assert again
             assert again.pid != first.pid
 
             assert await node.stop() == 0
-            assert not again.is_running()
+            assert gone(again)

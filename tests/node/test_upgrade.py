@@ -37,7 +37,7 @@ async def test_the_agent_begins_again_and_envoy_is_not_touched(twin: Twin, direc
         envoy = envoy_of(node)
         async with loaded(node) as load:
             node.process.send_signal(signal.SIGUSR2)
-            assert await holds(lambda: said(node, "the agent begins again"), 20)
+            await node.said("the agent begins again")
             twin.publish(content(slow, "/a", "/b", hosts=("load.test", "node.test")), 2)
             await node.until("/b", 200)
             await node.until_status("/status/ready", 200)
@@ -63,10 +63,10 @@ async def test_an_envoy_of_another_version_takes_over_the_ports_of_the_one_befor
         async with loaded(node) as load:
             installed.unlink()  # as when another version is installed in its place
             node.process.send_signal(signal.SIGUSR2)
-            assert await holds(lambda: said(node, "another envoy takes over"), 20)
-            assert await holds(lambda: ended(before), 20)
+            await node.said("another envoy takes over")
+            assert await holds(lambda: ended(before))
             twin.publish(plain(slow, "x-after"), 2)
-            assert await holds(lambda: has_header(node, "x-after"), 20)
+            assert await holds(lambda: has_header(node, "x-after"))
         print(f"sent {load.answered}, failed {len(load.failed)}")  # noqa: T201
         assert load.answered > 100
         assert load.failed == []
@@ -120,10 +120,6 @@ def plain(upstream: int, header: str = "x-before") -> Snapshot:
     )
     bodies = {CLUSTER: {"up": cluster}, LISTENER: {"http": listener}}
     return Snapshot({t: {n: entry(m.SerializeToString()) for n, m in found.items()} for t, found in bodies.items()})
-
-
-async def said(node: Node, what: str) -> bool:
-    return what in node.log()
 
 
 async def ended(process: psutil.Process) -> bool:

@@ -22,6 +22,7 @@ from gatefleet.envoy import binary
 from gatefleet.native.records import basic_auth_entry, consumer_entry, key_auth_entry
 from gatefleet.native.sharding import host_entry
 from gatefleet.native.tables import Tables
+from tests.ports import free_port
 
 CONSUMERS = (
     key_auth_entry("jacks-key", "jack", "cred-1", "custom-1"),
@@ -112,7 +113,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     Thread(target=upstream.serve_forever, daemon=True).start()
     port = free_port()
     binary.write(bootstrap(sites(), run_dir, port=port, upstream=upstream.server_port), run_dir / "envoy.pb")
-    with envoy(run_dir, port), httpx.Client(timeout=5, follow_redirects=False, trust_env=False) as client:
+    with envoy(run_dir, port), httpx.Client(timeout=30, follow_redirects=False, trust_env=False) as client:
         yield Gateway(port, client)
     upstream.shutdown()
     upstream.server_close()
@@ -133,15 +134,9 @@ def envoy(run_dir: Path, port: int) -> Iterator[None]:
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(200):
+    for _ in range(1200):
         assert process.poll() is None, log.read_text()
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
         time.sleep(0.05)
     raise AssertionError(log.read_text())
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -262,5 +262,5 @@ def test_faults(gateway: "Gateway") -> None:
 def test_faults_come_late_and_before_all_else(gateway: "Gateway") -> None:
     began = time.monotonic()
     assert gateway.ask("fault-slow").status_code == 504
-    assert 0.28 <= time.monotonic() - began < 2
+    assert time.monotonic() - began >= 0.28
     assert (gateway.ask("fault-first").status_code, allowed(gateway.ask("fault-first"))["origin"]) == (418, "*")

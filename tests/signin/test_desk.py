@@ -31,7 +31,7 @@ async def answer(question: Question) -> Answer:
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    app = App({"/echo": Desk(Question, answer, most=2, patience=1.0), "/short": Desk(Question, answer, 2, 0.05)})
+    app = App({"/echo": Desk(Question, answer, most=2, patience=30.0), "/short": Desk(Question, answer, 2, 0.05)})
     transport = httpx.ASGITransport(app)  # pyright: ignore[reportArgumentType]
     async with httpx.AsyncClient(transport=transport, base_url="http://signin") as found:
         yield found

@@ -77,5 +77,5 @@ async def test_a_silent_directory_is_not_waited_for_long(monkeypatch: pytest.Mon
         began = time.monotonic()
         asked = question(server.sockets[0].getsockname()[1], "user01", "password1")
         assert (await ldap.answer(Outbound(), asked)).dn == ""
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 30
         holding.set()

@@ -66,12 +66,12 @@ async def test_a_new_data_key_is_taken_up_while_secrets_are_written_and_read(dsn
     before = store.cipher.sealing
 
     async with store.transaction() as connection:
-        number = await keys.announce(connection, MASTER_KEY, timedelta(seconds=0.3))
+        number = await keys.announce(connection, MASTER_KEY, timedelta(seconds=2))
     writing = asyncio.create_task(again_and_again(lambda: write(other, "two")))
     async with store.reading() as connection:
         other.cipher.learn(await keys.read(connection, MASTER_KEY))
         assert other.cipher.sealing == before, "announced is not in use yet"
-    await asyncio.sleep(0.4)
+    await asyncio.sleep(2.1)
     for one in (store, other):
         async with store.reading() as connection:
             one.cipher.learn(await keys.read(connection, MASTER_KEY))

@@ -28,14 +28,14 @@ def directory() -> Iterator[Path]:
 
 
 async def value(postgres: Postgres, query: str) -> object:
-    link = await asyncpg.connect(postgres.dsn, timeout=5)
+    link = await asyncpg.connect(postgres.dsn, timeout=30)
     try:
         return await link.fetchval(query)
     finally:
         await link.close()
 
 
-async def eventually(postgres: Postgres, query: str, seconds: float = 5) -> object:
+async def eventually(postgres: Postgres, query: str, seconds: float = 60) -> object:
     ends = asyncio.get_running_loop().time() + seconds
     while True:
         try:
@@ -49,7 +49,7 @@ async def eventually(postgres: Postgres, query: str, seconds: float = 5) -> obje
 async def started(directory: Path) -> Postgres:
     postgres = Postgres(directory)
     await postgres.start()
-    await make_database(postgres.cluster, 5)
+    await make_database(postgres.cluster, 30)
     return postgres
 
 
@@ -82,7 +82,7 @@ async def test_it_listens_on_a_private_socket_only_and_wants_its_password(direct
         private = (postgres.cluster.home, postgres.cluster.sockets, postgres.cluster.password_file)
         assert {path.stat().st_mode & 0o077 for path in private} == {0}
         with pytest.raises(asyncpg.InvalidPasswordError):
-            await asyncpg.connect(postgres.dsn, password="wrong", timeout=5)
+            await asyncpg.connect(postgres.dsn, password="wrong", timeout=30)
     finally:
         await postgres.stop()
 
@@ -102,7 +102,7 @@ async def test_what_a_killed_up_left_is_replaced(directory: Path) -> None:
     making = await started(directory)
     await making.stop()
     left = await spawn(program(making.cluster))
-    await answering(making.cluster, 10)
+    await answering(making.cluster, 30)
     again = await started(directory)
     assert again.pid not in (None, left.pid)
     assert await left.wait() == 0
@@ -112,7 +112,7 @@ async def test_what_a_killed_up_left_is_replaced(directory: Path) -> None:
 
 async def test_sessions_that_outlive_a_killed_server_do_not_keep_the_next_one_out(directory: Path) -> None:
     postgres = await started(directory)
-    link = await asyncpg.connect(postgres.dsn, timeout=5)
+    link = await asyncpg.connect(postgres.dsn, timeout=30)
     busy = asyncio.create_task(link.execute("do $$ begin loop end loop; end $$"))
     await asyncio.sleep(0.2)
     assert postgres.pid

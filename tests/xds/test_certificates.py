@@ -23,7 +23,8 @@ from gatefleet.protos.envoy.extensions.transport_sockets.tls.v3 import Downstrea
 from gatefleet.snapshot import LISTENER, SECRET, Entry, Snapshot, entry, snapshot_of
 from gatefleet.xds.server import Context, Server
 from gatefleet.xds.wire import UNLIMITED
-from tests.xds.test_envoy import ADS, bootstrap, free_port
+from tests.ports import free_port
+from tests.xds.test_envoy import ADS, bootstrap
 
 pytestmark = pytest.mark.anyio
 

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +35,7 @@ from gatefleet.snapshot import (
 )  # fmt: skip
 from gatefleet.xds.server import Context, Server
 from gatefleet.xds.wire import UNLIMITED
+from tests.ports import free_port
 from tests.xds.xds_client import until
 
 if TYPE_CHECKING:
@@ -216,12 +216,6 @@ async def test_a_bootstrap_that_envoy_refuses_is_said_with_its_words(tmp_path: P
     process = EnvoyProcess(Options(tmp_path / "b.pb", tmp_path / "a.sock", tmp_path, log=tmp_path / "log"))
     with pytest.raises(Unreachable, match="exit code 1"):
         await process.start()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def bootstrap(admin: Path, xds: Path) -> Bootstrap:

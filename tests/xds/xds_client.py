@@ -73,7 +73,7 @@ def short(response: "discovery.DeltaDiscoveryResponse | None") -> tuple[str, lis
 
 
 async def until(true: Callable[[], object]) -> None:
-    """Wait until `true()`; TimeoutError after ten seconds."""
-    async with asyncio.timeout(10):
+    """Wait until `true()`; TimeoutError after a minute."""
+    async with asyncio.timeout(60):
         while not true():  # noqa: ASYNC110
             await asyncio.sleep(0.005)

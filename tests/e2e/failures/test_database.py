@@ -30,7 +30,7 @@ def test_while_postgresql_is_away_nodes_serve_and_the_control_plane_says_so(site
     with traffic(site.port("near")) as near, traffic(site.port("far")) as far:
         begin(site)
         try:
-            eventually(lambda: _not_ready(site), 20, every=0.2)
+            eventually(lambda: _not_ready(site), every=0.2)
             with contextlib.suppress(httpx.ReadTimeout):  # a silent one may still take it
                 assert site.call("DELETE", "/apisix/admin/routes/none", timeout=2).status_code == 503
             near.wait(20)
@@ -65,7 +65,7 @@ def test_with_a_full_disk_changes_are_refused_and_nodes_serve(site: Site) -> Non
     with traffic(site.port("near")) as near, traffic(site.port("far")) as far:
         site.database.fill()
         try:
-            refused = eventually(lambda: _refused(site), 30)
+            refused = eventually(lambda: _refused(site))
             near.wait(20)
         finally:
             site.database.free()

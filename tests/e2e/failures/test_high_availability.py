@@ -70,10 +70,10 @@ def acting(part: Role | GatewayNode) -> Callable[[str], None]:
             return
         if verb == "restart":
             part.process.send_signal(signal.SIGTERM)
-            assert part.process.wait(30) == 0
+            assert part.process.wait(60) == 0
         if verb == "crash":  # KillMode=process: nobody else goes with it
             part.process.kill()
-            part.process.wait(5)
+            part.process.wait(30)
         if part.process.poll() is not None:
             part.begin()
 
@@ -98,10 +98,10 @@ def site(upstream: int) -> Iterator[Site]:
         join = ["--dp-manager", told, "--token", token["value"]["token_plain_text"], "--drain-timeout", "3"]
         running = [stack.enter_context(kit.node(folder / f"node{n}", *join)) for n in range(2)]
         found = Site(folder, database, dsn.split("@/")[1].partition("?")[0], plane, admins, dpms, running)
-        with httpx.Client() as client:
+        with httpx.Client(timeout=60) as client:
             assert found.put("steady", client, admins[0].url("admin")) == 200
         for node in running:
-            eventually(lambda node=node: node.get("/steady").status == 200, 30)
+            eventually(lambda node=node: node.get("/steady").status == 200)
         yield found
 
 
@@ -134,7 +134,7 @@ class Balanced:
 
     def _send(self) -> None:
         anew = httpx.Limits(max_keepalive_connections=0)
-        with httpx.Client(timeout=20, limits=anew) as client:
+        with httpx.Client(timeout=60, limits=anew) as client:
             while not self._stop.wait(PAUSE):
                 self.sent += 1
                 first = self._there[self.sent % len(self._there)]
@@ -182,13 +182,12 @@ def changes(site: Site) -> Balanced:
 
 def goes_live(site: Site, admin: Role, name: str) -> None:
     """A change by this replica is served by every node."""
-    with httpx.Client(timeout=20) as client:
+    with httpx.Client(timeout=60) as client:
         assert site.put(name, client, admin.url("admin")) == 200
     for node in site.nodes:
-        eventually(lambda node=node: node.get(f"/{name}").status == 200, 30)
+        eventually(lambda node=node: node.get(f"/{name}").status == 200)
 
 
-@pytest.mark.timeout(300)
 def test_every_part_is_restarted_and_reloaded_under_load_without_a_failed_request(site: Site) -> None:
     admin, dpm, node = blocks(PAGE, "Rolling restart")
     (reload,) = blocks(PAGE, "Upgrade")
@@ -212,13 +211,13 @@ def test_a_crashed_agent_takes_no_request_along(site: Site) -> None:
         before = requests.sent
         acting(node)("crash")
         goes_live(site, site.admins[0], "crashed")
-        eventually(lambda: requests.sent > before + 20, 30)
+        eventually(lambda: requests.sent > before + 20)
     assert requests.failed == []
 
 
 def test_a_session_and_every_stream_outlive_a_replica_and_the_runbook_brings_it_back(site: Site) -> None:
     look, start, _ = blocks(PAGE, "A control plane that fails")
-    with httpx.Client() as browser, traffic(site) as requests:
+    with httpx.Client(timeout=60) as browser, traffic(site) as requests:
         account = {"username": "admin", "password": "admin"}
         assert browser.post(site.admins[0].url("admin", "/api/login"), json=account).status_code == 200
         site.admins[0].kill()
@@ -231,7 +230,7 @@ def test_a_session_and_every_stream_outlive_a_replica_and_the_runbook_brings_it_
             told = there.run(look)
             return "gatefleet_leader 1.0" in told and 'gatefleet_group_streams{gateway_group="default"} 2.0' in told
 
-        eventually(taken_over, 30, 0.5)
+        eventually(taken_over, every=0.5)
         site.machine(site.admins[0], site.dpms[0]).run(start)
         goes_live(site, site.admins[0], "back")
     assert requests.failed == []

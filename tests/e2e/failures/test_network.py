@@ -28,7 +28,7 @@ WEATHERS = {
     "lossy": Weather(loss=0.2, delay=0.01),
 }
 CHANGES = 1000
-NOTICED = 40.0
+NOTICED = 60.0
 """Seconds within which a node must have noticed that nothing arrives any more; its pings say so after fifteen."""
 
 
@@ -51,7 +51,7 @@ def test_without_a_network_a_node_serves_and_says_so_and_follows_again_by_itself
             eventually(lambda: b"no connection to the DP Manager" in site.ready("far").body, NOTICED, every=0.2)
             missed = site.change(f"while-{weather}")
             eventually(lambda: site.nodes["near"].get(f"/while-{weather}").status == 200)
-            assert site.receipt(missed)["text"] == "1 of 2 instances live"
+            eventually(lambda: site.receipt(missed)["text"] == "1 of 2 instances live")
             assert site.nodes["far"].get(f"/while-{weather}").status == 404
         finally:
             site.to_dpm.set(FAIR)
@@ -60,7 +60,6 @@ def test_without_a_network_a_node_serves_and_says_so_and_follows_again_by_itself
     told(f"network {weather}", far, converged)
 
 
-@pytest.mark.timeout(240)
 def test_after_a_thousand_changes_while_it_was_cut_off_a_node_has_what_the_others_have_by_one_receipt(
     site: Site,
 ) -> None:
@@ -184,7 +183,7 @@ def test_a_node_whose_cable_is_pulled_serves_and_follows_again_when_it_is_plugge
             port, status = (kit.PORTS[name] + node.offset for name in ("http", "status"))
 
             def ready() -> str:
-                return httpx.get(f"http://{there}:{status}/status/ready", timeout=5).text
+                return httpx.get(f"http://{there}:{status}/status/ready", timeout=20).text
 
             eventually(lambda: "ok" in ready(), RECOVERY)
             with traffic((there, port), path="/apart") as seen:

@@ -32,7 +32,7 @@ class Traffic:
     def stop(self) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join(20)
+            thread.join(60)
 
     def wait(self, requests: int) -> None:
         """Until so many more have been sent."""
@@ -43,7 +43,7 @@ class Traffic:
     def _client(self) -> None:
         while not self._stop.is_set():
             with contextlib.ExitStack() as stack:
-                connections = [http.client.HTTPConnection(*address, timeout=10) for address in self._addresses]
+                connections = [http.client.HTTPConnection(*address, timeout=30) for address in self._addresses]
                 for connection in connections:
                     stack.callback(connection.close)
                 for _ in range(PER_CONNECTION):
