@@ -5,7 +5,7 @@ import json
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +19,7 @@ SECONDS: Final = 30.0
 
 
 @contextlib.contextmanager
-def running(targets: Sequence[str]) -> Iterator[str]:
+def running(targets: Sequence[str]) -> Generator[str]:
     """Its address, once it has scraped the nodes' metrics at all of these hosts and ports; gone at the end."""
     with tempfile.TemporaryDirectory(prefix="prometheus") as name:
         port = free_port()
