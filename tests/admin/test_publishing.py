@@ -1,9 +1,12 @@
 """Templates, versions, publications: the same version in two groups, each with its own runtime configuration."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from admin_api import Api
+
+from gatefleet import pki
 
 pytestmark = pytest.mark.anyio
 NODES = {"nodes": [{"host": "a.test", "port": 80, "weight": 1}]}
@@ -103,6 +106,31 @@ async def test_runtime_configuration_is_bounded_and_can_be_tried(api: Api) -> No
     assert "/hosts/0" in await api.refused("PATCH", path, {"hosts": [1]})
     tried = (await api.call("PATCH", f"{path}?dry-run=all", {"hosts": ["dry.test"]}))["value"]
     assert tried["groups"][0]["text"] == ["service orders: hosts t.test -> dry.test"]
+    assert (await api.call("GET", path))["value"]["hosts"] == ["t.test"]
+
+
+async def test_runtime_configuration_hides_keys_and_is_not_written_over_somebody_elses(api: Api) -> None:
+    service_id = await template(api)
+    await publish(api, service_id, "1")
+    path = f"/api/gateway_groups/default/services/{service_id}/runtime_configuration"
+    ca = pki.create_ca(datetime.now(UTC))
+    own = pki.issue_server(ca, ("gateway.test",), datetime.now(UTC))
+    nodes = [{"host": "127.0.0.1", "port": 443, "weight": 1}]
+    upstream = {"scheme": "https", "nodes": nodes, "tls": {"client_cert": own.certificate, "client_key": own.key}}
+    told = (await api.call("PATCH", path, {"upstream": upstream}))["value"]
+    assert told["upstream"]["tls"]["client_key"] == "***"
+    read = await api.raw.get(path, headers=api.headers)
+    assert own.key not in read.text
+    tag = {**api.headers, "if-match": read.headers["etag"]}
+    again = {**read.json()["value"]["upstream"], "retries": 2}
+    answer = await api.raw.patch(path, json=[{"op": "add", "path": "/upstream", "value": again}], headers=tag)
+    assert answer.status_code == 200
+    async with api.store.read("default") as documents:
+        stored = await documents.get("services", service_id)
+    assert stored
+    assert stored.document.body["upstream"]["tls"]["client_key"] == own.key
+    stale = await api.raw.patch(path, json={"hosts": ["late.test"]}, headers=tag)
+    assert stale.status_code == 412
     assert (await api.call("GET", path))["value"]["hosts"] == ["t.test"]
 
 

@@ -197,14 +197,19 @@ export interface PatchStep {
   value?: unknown;
 }
 
-/** Switches a service on or off, or changes what else is the group's own: a JSON Patch, or fields to merge. */
+/**
+ * Switches a service on or off, or changes what else is the group's own: a JSON Patch, or fields to merge. With an ETag,
+ * only if it still is what was read (ApiError 412 otherwise).
+ */
 export function patchRuntime(
   { groupId, serviceId }: Where,
   patch: PatchStep[] | Record<string, unknown>,
+  etag?: string | null,
 ): Promise<Written<unknown>> {
   return written<unknown>(
     api.PATCH("/api/gateway_groups/{gateway_group_id}/services/{id}/runtime_configuration", {
       params: { path: { gateway_group_id: groupId, id: serviceId } },
+      headers: etag ? { "If-Match": etag } : {},
       body: patch,
     }),
   );

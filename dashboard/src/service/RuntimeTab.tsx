@@ -3,6 +3,7 @@ import { Button, Group, Stack, TagsInput, Text, TextInput } from "@mantine/core"
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type SubmitEvent, useState } from "react";
 
+import { ApiError } from "@/api/client";
 import type { PublishedService } from "@/api/shapes";
 import { patchRuntime, type PatchStep } from "@/release/calls";
 import { usePermissions } from "@/session/permissions";
@@ -30,7 +31,16 @@ export function RuntimeTab({ groupId, service }: { groupId: string; service: Pub
   });
   return (
     <Loaded query={query}>
-      {(runtime) => <Fields key={query.dataUpdatedAt} groupId={groupId} service={service} runtime={runtime} />}
+      {({ runtime, etag }) => (
+        <Fields
+          key={query.dataUpdatedAt}
+          groupId={groupId}
+          service={service}
+          runtime={runtime}
+          etag={etag}
+          onFresh={() => void query.refetch()}
+        />
+      )}
     </Loaded>
   );
 }
@@ -39,15 +49,18 @@ interface Props {
   groupId: string;
   service: PublishedService;
   runtime: Runtime;
+  etag: string | null;
+  /** Reads again what it is now. */
+  onFresh: () => void;
 }
 
-function Fields({ groupId, service, runtime }: Props) {
+function Fields({ groupId, service, runtime, etag, onFresh }: Props) {
   const [wanted, setWanted] = useState(runtime);
   const permissions = usePermissions({ groupId, serviceId: service.id });
   const queries = useQueryClient();
   const stream = service.type === "stream";
   const save = useMutation({
-    mutationFn: () => patchRuntime({ groupId, serviceId: service.id }, patchOf(runtime, wanted)),
+    mutationFn: () => patchRuntime({ groupId, serviceId: service.id }, patchOf(runtime, wanted), etag),
     onSuccess: async ({ revision }) => {
       tellLive(t.service.runtimeSaved, groupId, revision);
       await queries.invalidateQueries({ queryKey: ["group", groupId] });
@@ -90,6 +103,11 @@ function Fields({ groupId, service, runtime }: Props) {
           onChange={(upstream) => setWanted({ ...wanted, upstream })}
         />
         {save.error && <ErrorNote error={save.error} />}
+        {save.error instanceof ApiError && save.error.status === 412 && (
+          <Button variant="default" w="fit-content" onClick={onFresh}>
+            {t.common.loadFresh}
+          </Button>
+        )}
         <Group justify="flex-end">
           <Button variant="default" disabled={!changed} onClick={() => setWanted(runtime)}>
             {t.common.cancel}

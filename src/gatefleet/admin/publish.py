@@ -16,13 +16,15 @@ from gatefleet.admin.endpoint import add, group, system
 from gatefleet.admin.openapi import Answer
 from gatefleet.admin.orders import Item, Order, PublishBody, RollbackBody, SyncBody
 from gatefleet.admin.patch import patched
+from gatefleet.admin.preconditions import refuse_if_changed, tagged
 from gatefleet.admin.query import flag
 from gatefleet.admin.release import GroupPlan, Plan, Step, accepted, carry_out, pinned, plan, reading, version_value
 from gatefleet.admin.web import answer, control, read_json, read_shape, value
 from gatefleet.errors import Invalid, NotFound
 from gatefleet.resources import Document
+from gatefleet.resources.kept import concealed, marked, refuse_left_stars, restored
 from gatefleet.resources.publishing import RUNTIME, Outcome, runtime_of
-from gatefleet.resources.secrets import masked
+from gatefleet.resources.secrets import masked, secret_paths
 from gatefleet.store import Author, Documents
 from gatefleet.store.approvals import Rule, needed
 from gatefleet.store.crypto import Cipher
@@ -193,11 +195,11 @@ async def _runtime(request: Request) -> Response:
         service = await documents.get("services", request.path_params["id"])
     if service is None:
         raise NotFound(f"service [{request.path_params['id']}] not found in gateway group [{group_of(request)}]")
-    return value(_runtime_value(service.document))
+    return tagged(service, _runtime_value(service.document))
 
 
 async def _patch_runtime(request: Request) -> Response:
-    """Change what is the group's own of a service: it needs no version."""
+    """Change what is the group's own of a service: it needs no version. With If-Match, only as it was read."""
     patch, store = await read_json(request), control(request).store
     if flag(request, "dry_run"):
         async with store.read(group_of(request)) as documents:
@@ -207,6 +209,7 @@ async def _patch_runtime(request: Request) -> Response:
         audit.transact(request) as connection,
         audit.in_group(request, connection, group_of(request)) as documents,
     ):
+        refuse_if_changed(request, await documents.get("services", request.path_params["id"]))
         planned = await _plan_runtime(request, documents, patch)
         releases = Releases(connection, store.cipher)
         await carry_out(releases, planned, {documents.group_id: documents}, caller_of(request).name)
@@ -225,12 +228,15 @@ async def _plan_runtime(request: Request, documents: Documents, patch: Any) -> P
     service = next((document for document in present if document.kind == "services"), None)
     if service is None:
         raise NotFound(f"service [{service_id}] not found in gateway group [{documents.group_id}]")
-    changed = patched(runtime_of(service.body), patch)
+    before = marked(service)
+    changed = patched(runtime_of(before), patch)
     beyond = sorted(set(changed) - set(RUNTIME))
     if beyond:
         raise Invalid(f"{beyond} are not part of the runtime configuration ({', '.join(RUNTIME)})")
-    rest = {key: part for key, part in service.body.items() if key not in RUNTIME}
-    wanted = Outcome((Document("services", service_id, None, {**rest, **changed}),))
+    rest = {key: part for key, part in before.items() if key not in RUNTIME}
+    body = restored(service, {**rest, **changed})
+    refuse_left_stars("services", service_id, body)
+    wanted = Outcome((Document("services", service_id, None, body),))
     outcome = accepted(wanted).against(present)
     releases = Releases(documents.connection, control(request).store.cipher)
     publication = await releases.publication(documents.group_id, service_id)
@@ -252,4 +258,5 @@ def _switch(before: Document, outcome: Outcome) -> str:
 
 
 def _runtime_value(service: Document) -> dict[str, Any]:
-    return {"service_id": service.id, **runtime_of(service.body)}
+    shown = concealed(service, secret_paths("services", service.id, service.body))
+    return {"service_id": service.id, **runtime_of(shown)}
