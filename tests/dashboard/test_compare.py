@@ -228,6 +228,7 @@ def test_what_a_rule_covers_waits_until_somebody_else_approves_it(
     waiting = value(fleet, "POST", sync, order)["approval"]["id"]
     boss.open("/approvals")
     boss.heading("Approvals")
+    expect(page.get_by_role("img", name="1 waits for your decision")).to_be_visible()
     for named in ("released", "Released elsewhere"):
         expect(page.get_by_role("row", name="sync").get_by_role("cell", name=named, exact=True)).to_be_visible()
     boss.examined("approvals")

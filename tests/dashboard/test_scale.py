@@ -1,5 +1,6 @@
 """Many routes, and users who may do little."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -34,15 +35,15 @@ def test_ten_thousand_routes_scroll_and_filter_while_few_rows_are_drawn(boss: Vi
     expect(boss.page.get_by_text(f"{ROUTES} rows")).to_be_visible()
     assert table.get_by_role("row").count() < DRAWN
     boss.page.get_by_role("button", name="Name").click()
-    expect(table.get_by_role("link", name="route 00000")).to_be_visible()
+    expect(table.get_by_role("link", name="route 00000", exact=True)).to_be_visible()
     boss.page.get_by_label("Filter this list").fill("route 0987")
     expect(boss.page.get_by_text(f"10 of {ROUTES} rows")).to_be_visible()
-    expect(table.get_by_role("link", name="route 09879")).to_be_visible()
+    expect(table.get_by_role("link", name="route 09879", exact=True)).to_be_visible()
     boss.page.get_by_label("Filter this list").fill("")
     expect(boss.page.get_by_text(f"{ROUTES} rows")).to_be_visible()
     table.hover()
     boss.page.mouse.wheel(0, 100 * ROUTES)
-    expect(table.get_by_role("link", name=f"route {ROUTES - 1:05}")).to_be_visible()
+    expect(table.get_by_role("link", name=f"route {ROUTES - 1:05}", exact=True)).to_be_visible()
     assert table.get_by_role("row").count() < DRAWN
 
 
@@ -60,5 +61,9 @@ def test_who_may_only_read_sees_why_the_buttons_do_nothing(guest: Visitor, fleet
     expect(add).to_have_attribute("aria-disabled", "true")
     add.hover()
     expect(guest.page.get_by_role("tooltip")).to_contain_text("gateway:CreateGatewayGroup")
+    guest.open("/groups/default/try")
+    send = guest.page.get_by_role("button", name="Send")
+    expect(send).to_have_attribute("aria-disabled", "true")
+    expect(send).to_have_attribute("aria-description", re.compile("gateway:TestRequest"))
     guest.complaints = [said for said in guest.complaints if "403" not in said]
     fleet.call("DELETE", f"/api/gateway_groups/{hidden}?force=true")

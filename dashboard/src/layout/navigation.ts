@@ -20,6 +20,7 @@ import {
   type LucideIcon,
   ReceiptText,
   ScrollText,
+  Send,
   Server,
   Settings,
   Shield,
@@ -65,6 +66,7 @@ export const groupPlaces: Place[] = [
   { title: t.revision.title, Icon: History, to: "/groups/$groupId/revisions" },
   { title: t.common.nav.configuration, Icon: FileStack, to: "/groups/$groupId/configuration" },
   { title: t.monitoring.title, Icon: ChartLine, to: "/groups/$groupId/monitoring" },
+  { title: t.tester.title, Icon: Send, to: "/groups/$groupId/try" },
   ...Object.entries(KINDS).map(
     ([kind, { Icon }]): Place => ({
       title: t.kind.parts[kind as KindName].title,

@@ -1,19 +1,20 @@
 /** The routes of a service: thousands scroll; one is edited at the side, under an address of its own. */
 import { ActionIcon, Badge, Group } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { Plus, Trash2 } from "lucide-react";
+import { Plus, Send, Trash2 } from "lucide-react";
 import { useMemo, useState } from "react";
 
 import { routesQuery, streamRoutesQuery } from "@/api/queries";
 import { at, deleteResource, type Json } from "@/api/resources";
 import type { PublishedService } from "@/api/shapes";
 import { may, usePermissions } from "@/session/permissions";
+import { requestFor } from "@/tester/search";
 import { t } from "@/texts";
 import { type Column, DataTable } from "@/ui/DataTable";
 import { Deed } from "@/ui/Deed";
 import { EditDrawer } from "@/ui/EditDrawer";
 import { Empty } from "@/ui/Empty";
-import { Go } from "@/ui/Go";
+import { Go, GoButton } from "@/ui/Go";
 import { Loaded } from "@/ui/Loaded";
 import { MayButton } from "@/ui/MayButton";
 import { tellLive } from "@/ui/told";
@@ -24,6 +25,7 @@ interface AnyRoute {
   id: string;
   name: string;
   paths?: string[];
+  hosts?: string[];
   methods?: string[];
   priority?: number;
   plugins?: Record<string, unknown>;
@@ -48,11 +50,11 @@ export function RoutesTab({ groupId, service, edit, onEdit }: Props) {
   const permissions = usePermissions({ groupId, serviceId: service.id });
   const why = may(permissions[stream ? "DeleteStreamRoute" : "DeleteRoute"]);
   const columns = useMemo(
-    () => columnsOf({ stream, groupId, serviceId: service.id, why, onDelete: setLeaving }),
-    [stream, groupId, service.id, why],
+    () => columnsOf({ stream, groupId, service, why, onDelete: setLeaving }),
+    [stream, groupId, service, why],
   );
   const routes: AnyRoute[] = (stream ? streams.data : http.data) ?? [];
-  const edited = routes.find((route) => route.id === edit)?.name ?? edit;
+  const opened = routes.find((route) => route.id === edit);
   const add = (
     <MayButton
       allowed={permissions[stream ? "CreateStreamRoute" : "CreateRoute"]}
@@ -76,11 +78,24 @@ export function RoutesTab({ groupId, service, edit, onEdit }: Props) {
       {stream ? <Loaded query={streams}>{draw}</Loaded> : <Loaded query={http}>{draw}</Loaded>}
       <EditDrawer
         opened={edit !== undefined}
-        title={edit === "new" ? t.service.addRoute : t.service.editRoute(edited ?? "")}
+        title={edit === "new" ? t.service.addRoute : t.service.editRoute(opened?.name ?? edit ?? "")}
         place={{ groupId, path: edit === "new" || edit === undefined ? kind : at(kind, edit) }}
         fresh={edit === "new" ? fresh : undefined}
         allowed={permissions[stream ? "UpdateStreamRoute" : "UpdateRoute"]}
-        fields={stream ? StreamRouteFields : HttpRouteFields}
+        fields={(props) =>
+          stream ? (
+            <StreamRouteFields {...props} />
+          ) : (
+            <>
+              {opened && (
+                <Group justify="flex-end">
+                  <Try groupId={groupId} service={service} route={opened} worded />
+                </Group>
+              )}
+              <HttpRouteFields {...props} />
+            </>
+          )
+        }
         done={edit === "new" ? t.service.routeAdded : t.service.routeSaved}
         onClose={() => onEdit(undefined)}
       />
@@ -96,13 +111,13 @@ function textOf(route: AnyRoute): string {
 interface ColumnsProps {
   stream: boolean;
   groupId: string;
-  serviceId: string;
+  service: PublishedService;
   /** Why none may be deleted. */
   why: string | undefined;
   onDelete: (route: AnyRoute) => void;
 }
 
-function columnsOf({ stream, groupId, serviceId, why, onDelete }: ColumnsProps): Column<AnyRoute>[] {
+function columnsOf({ stream, groupId, service, why, onDelete }: ColumnsProps): Column<AnyRoute>[] {
   const name: Column<AnyRoute> = {
     id: "name",
     header: t.service.name,
@@ -110,7 +125,7 @@ function columnsOf({ stream, groupId, serviceId, why, onDelete }: ColumnsProps):
     cell: ({ row }) => (
       <Go
         to="/groups/$groupId/services/$serviceId"
-        params={{ groupId, serviceId }}
+        params={{ groupId, serviceId: service.id }}
         search={{ edit: row.original.id }}
         preload={false}
       >
@@ -144,20 +159,50 @@ function columnsOf({ stream, groupId, serviceId, why, onDelete }: ColumnsProps):
       header: t.common.actions,
       enableSorting: false,
       cell: ({ row }) => (
-        <ActionIcon
-          variant="subtle"
-          color="gray"
-          aria-label={t.service.deleteRoute(row.original.name)}
-          title={why ?? t.common.remove}
-          disabled={why !== undefined}
-          onClick={() => onDelete(row.original)}
-        >
-          <Trash2 size={16} aria-hidden />
-        </ActionIcon>
+        <Group gap="xs" wrap="nowrap">
+          {!stream && <Try groupId={groupId} service={service} route={row.original} />}
+          <ActionIcon
+            variant="subtle"
+            color="gray"
+            aria-label={t.service.deleteRoute(row.original.name)}
+            title={why ?? t.common.remove}
+            disabled={why !== undefined}
+            onClick={() => onDelete(row.original)}
+          >
+            <Trash2 size={16} aria-hidden />
+          </ActionIcon>
+        </Group>
       ),
     },
   ];
   return [name, ...own, ...rest];
+}
+
+/** The way to the page that tries a request, with one that this route should answer. */
+function Try({ groupId, service, route, worded }: TryProps) {
+  return (
+    <GoButton
+      to="/groups/$groupId/try"
+      params={{ groupId }}
+      search={requestFor({ ...route }, service)}
+      preload={false}
+      variant={worded ? "default" : "subtle"}
+      color="gray"
+      size={worded ? "xs" : "compact-sm"}
+      {...(worded ? {} : { "aria-label": t.tester.tryRoute(route.name) })}
+    >
+      <Send size={16} aria-hidden />
+      {worded && <>&nbsp;{t.tester.title}</>}
+    </GoButton>
+  );
+}
+
+interface TryProps {
+  groupId: string;
+  service: PublishedService;
+  route: AnyRoute;
+  /** With words beside the sign. */
+  worded?: boolean;
 }
 
 function PluginNames({ plugins }: { plugins: Record<string, unknown> | undefined }) {

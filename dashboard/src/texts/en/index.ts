@@ -23,4 +23,5 @@ export { service } from "./service";
 export { session } from "./session";
 export { settings } from "./settings";
 export { template } from "./template";
+export { tester } from "./tester";
 export { upstream } from "./upstream";
