@@ -11,7 +11,7 @@ from typing import Final
 
 import httpx
 
-from tests.e2e.served import free_port
+from tests.ports import free_port
 
 INSTALLED: Final = Path(__file__).parent.parent / ".venv" / "prometheus"
 PATH: Final = "/apisix/prometheus/metrics"
