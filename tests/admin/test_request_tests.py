@@ -60,8 +60,8 @@ async def test_it_is_refused_where_no_instance_could_make_it(healthy: Api) -> No
     assert "[n2]" in await healthy.refused("POST", PATH, {"path": "/", "instance_id": "n2"}, status=404)
     async with healthy.store.transaction() as connection:
         await record(connection, [Said(NODE, Heartbeat(MACHINE, leaving=True))])
-    assert "no healthy instance" in await healthy.refused("POST", PATH, {"path": "/"}, status=503)
-    assert "[n1] is" in await healthy.refused("POST", PATH, {"path": "/", "instance_id": "n1"}, status=503)
+    assert "no healthy instance" in await healthy.refused("POST", PATH, {"path": "/"}, status=409)
+    assert "[n1] is" in await healthy.refused("POST", PATH, {"path": "/", "instance_id": "n1"}, status=409)
 
 
 async def test_a_request_that_reaches_no_instance_is_lost_and_nothing_of_it_stays(healthy: Api) -> None:

@@ -52,6 +52,7 @@ SESSION.headers.update(HEADERS)
 CERT, KEY = pair("a.example.com")
 OPENAPI: Final = '{"openapi": "3.1.0", "info": {"title": "x", "version": "1"}, "paths": {"/x": {"get": {}}}}'
 NODES: Final = [{"host": "127.0.0.1", "port": 80, "weight": 1}]
+ALLOWED: Final = {"actions": ["gateway:GetGatewayGroup"], "resources": ["*"], "effect": "allow"}
 SEEDS: Final[dict[str, dict[str, Any]]] = {
     "services/x": {"name": "x", "upstream": {"nodes": NODES}},
     "services/y": {"name": "y", "type": "stream", "upstream": {"nodes": NODES}},
@@ -78,6 +79,8 @@ BODIES: Final[dict[str, Any]] = {
     "PUT /api/openapi/convert": {"raw_openapi": OPENAPI},
     "POST /api/import/services/template": {"raw_openapi": OPENAPI},
     "POST /api/tokens": {"name": "x"},
+    "POST /api/permission_policies": {"name": "x", "statement": [ALLOWED]},
+    "POST /api/roles": {"name": "x", "policies": ["super_admin_policy_id"]},
 }
 """Bodies that are certainly right, beside those of SEEDS."""
 NAMES: Final = {

@@ -17,7 +17,7 @@ from gatefleet.admin.request_wanted import Wanted
 from gatefleet.admin.waits import Waits
 from gatefleet.admin.web import control, read_shape, value
 from gatefleet.compile.way import Step, Told, Verdict, verdict, way
-from gatefleet.errors import NotFound, Unreachable
+from gatefleet.errors import Conflict, NotFound
 from gatefleet.fleet import RequestTest, Tested
 from gatefleet.pki import Identity
 from gatefleet.store import fleet, request_tests, revisions
@@ -91,7 +91,7 @@ def router() -> APIRouter:
         """Have an instance make a request of its own gateway, and tell what became of it.
 
         It is a real request: what is behind the gateway gets it. It comes from the instance itself, so plugins see its
-        own address as the client's. Without `instance_id` any healthy instance makes it; 503 if there is none.
+        own address as the client's. Without `instance_id` any healthy instance makes it; 409 if there is none.
         """
         return await _test(request, waits)
 
@@ -120,18 +120,18 @@ async def _test(request: Request, waits: Waits) -> Response:
 
 
 async def _instance(connection: AsyncConnection, group_id: str, wanted: str | None) -> str:
-    """The healthy instance that is asked for, or the one that has proven most; Unreachable if there is none."""
+    """The healthy instance that is asked for, or the one that has proven most; Conflict if there is none."""
     nodes = await fleet.list_instances(connection, group_id)
     if wanted is None:
         healthy = [node for node in nodes if node.status in ("Healthy", "OutOfSync")]
         if not healthy:
-            raise Unreachable(f"gateway group [{group_id}] has no healthy instance that could try a request")
+            raise Conflict(f"gateway group [{group_id}] has no healthy instance that could try a request")
         return max(healthy, key=lambda node: (node.status == "Healthy", node.proven_revision or 0)).id
     mine = next((node for node in nodes if node.id == wanted), None)
     if mine is None:
         raise NotFound(f"instance [{wanted}] of gateway group [{group_id}] not found")
     if mine.status not in ("Healthy", "OutOfSync"):
-        raise Unreachable(f"instance [{wanted}] is {mine.status}: only one that is connected can try a request")
+        raise Conflict(f"instance [{wanted}] is {mine.status}: only one that is connected can try a request")
     return mine.id
 
 
