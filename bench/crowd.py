@@ -6,27 +6,27 @@ many of its nodes are connected whenever that changes, and when each of them was
 
 import asyncio
 import contextlib
+import gc
 import random
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
-import grpc.aio
 import msgspec
 import uvloop
 
 from gatefleet import VERSION, fleet
-from gatefleet.fleet import HEARTBEAT_SECONDS, Heard, Heartbeat, Machine, Proven
-from gatefleet.node.link import CALL_SECONDS, OPTIONS
+from gatefleet.errors import GatefleetError
+from gatefleet.fleet import HEARTBEAT_SECONDS, Heartbeat, Machine, Proven
+from gatefleet.node.link import Link
 from gatefleet.node.manager import BEAT_GAP
 from gatefleet.pki import Bundle
-from gatefleet.snapshot import SEAL, Entry, Seal, Snapshot
+from gatefleet.snapshot import SEAL, Delta, Entry, Seal
 from gatefleet.waiting import happens
 from gatefleet.xds.client import Follower
 
-OWN_CONNECTION: Final = ("grpc.use_local_subchannel_pool", 1)
 LOOK_SECONDS: Final = 0.05
 
 
@@ -43,19 +43,16 @@ class Node:
     """One node: follows its group and says so."""
 
     def __init__(self, target: str, bundle: Bundle, instance: str, crowd: "Crowd") -> None:
-        credentials = grpc.ssl_channel_credentials(
-            bundle.ca_certificate.encode(), bundle.private_key.encode(), bundle.certificate.encode()
-        )
-        channel = grpc.aio.secure_channel(target, credentials, options=(*OPTIONS, OWN_CONNECTION))
+        self._link = Link(target, bundle)
         stated = {fleet.VERSION_HEADER: VERSION, fleet.INSTANCE_HEADER: instance}
-        self.follower = Follower(channel, node_id=instance, metadata=stated)
-        self._call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(fleet.HEARTBEAT)
+        self.follower = Follower(self._link.channel, node_id=instance, metadata=stated)
         self._beat = Heartbeat(Machine(instance, "127.0.0.1", VERSION, (9080, 9443), 2), instance, envoy="LIVE")
         self._news = asyncio.Event()
         self._crowd = crowd
 
     async def follow(self) -> None:
         async for delta in self.follower.updates():
+            self._forget_bodies(delta)
             if found := delta.changed.get(SEAL):
                 revision = Seal.from_bytes(found["seal"].body).revision
                 self._crowd.brought(revision)
@@ -63,23 +60,20 @@ class Node:
                 self._beat = msgspec.structs.replace(self._beat, applied_revision=revision, proven=proven)
                 self._news.set()
 
-    def _forget_bodies(self) -> None:
+    def _forget_bodies(self, delta: Delta) -> None:
         """Names and versions are all that a server is told: a thousand copies of a group need not be kept."""
-        held = self.follower.snapshot.entries
-        if any(entry.body for entries in held.values() for entry in entries.values()):
-            bare = {t: {n: Entry(e.version, b"") for n, e in entries.items()} for t, entries in held.items()}
-            self.follower.replace(Snapshot(bare))
+        for type_url, entries in delta.changed.items():
+            held = cast("dict[str, Entry]", self.follower.of(type_url))
+            held.update({name: Entry(one.version, b"") for name, one in entries.items()})
 
     async def report(self) -> None:
         await asyncio.sleep(random.uniform(0, HEARTBEAT_SECONDS))
         while True:
             began = time.monotonic()
-            with contextlib.suppress(grpc.aio.AioRpcError):
-                body = await self._call(msgspec.msgpack.encode(self._beat), timeout=CALL_SECONDS)
-                heard = msgspec.msgpack.decode(body, type=Heard)
+            with contextlib.suppress(GatefleetError):
+                heard = await self._link.heartbeat(self._beat)
                 if heard.trust:
                     self._beat = msgspec.structs.replace(self._beat, trust=heard.trust.version)
-            self._forget_bodies()
             await happens(self._news, HEARTBEAT_SECONDS)
             self._news.clear()
             await asyncio.sleep(max(0.0, began + BEAT_GAP - time.monotonic()))
@@ -126,4 +120,5 @@ async def _main(bundle: Bundle, target: str, count: int, name: str) -> None:
 
 
 if __name__ == "__main__":
+    gc.disable()  # its pauses would be taken for the DP Manager's
     uvloop.run(_main(Bundle.from_json(Path(sys.argv[1]).read_bytes()), sys.argv[2], int(sys.argv[3]), sys.argv[4]))

@@ -1,7 +1,7 @@
 """The words nodes and the DP Manager exchange beside the configuration stream: enrolment, renewal, heartbeats.
 
-gRPC service `gatefleet.Fleet`, unary calls, msgpack bodies. A join token admits a call to `Enroll`; every other call
-needs a client certificate, and its group is the only group the caller has to do with.
+gRPC service `gatefleet.Fleet`, msgpack bodies, unary calls but for the stream of heartbeats. A join token admits a call
+to `Enroll`; every other call needs a client certificate, and its group is the only group the caller has to do with.
 """
 
 import hashlib
@@ -22,7 +22,8 @@ Labels = Annotated[Mapping[Text, Text], Meta(max_length=64)]
 SERVICE: Final = "gatefleet.Fleet"
 ENROLL: Final = f"/{SERVICE}/Enroll"
 RENEW: Final = f"/{SERVICE}/Renew"
-HEARTBEAT: Final = f"/{SERVICE}/Heartbeat"
+HEARTBEATS: Final = f"/{SERVICE}/Heartbeats"
+"""A stream of a node's heartbeats, each answered before the next: a call for each would cost both sides far more."""
 HEALTH: Final = f"/{SERVICE}/Health"
 TRAFFIC: Final = f"/{SERVICE}/Traffic"
 TESTED: Final = f"/{SERVICE}/Tested"

@@ -103,7 +103,15 @@ class Node:
 
     async def beat(self, machine: Machine = MACHINE, instance: str = "", trust: str = "", **headers: str) -> Heard:
         beat = Heartbeat(machine, instance, envoy="LIVE", problems={"x\0y": "z" * 9999}, trust=trust)
-        return msgspec.msgpack.decode(await self.call(fleet.HEARTBEAT, beat, **headers), type=Heard)
+        return await self.tell(beat, **headers)
+
+    async def tell(self, said: msgspec.Struct, **headers: str) -> Heard:
+        """A stream of one heartbeat."""
+        beats: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = self.channel.stream_stream(fleet.HEARTBEATS)
+        async with asyncio.timeout(5):
+            call = beats([msgspec.msgpack.encode(said)], metadata=tuple(headers.items()))
+            (body,) = [answer async for answer in call]
+        return msgspec.msgpack.decode(body, type=Heard)
 
     @asynccontextmanager
     async def following(self, *, held: Snapshot | None = None, **headers: str) -> AsyncIterator["Following"]:

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
-from gatefleet import fleet, logs
+from gatefleet import logs
 from gatefleet.dpm import reports as bounded
 from gatefleet.dpm.reports import BOUNDS, Reports
 from gatefleet.fleet import Heard, Heartbeat, Machine, Proof, Proven
@@ -204,7 +204,7 @@ async def test_what_was_not_recorded_is_not_said_to_be_and_the_next_heartbeat_br
 
             async def beat() -> Heard:
                 said = proven(1, rejected={"x\0y": "z\0"}, pending="\0")
-                return msgspec.msgpack.decode(await member.call(fleet.HEARTBEAT, said), type=Heard)
+                return await member.tell(said)
 
             await way.cut()
             assert (await beat()).recorded_revision == 0
@@ -226,6 +226,5 @@ async def test_older_nodes_and_newer_ones_are_understood(manager: DpManager) -> 
     await manager.put("default", Document("consumers", "c", None, {"username": "c"}))
     async with node(manager, await manager.bundle()) as member:
         for said in (Newer(MACHINE, proven=(Proven(1, proof=Proof(1, 1)),)), Older(MACHINE, 1)):
-            answer = await member.call(fleet.HEARTBEAT, said)
-            assert msgspec.msgpack.decode(answer, type=Heard).newest_revision in (0, 1)
+            assert (await member.tell(said)).newest_revision in (0, 1)
     assert [line.state for line in (await receipt(manager.store, 1)).instances] == ["live"]

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -39,7 +40,7 @@ class Twin:
         credentials = grpc.ssl_server_credentials(
             [(pair.key.encode(), pair.certificate.encode())], self.ca.certificate.encode(), require_client_auth=True
         )
-        self._server.add_generic_rpc_handlers((self.xds.handler(_group), self._fleet()))
+        self._server.add_generic_rpc_handlers((*self.xds.handlers(_group), self._fleet()))
         self.port = self.port or free_port()  # one that stays free while it is stopped
         self._server.add_secure_port(f"127.0.0.1:{self.port}", credentials)
         await self._server.start()
@@ -90,9 +91,9 @@ class Twin:
         )
 
     def _fleet(self) -> grpc.GenericRpcHandler:
-        methods = {"Renew": self._renew, "Heartbeat": self._heartbeat}
-        handlers = {name: grpc.unary_unary_rpc_method_handler(work) for name, work in methods.items()}
-        return grpc.method_handlers_generic_handler(fleet.SERVICE, handlers)
+        renew = grpc.unary_unary_rpc_method_handler(self._renew)
+        beats = grpc.stream_stream_rpc_method_handler(self._heartbeats)
+        return grpc.method_handlers_generic_handler(fleet.SERVICE, {"Renew": renew, "Heartbeats": beats})
 
     async def _renew(self, body: bytes, _: Context) -> bytes:
         request = msgspec.msgpack.decode(body, type=Renew)
@@ -110,11 +111,13 @@ class Twin:
             )
         )
 
-    async def _heartbeat(self, body: bytes, _: Context) -> bytes:
-        beat = msgspec.msgpack.decode(body, type=Heartbeat)
-        self.beats.append(beat)
-        trust = None if beat.trust == self.trust.version else self.trust
-        return msgspec.msgpack.encode(Heard(newest_revision=0, recorded_revision=newest(beat), trust=trust))
+    async def _heartbeats(self, bodies: AsyncIterator[bytes], context: Context) -> None:
+        async for body in bodies:
+            beat = msgspec.msgpack.decode(body, type=Heartbeat)
+            self.beats.append(beat)
+            trust = None if beat.trust == self.trust.version else self.trust
+            heard = Heard(newest_revision=0, recorded_revision=newest(beat), trust=trust)
+            await context.write(msgspec.msgpack.encode(heard))
 
 
 def newest(beat: Heartbeat) -> int:

@@ -83,7 +83,7 @@ async def proxy(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Proxy
         return "envoy"
 
     listener = grpc.aio.server(options=UNLIMITED)
-    listener.add_generic_rpc_handlers((found.server.handler(key_of),))
+    listener.add_generic_rpc_handlers(found.server.handlers(key_of))
     listener.add_insecure_port(f"unix:{files.ads}")
     await listener.start()
     binary.write(envoy_bootstrap(files, "n"), files.bootstrap)

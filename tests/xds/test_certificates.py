@@ -80,7 +80,7 @@ async def tls(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Tls]:
         return "envoy"
 
     listener = grpc.aio.server(options=UNLIMITED)
-    listener.add_generic_rpc_handlers((found.server.handler(key_of),))
+    listener.add_generic_rpc_handlers(found.server.handlers(key_of))
     listener.add_insecure_port(f"unix:{folder}/x.sock")
     await listener.start()
     binary.write(bootstrap(folder / "a.sock", folder / "x.sock"), folder / "b.pb")

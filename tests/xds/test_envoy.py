@@ -70,7 +70,7 @@ class Proxy:
             return "envoy"
 
         self.listener = grpc.aio.server(options=UNLIMITED)
-        self.listener.add_generic_rpc_handlers((self.server.handler(key_of),))
+        self.listener.add_generic_rpc_handlers(self.server.handlers(key_of))
         self.listener.add_insecure_port(f"unix:{self.folder}/x.sock")
         await self.listener.start()
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import grpc.aio
 import pytest
 
+from gatefleet.protos.envoy.service.discovery import v3 as discovery
 from gatefleet.snapshot import CLUSTER, PUSH_ORDER, SEAL, Snapshot, diff, snapshot_of
 from gatefleet.xds.client import Follower
 from gatefleet.xds.server import Context, Server
-from gatefleet.xds.wire import UNLIMITED
+from gatefleet.xds.wire import OWN_SERVICE, PACKED, PACKED_METHOD, UNLIMITED
 from tests.xds.xds_client import until
 
 pytestmark = pytest.mark.anyio
@@ -25,7 +26,7 @@ async def key_of(context: Context) -> str:
 @asynccontextmanager
 async def serving(server: Server, socket: Path) -> AsyncIterator[None]:
     listener = grpc.aio.server(options=UNLIMITED)
-    listener.add_generic_rpc_handlers((server.handler(key_of, lambda _: ("me",)),))
+    listener.add_generic_rpc_handlers(server.handlers(key_of, lambda _: ("me",)))
     listener.add_insecure_port(f"unix:{socket}")
     await listener.start()
     try:
@@ -164,6 +165,32 @@ async def test_a_client_that_does_not_read_holds_nobody_up_and_gets_the_newest_i
                 break
         assert read < 60  # far fewer than 20 revisions of 8 responses each
         await updates.aclose()
+
+
+async def test_a_small_revision_is_one_message_and_a_large_one_several(tmp_path: Path) -> None:
+    server, opening = (
+        Server(),
+        [discovery.DeltaDiscoveryRequest(type_url=t).SerializeToString() for t in (CLUSTER, SEAL)],
+    )
+    server.publish("k", content(1))
+    async with serving(server, tmp_path / "s"), grpc.aio.insecure_channel(f"unix:{tmp_path / 's'}") as channel:
+        method = channel.stream_stream(f"/{OWN_SERVICE}/{PACKED_METHOD}")
+        call: grpc.aio.StreamStreamCall[bytes, bytes] = method(metadata=((KEY, "k"),))
+        await call.write(PACKED.join(opening))
+        assert [response.type_url for response in await read(call)] == [CLUSTER, SEAL]
+        server.publish("k", content(2, size=20_000))  # 1 MB
+        messages = [await read(call)]
+        while messages[-1][-1].type_url != SEAL:
+            messages.append(await read(call))
+        assert [len(message) for message in messages] == [1] * 5
+        assert sum(len(response.resources) for message in messages for response in message) == 51
+        call.cancel()
+
+
+async def read(call: "grpc.aio.StreamStreamCall[bytes, bytes]") -> "list[discovery.DeltaDiscoveryResponse]":
+    body = await asyncio.wait_for(call.read(), 10)
+    assert isinstance(body, bytes)
+    return [discovery.DeltaDiscoveryResponse.FromString(message) for message in PACKED.split(body)]
 
 
 async def test_fifty_clients_that_come_at_once_all_get_everything(tmp_path: Path) -> None:

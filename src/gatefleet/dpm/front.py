@@ -25,7 +25,7 @@ from gatefleet.protos.envoy.extensions.filters.network.http_connection_manager.v
 from gatefleet.protos.envoy.extensions.transport_sockets.tls.v3 import DownstreamTlsContext, Secret
 from gatefleet.protos.envoy.extensions.upstreams.http.v3 import HttpProtocolOptions
 from gatefleet.protos.envoy.service.discovery.v3 import DiscoveryResponse
-from gatefleet.xds.wire import SERVICE
+from gatefleet.xds.wire import OWN_SERVICE, SERVICE
 
 if TYPE_CHECKING:
     from gatefleet.protos.envoy.config.route.v3 import RouteConfiguration
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 OWN: Final = "own"
 GIVEN: Final = "given"
 CLIENTS: Final = "clients"
+_STREAMS: Final = (f"/{SERVICE}/", f"/{OWN_SERVICE}/", fleet.HEARTBEATS)
+"""What begins so stays open."""
 _STREAM_WINDOW: Final = 1 << 20
 """Bytes that may wait in the front for one slow node."""
 _ALL_WINDOWS: Final = (1 << 31) - 1
@@ -187,8 +189,8 @@ def _routes(ca_certificate: str) -> "RouteConfiguration | dict[str, Any]":
                         "match": {"path": fleet.CA_PATH},
                         "direct_response": {"status": 200, "body": {"inline_string": ca_certificate}},
                     },
+                    *({"match": {"prefix": path}, "route": stream} for path in _STREAMS),
                     {"match": {"prefix": f"/{fleet.SERVICE}/"}, "route": {**to_us, "timeout": {"seconds": 15}}},
-                    {"match": {"prefix": f"/{SERVICE}/"}, "route": stream},
                 ],
             }
         ],

@@ -93,7 +93,7 @@ async def _open(settings: DpmSettings) -> Store:
 async def _grpc(settings: DpmSettings, front: Front, server: Server, service: Service) -> AsyncGenerator[None]:
     """The gRPC services on the front's socket."""
     listener = grpc.aio.server(options=(*UNLIMITED, ("grpc.http2.max_ping_strikes", 0)))
-    listener.add_generic_rpc_handlers((service.handler(), server.handler(service.group_of, service.names_of)))
+    listener.add_generic_rpc_handlers((service.handler(), *server.handlers(service.group_of, service.names_of)))
     listener.add_insecure_port(f"unix:{front.socket}")
     await listener.start()
     try:

@@ -1,7 +1,8 @@
 """The calls of nodes: enrolment, renewal, heartbeats, and which configuration stream a caller may follow."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 
@@ -72,7 +73,7 @@ class Service:
         methods = {
             words.ENROLL: _method(Enroll, self._enroll),
             words.RENEW: _method(Renew, self._renew),
-            words.HEARTBEAT: _method(Heartbeat, self._heartbeat),
+            words.HEARTBEATS: _stream(Heartbeat, self._heartbeat),
             words.HEALTH: _method(HealthReport, self._health),
             words.TRAFFIC: _method(TrafficReport, self._traffic, _LARGEST_TRAFFIC),
             words.TESTED: _method(Tested, self._tested),
@@ -187,16 +188,35 @@ def _method(
     kind: type[_Q], answer: Callable[[_Q, Context], Awaitable[msgspec.Struct]], largest: int = _LARGEST
 ) -> "grpc.RpcMethodHandler[bytes, bytes]":
     async def call(body: bytes, context: Context) -> bytes:
-        try:
+        async with _aborting(context, kind):
             return msgspec.msgpack.encode(await answer(_decode(body, kind, largest), context))
-        except GatefleetError as error:
-            await _abort(context, error)
-        except Exception:  # what it says is for our log, not for whoever calls
-            log.exception("a call failed", call=kind.__name__)
-            await _abort(context, GatefleetError("something broke in the DP Manager; its log tells more"))
         raise AssertionError  # abort always raises
 
     return grpc.unary_unary_rpc_method_handler(call)  # pyright: ignore[reportArgumentType]  (the stubs know synchronous handlers only)
+
+
+def _stream(
+    kind: type[_Q], answer: Callable[[_Q, Context], Awaitable[msgspec.Struct]]
+) -> "grpc.RpcMethodHandler[bytes, bytes]":
+    async def follow(requests: AsyncIterator[bytes], context: Context) -> None:
+        async for body in requests:
+            async with _aborting(context, kind):
+                said = msgspec.msgpack.encode(await answer(_decode(body, kind, _LARGEST), context))
+            await context.write(said)
+
+    return grpc.stream_stream_rpc_method_handler(follow)  # pyright: ignore[reportArgumentType]
+
+
+@asynccontextmanager
+async def _aborting(context: Context, kind: type[msgspec.Struct]) -> AsyncGenerator[None]:
+    """End the call with what went wrong."""
+    try:
+        yield
+    except GatefleetError as error:
+        await _abort(context, error)
+    except Exception:  # what it says is for our log, not for whoever calls
+        log.exception("a call failed", call=kind.__name__)
+        await _abort(context, GatefleetError("something broke in the DP Manager; its log tells more"))
 
 
 def _decode(body: bytes, kind: type[_Q], largest: int) -> _Q:

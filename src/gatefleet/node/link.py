@@ -1,6 +1,8 @@
 """The calls a node makes to its DP Manager, over TLS that trusts the one CA it joined with."""
 
 import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Final, TypeVar
 
 import grpc
@@ -26,6 +28,7 @@ OPTIONS: Final = (
     ("grpc.min_reconnect_backoff_ms", _CONNECT_MILLISECONDS),
     ("grpc.max_reconnect_backoff_ms", 1_000),
     ("grpc.enable_http_proxy", 0),
+    ("grpc.use_local_subchannel_pool", 1),  # a new link is a new connection
 )
 CALL_SECONDS: Final = 5.0
 RECORD_SECONDS: Final = 25.0
@@ -44,14 +47,26 @@ class Link:
 
     def __init__(self, target: str, identity: Bundle) -> None:
         self.channel = _channel(target, identity.ca_certificate, identity)
+        self._beats: grpc.aio.StreamStreamCall[bytes, bytes] | None = None
 
     async def renew(self, csr: str, instance: str) -> Enrolled:
         """The next certificate, and the group's keys as they are now. Raises a GatefleetError."""
         return await _call(self.channel, fleet.RENEW, Renew(csr, instance), Enrolled)
 
     async def heartbeat(self, beat: Heartbeat) -> Heard:
-        """Say how we are. Raises a GatefleetError."""
-        return await _call(self.channel, fleet.HEARTBEAT, beat, Heard)
+        """Say how we are, on a stream that is kept while each is answered. Raises a GatefleetError."""
+        beats, self._beats = self._beats, None
+        if beats is None:
+            method: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = self.channel.stream_stream(fleet.HEARTBEATS)
+            beats = method()
+        try:
+            with _in_our_words():
+                heard = await _exchange(beats, beat)
+        except BaseException:
+            beats.cancel()
+            raise
+        self._beats = beats
+        return heard
 
     async def health(self, report: HealthReport) -> None:
         """Say how the upstreams are. Raises a GatefleetError."""
@@ -91,12 +106,32 @@ async def _call(
     channel: grpc.aio.Channel, method: str, request: msgspec.Struct, kind: type[_T], seconds: float = CALL_SECONDS
 ) -> _T:
     call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(method)
-    try:
+    with _in_our_words():
         body = await call(msgspec.msgpack.encode(request), timeout=seconds)
         return msgspec.msgpack.decode(body, type=kind)
+
+
+async def _exchange(beats: "grpc.aio.StreamStreamCall[bytes, bytes]", beat: Heartbeat) -> Heard:
+    async with asyncio.timeout(CALL_SECONDS):
+        await beats.write(msgspec.msgpack.encode(beat))
+        body = await beats.read()
+    if isinstance(body, bytes):
+        return msgspec.msgpack.decode(body, type=Heard)
+    raise Unreachable("the DP Manager closed the stream")
+
+
+@contextmanager
+def _in_our_words() -> Generator[None]:
+    """Whatever goes wrong, as a GatefleetError."""
+    try:
+        yield
     except grpc.aio.AioRpcError as error:
         raised = _ERRORS.get(error.code(), Unreachable)
         raise raised(error.details() or error.code().name) from error
+    except TimeoutError as error:
+        raise Unreachable("the DP Manager does not answer") from error
+    except asyncio.InvalidStateError as error:
+        raise Unreachable("the connection is closed") from error
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task and task.cancelling():

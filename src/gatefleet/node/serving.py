@@ -103,7 +103,7 @@ class Serving:
 
     async def start(self) -> None:
         """Listen for Envoy."""
-        self._server.add_generic_rpc_handlers((self._xds.handler(_everybody),))
+        self._server.add_generic_rpc_handlers(self._xds.handlers(_everybody))
         self._files.ads.unlink(missing_ok=True)
         self._server.add_insecure_port(f"unix:{self._files.ads}")
         await self._server.start()

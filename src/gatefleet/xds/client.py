@@ -13,7 +13,7 @@ import grpc.aio
 from gatefleet.protos.envoy.service.discovery import v3 as discovery
 from gatefleet.protos.google import rpc
 from gatefleet.snapshot import PUSH_ORDER, Delta, Entry, Snapshot, entry
-from gatefleet.xds.wire import METHOD, SERVICE
+from gatefleet.xds.wire import OWN_SERVICE, PACKED, PACKED_METHOD
 
 SHORTEST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 1.5
@@ -25,7 +25,7 @@ _Open = grpc.aio.StreamStreamMultiCallable[bytes, bytes]
 
 
 class Follower:
-    """What one client holds, kept up to date by `updates`."""
+    """What one client holds, kept up to date by `updates`; it speaks the protocol packed."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Follower:
         """A stream is open and the server has answered."""
         self.problem = ""
         """Why the last stream ended."""
-        self._call: _Open = channel.stream_stream(f"/{SERVICE}/{METHOD}")
+        self._call: _Open = channel.stream_stream(f"/{OWN_SERVICE}/{PACKED_METHOD}")
         self._node_id, self._types = node_id, tuple(types)
         self._metadata = tuple((metadata or {}).items())
         self._held = {t: dict((held or Snapshot()).of(t)) for t in types}
@@ -67,7 +67,7 @@ class Follower:
         self._refusal = reason
 
     async def updates(self) -> AsyncGenerator[Delta, None]:
-        """Every change as it arrives, for ever; acknowledged when the caller asks for the next one.
+        """Every change as it arrives, for ever; acknowledged, with what came along, when the caller asks for the next.
 
         A broken stream is opened again after a pause that doubles from 0.1 to 1.5 seconds, with jitter;
         `problem` says why it broke.
@@ -95,17 +95,19 @@ class Follower:
             )  # a server that refuses says so here; a write would only fail without a reason
             if not call.done():
                 self.connected, self.problem = True, ""
-                for type_url in self._types:
-                    await call.write(self._opening(type_url))
+                await call.write(PACKED.join([self._opening(type_url) for type_url in self._types]))
             async for body in _bodies(call):
-                response = discovery.DeltaDiscoveryResponse.FromString(body)
-                if response.type_url not in self._types:
-                    self._beside(response.type_url, {r.name: r.resource.value for r in response.resources})
-                    continue
-                self._refusal = ""
-                delta = self._apply(response)
-                yield delta
-                await call.write(self._answer(response))
+                answers: list[bytes] = []
+                for message in PACKED.split(body):
+                    response = discovery.DeltaDiscoveryResponse.FromString(message)
+                    if response.type_url not in self._types:
+                        self._beside(response.type_url, {r.name: r.resource.value for r in response.resources})
+                        continue
+                    self._refusal = ""
+                    yield self._apply(response)
+                    answers.append(self._answer(response))
+                if answers:
+                    await call.write(PACKED.join(answers))
             self.problem = "the server closed the stream"
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
             self.problem = f"{(await call.code()).name}: {await call.details()}"

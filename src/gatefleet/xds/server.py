@@ -15,7 +15,17 @@ from gatefleet.protos.envoy.service.discovery import v3 as discovery
 from gatefleet.snapshot import PUSH_ORDER, Snapshot, entry
 from gatefleet.xds.feed import Feed, Resolver
 from gatefleet.xds.stream import PATIENCE, State
-from gatefleet.xds.wire import METHOD, SERVICE, Response, responses
+from gatefleet.xds.wire import (
+    METHOD,
+    OWN_SERVICE,
+    PACKED,
+    PACKED_METHOD,
+    PLAIN,
+    SERVICE,
+    Framing,
+    Response,
+    responses,
+)
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 KeyOf = Callable[[Context], Awaitable[str]]
@@ -126,18 +136,21 @@ class Server:
         """How many streams follow `key` now."""
         return len(self._streams.get(key, ()))
 
-    def handler(self, key_of: KeyOf, names_of: NamesOf = lambda _: ()) -> grpc.GenericRpcHandler:
-        """The gRPC service, to be added to a grpc.aio server."""
+    def handlers(self, key_of: KeyOf, names_of: NamesOf = lambda _: ()) -> tuple[grpc.GenericRpcHandler, ...]:
+        """The gRPC services, plain and packed, to be added to a grpc.aio server."""
 
-        async def follow(requests: AsyncIterator[bytes], context: Context) -> None:
-            await key_of(context)
-            await context.send_initial_metadata(())  # a client that lacks nothing hears at once that it is connected
-            key = await key_of(context)  # which may have become another one meanwhile
-            if reason := await self._serve(key, names_of(context), requests, context.write):
-                await context.abort(grpc.StatusCode.PERMISSION_DENIED, reason)
+        def handler(service: str, method: str, framing: Framing) -> grpc.GenericRpcHandler:
+            async def follow(requests: AsyncIterator[bytes], context: Context) -> None:
+                await key_of(context)
+                await context.send_initial_metadata(())  # a client that lacks nothing hears at once: it is connected
+                key = await key_of(context)  # which may have become another one meanwhile
+                if reason := await self._serve(key, names_of(context), requests, context.write, framing):
+                    await context.abort(grpc.StatusCode.PERMISSION_DENIED, reason)
 
-        method = grpc.stream_stream_rpc_method_handler(follow)  # pyright: ignore[reportArgumentType, reportUnknownVariableType]  (the stubs know synchronous handlers only)
-        return grpc.method_handlers_generic_handler(SERVICE, {METHOD: method})  # pyright: ignore[reportUnknownArgumentType]
+            made = grpc.stream_stream_rpc_method_handler(follow)  # pyright: ignore[reportArgumentType, reportUnknownVariableType]  (the stubs know synchronous handlers only)
+            return grpc.method_handlers_generic_handler(service, {method: made})  # pyright: ignore[reportUnknownArgumentType]
+
+        return handler(SERVICE, METHOD, PLAIN), handler(OWN_SERVICE, PACKED_METHOD, PACKED)
 
     async def _serve(
         self,
@@ -145,10 +158,11 @@ class Server:
         names: Collection[str],
         requests: AsyncIterator[bytes],
         write: Callable[[bytes], Awaitable[None]],
+        framing: Framing,
     ) -> str:
         """Serve one stream to its end; the reason, if we ended it."""
         state = State(self._feed(key), self._order, stepwise=self._stepwise, resolve=self._resolve)
-        stream = Stream(names, state, self._turns)
+        stream = Stream(names, state, framing, self._turns)
         self._attach(stream, key)
         try:
             await stream.run(requests, write, self._settled)
@@ -182,13 +196,13 @@ class Server:
 class Stream:
     """One call: reads requests into the state, writes what the state chooses."""
 
-    def __init__(self, names: Collection[str], state: State, turns: asyncio.Semaphore) -> None:
+    def __init__(self, names: Collection[str], state: State, framing: Framing, turns: asyncio.Semaphore) -> None:
         self.names = frozenset(names)
         self.key = ""
         self.state = state
         self.reason = ""
         """Why we ended it."""
-        self._turns = turns
+        self._framing, self._turns = framing, turns
         self._event = asyncio.Event()
         self._ended = False
         self._told: deque[Response] = deque()
@@ -224,10 +238,8 @@ class Stream:
         try:
             while not self._ended:
                 self._event.clear()
-                while self._told:
-                    await write(self._told.popleft().body)
-                if response := self.state.next(time.monotonic()):
-                    await self._write(response, write)
+                if body := self._next():
+                    await self._write(body, write)
                     continue
                 await settled()
                 await self._wait()
@@ -237,11 +249,12 @@ class Stream:
     async def _read(self, requests: AsyncIterator[bytes]) -> None:
         async for body in requests:
             try:
-                request = discovery.DeltaDiscoveryRequest.FromString(body)
-            except DecodeError:
+                found = [discovery.DeltaDiscoveryRequest.FromString(message) for message in self._framing.split(body)]
+            except (DecodeError, ValueError):
                 self.end("the request cannot be read")
                 return
-            self.state.receive(request)
+            for request in found:
+                self.state.receive(request)
             self._event.set()
 
     async def _wait(self) -> None:
@@ -252,14 +265,25 @@ class Stream:
         except TimeoutError:
             pass
 
-    async def _write(self, response: Response | None, write: Callable[[bytes], Awaitable[None]]) -> None:
-        """Send one response; when it is a big one, send what follows it too while holding one of the few places."""
-        if response is None or len(response.body) < _SMALL:
-            if response:
-                await write(response.body)
+    def _next(self) -> bytes | None:
+        """The next gRPC message, of one response or as many as go together; None when there is nothing to send."""
+        found: list[bytes] = []
+        size = 0
+        while (not found or size < self._framing.full) and (
+            response := self._told.popleft() if self._told else self.state.next(time.monotonic())
+        ):
+            found.append(response.body)
+            size += len(response.body)
+        return self._framing.join(found) if found else None
+
+    async def _write(self, body: bytes | None, write: Callable[[bytes], Awaitable[None]]) -> None:
+        """Send one message; when it is a big one, send what follows it too while holding one of the few places."""
+        if body is None or len(body) < _SMALL:
+            if body:
+                await write(body)
             return
         until = time.monotonic() + _LONGEST_TURN
         async with self._turns:
-            while response and not self._ended:
-                await write(response.body)
-                response = self.state.next(time.monotonic()) if time.monotonic() < until else None
+            while body and not self._ended:
+                await write(body)
+                body = self._next() if time.monotonic() < until else None

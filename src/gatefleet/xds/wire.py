@@ -3,14 +3,19 @@
 Field numbers are those of envoy/service/discovery/v3/discovery.proto; a test parses every shape with Envoy's classes.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from gatefleet.snapshot import Entry
 
 SERVICE: Final = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 METHOD: Final = "DeltaAggregatedResources"
+OWN_SERVICE: Final = "gatefleet.Discovery"
+PACKED_METHOD: Final = "PackedDeltaResources"
+"""The same messages, several in one gRPC message: what a gRPC message costs is most of what feeding many nodes does."""
 CHUNK: Final = 256 * 1024
 """A response is closed when it holds this many bytes; one bigger resource still goes alone."""
 UNLIMITED: Final = (
@@ -18,6 +23,22 @@ UNLIMITED: Final = (
     ("grpc.max_send_message_length", -1),
 )
 """Channel and server options: one resource may be bigger than gRPC's default limit of 4 MiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How the protocol's messages stand in those of gRPC."""
+
+    join: Callable[[Sequence[bytes]], bytes]
+    split: Callable[[bytes], Sequence[bytes]]
+    """ValueError (msgspec.DecodeError is one) when there are none in it."""
+    full: int
+    """Bytes from which on no other message is joined."""
+
+
+PLAIN: Final = Framing(b"".join, lambda body: (body,), 0)
+"""Each alone, as the xDS protocol wants it."""
+PACKED: Final = Framing(msgspec.msgpack.encode, msgspec.msgpack.Decoder(list[bytes]).decode, 64 * 1024)
 
 _RESOURCES, _TYPE_URL, _NONCE, _REMOVED = 2, 4, 5, 6
 _VERSION, _RESOURCE, _NAME = 1, 2, 3
