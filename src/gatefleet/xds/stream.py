@@ -51,6 +51,11 @@ class Subscription:
     owes_first: bool = False
     """A wildcard subscriber waits for a first response even when there is nothing to send."""
 
+    @property
+    def unsettled(self) -> bool:
+        """Something of what is out already, or was asked for, is not over."""
+        return bool(self.unanswered or self.demanded or self.queue or self.owes_first)
+
     def waits(self, now: float) -> bool:
         return any(now - sent < PATIENCE for sent, _ in self.unanswered.values())
 
@@ -65,12 +70,15 @@ class State:
         self.reached = 0
         """The feed's generation up to which the client has answered everything."""
         self._feed, self._order, self._stepwise, self._resolve = feed, tuple(order), stepwise, resolve
+        self._in_order: Sequence[Subscription] = ()
+        self._sent = 0
+        """The feed's generation of which nothing is left to send, unless the client asks for something."""
         self._without_endpoints: set[str] = set()
         """Endpoints of clusters that went out on this stream, not asked for on it yet."""
 
     def follow(self, feed: Feed) -> None:
         """Work towards another feed's snapshots from now on; what the client holds of them is not sent again."""
-        self._feed, self.reached = feed, 0
+        self._feed, self.reached, self._sent = feed, 0, 0
 
     def receive(self, request: "discovery.DeltaDiscoveryRequest") -> None:
         """Take one request: an answer to a response, new or dropped names, or both."""
@@ -78,9 +86,12 @@ class State:
         sub = self.subscriptions.get(request.type_url)
         if sub is None:
             sub = self.subscriptions[request.type_url] = Subscription(request.type_url)
+            self._in_order = sorted(self.subscriptions.values(), key=lambda one: self._rank(one.type_url))
             self._begin(sub, request)
         if request.response_nonce:
             self._answered(sub, request)
+        if self._stepwise or _asks(request):
+            self._sent = 0
         for name in request.resource_names_unsubscribe:
             if name == "*":
                 sub.wildcard = False
@@ -91,27 +102,32 @@ class State:
 
     def next(self, now: float) -> Response | None:
         """The response to send next, or None when there is nothing to send or an answer is awaited."""
-        goal = self._feed.snapshot
+        goal, generation = self._feed.snapshot, self._feed.generation
         if goal is None:
             return None
-        chosen = next(self._choices(goal, now), None)
-        if chosen is None:
-            self.reached = self._feed.generation
-        elif isinstance(chosen, Response):
+        chosen = None if self._sent == generation else next(self._choices(goal, now), None)
+        if isinstance(chosen, Response):
             self.subscriptions[chosen.type_url].unanswered[chosen.nonce] = (now, chosen)
             return chosen
+        if chosen is None or not self._stepwise:
+            self._sent = generation
+            self.reached = 0 if self.waiting else generation
         return None
 
     @property
     def waiting(self) -> bool:
         """Something was sent and not answered yet."""
-        return any(sub.unanswered for sub in self.subscriptions.values())
+        return any(sub.unanswered for sub in self._in_order)
+
+    def _rank(self, type_url: str) -> int:
+        """Types that are not in the order come last."""
+        return self._order.index(type_url) if type_url in self._order else len(self._order)
 
     def _choices(self, goal: Snapshot, now: float) -> Iterator[Response | str]:
         """Responses in order of urgency; the name of a type when its answers have to be awaited first."""
-        types = [*self._order, *(t for t in self.subscriptions if t not in self._order)]
-        present = [sub for t in types if t != SEAL and (sub := self.subscriptions.get(t))]
-        closing = [sub] if (sub := self.subscriptions.get(SEAL)) else []
+        busy = [s for s in self._in_order if s.unsettled or s.base is not goal.entries.get(s.type_url, NOTHING)]
+        present = [sub for sub in busy if sub.type_url != SEAL]
+        closing = [sub for sub in busy if sub.type_url == SEAL]
         for subs, fill in (
             (present, self._add),
             (present[::-1], self._remove),
@@ -130,7 +146,7 @@ class State:
                     awaited = sub.type_url
             if awaited:
                 yield awaited
-        yield from (sub.type_url for sub in self.subscriptions.values() if sub.unanswered)
+        yield from (sub.type_url for sub in busy if sub.unanswered)
 
     def _add(self, sub: Subscription, goal: Snapshot) -> Iterable[Response]:
         answers = self._answer(sub, goal) if sub.demanded else ()
@@ -260,6 +276,16 @@ class State:
         for part in parts:
             if goal and (entries := {n: e for n in part if (e := self._find(goal, sub.type_url, n))}):
                 sub.queue.extend(responses(sub.type_url, entries, (), self._feed.nonces))
+
+
+def _asks(request: "discovery.DeltaDiscoveryRequest") -> bool:
+    """Whether a request is more than the acceptance of a response."""
+    return (
+        not request.response_nonce
+        or bool(request.error_detail.code)
+        or bool(request.resource_names_subscribe)
+        or bool(request.resource_names_unsubscribe)
+    )
 
 
 def _endpoints_name(name: str, made: Entry) -> str:
