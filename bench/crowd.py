@@ -27,7 +27,7 @@ from gatefleet.snapshot import SEAL, Delta, Entry, Seal
 from gatefleet.waiting import happens
 from gatefleet.xds.client import Follower
 
-LOOK_SECONDS: Final = 0.05
+LOOK_SECONDS: Final = 0.1
 
 
 class Said(msgspec.Struct, omit_defaults=True):

@@ -110,6 +110,18 @@ def test_a_slow_stream_skips_what_is_outdated(feed: Feed) -> None:
     assert [r.resources[0].resource.value for r in fake.drain()] == [b"99"]
 
 
+def test_clients_that_come_back_together_are_sent_the_very_same(feed: Feed) -> None:
+    feed.publish(snap(cluster={"a": "1", "b": "1"}))
+    states = [State(feed, PUSH_ORDER) for _ in range(2)]
+    for state in states:
+        FakeClient(state).subscribe(CLUSTER, "*", held={"a": "another", "gone": "one"})
+    for expected in (["a", "b"], []):
+        first, second = (state.next(0.0) for state in states)
+        assert first is second
+        assert first
+        assert list(first.names) == expected
+
+
 def test_names_asked_for_are_answered_and_followed_until_dropped(feed: Feed) -> None:
     feed.publish(snap(routes={"a": "1", "b": "1"}))
     fake = FakeClient(State(feed, PUSH_ORDER))

@@ -18,6 +18,9 @@ from gatefleet.xds.wire import OWN_SERVICE, PACKED, PACKED_METHOD
 SHORTEST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 1.5
 """Seconds; the channel's own pauses keep attempts off the network, these only notice when it is there again."""
+LOOK: Final = 0.2
+BLIND: Final = 5.0
+"""Seconds after which a stream is tried on a channel without connection, too: it tells why there is none."""
 INVALID_ARGUMENT: Final = 3
 
 
@@ -42,6 +45,7 @@ class Follower:
         """A stream is open and the server has answered."""
         self.problem = ""
         """Why the last stream ended."""
+        self._channel = channel
         self._call: _Open = channel.stream_stream(f"/{OWN_SERVICE}/{PACKED_METHOD}")
         self._node_id, self._types = node_id, tuple(types)
         self._metadata = tuple((metadata or {}).items())
@@ -69,8 +73,8 @@ class Follower:
     async def updates(self) -> AsyncGenerator[Delta, None]:
         """Every change as it arrives, for ever; acknowledged, with what came along, when the caller asks for the next.
 
-        A broken stream is opened again after a pause that doubles from 0.1 to 1.5 seconds, with jitter;
-        `problem` says why it broke.
+        A broken stream is opened again after a pause that doubles from 0.1 to 1.5 seconds, with jitter, and once there
+        is a connection; `problem` says why it broke.
         """
         pause = SHORTEST_PAUSE
         while True:
@@ -86,6 +90,15 @@ class Follower:
                 pause = SHORTEST_PAUSE
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311  (spreads reconnects, protects nothing)
             pause = min(pause * 2, LONGEST_PAUSE)
+            await self._connection()
+
+    async def _connection(self) -> None:
+        """Wait for one, for some seconds: a stream that has to fail costs far more than looking."""
+        until = time.monotonic() + BLIND
+        while time.monotonic() < until:
+            if self._channel.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY:
+                return
+            await asyncio.sleep(LOOK)
 
     async def _stream(self) -> AsyncGenerator[Delta, None]:
         call = self._call(metadata=self._metadata)

@@ -55,10 +55,14 @@ class Feed:
     generation: int = 0
     followers: "set[Follower]" = field(default_factory=set)
     _changes: OrderedDict[tuple[str, int, int], Change] = field(default_factory=OrderedDict)
+    _holdings: OrderedDict[tuple[str, frozenset[tuple[str, str]]], Mapping[str, Entry]] = field(
+        default_factory=OrderedDict
+    )
 
     def publish(self, snapshot: Snapshot) -> int:
         self.snapshot = snapshot
         self.generation += 1
+        self._holdings.clear()
         for key, change in tuple(self._changes.items()):
             if change.new is not snapshot.entries.get(change.type_url):
                 del self._changes[key]  # nobody is brought to what is outdated
@@ -73,4 +77,19 @@ class Feed:
             found = self._changes[key] = Change(type_url, old, new, self.nonces)
             if len(self._changes) > _KEPT_CHANGES:
                 self._changes.popitem(last=False)
+        return found
+
+    def holding(self, type_url: str, held: Mapping[str, str]) -> Mapping[str, Entry]:
+        """What a client holds (name to version): the published mapping itself when it is just that.
+
+        Clients that come back together hold the same, which is one mapping then, and their change is worked out once.
+        """
+        newest = self.snapshot.entries.get(type_url, NOTHING) if self.snapshot else NOTHING
+        if len(held) == len(newest) and all((e := newest.get(n)) and e.version == v for n, v in held.items()):
+            return newest
+        key = (type_url, frozenset(held.items()))
+        if (found := self._holdings.get(key)) is None:
+            found = self._holdings[key] = {n: Entry(v, b"") for n, v in held.items()}
+            if len(self._holdings) > _KEPT_CHANGES:
+                self._holdings.popitem(last=False)
         return found

@@ -235,15 +235,8 @@ class State:
         if not sub.wildcard:
             sub.held = held
         elif held:
-            sub.base = self._holding(sub.type_url, held)
+            sub.base = self._feed.holding(sub.type_url, held)
         sub.owes_first = sub.wildcard and not held
-
-    def _holding(self, type_url: str, held: Mapping[str, str]) -> Mapping[str, Entry]:
-        """What the client holds; the published mapping itself when it is just that."""
-        newest = self._feed.snapshot.entries.get(type_url, NOTHING) if self._feed.snapshot else NOTHING
-        if len(held) == len(newest) and all((e := newest.get(n)) and e.version == v for n, v in held.items()):
-            return newest
-        return {n: Entry(v, b"") for n, v in held.items()}
 
     def _subscribe(self, sub: Subscription, request: "discovery.DeltaDiscoveryRequest") -> None:
         for name in request.resource_names_subscribe:
