@@ -56,7 +56,7 @@ class Link:
     async def heartbeat(self, beat: Heartbeat) -> Heard:
         """Say how we are, on a stream that is kept while each is answered. Raises a GatefleetError."""
         beats, self._beats = self._beats, None
-        if beats is None:
+        if beats is None or beats.done():
             method: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = self.channel.stream_stream(fleet.HEARTBEATS)
             beats = method()
         try:
