@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from admin_api import Api
+from sqlalchemy import text
 
-from gatefleet.admin import waits
+from gatefleet.admin import receipts, waits
 from gatefleet.fleet import Heartbeat, Machine, Proof, Proven
 from gatefleet.pki import Identity
 from gatefleet.store.heartbeats import Said, record
@@ -50,7 +51,7 @@ async def test_a_receipt_says_of_each_instance_what_became_of_the_revision(api: 
     }  # fmt: skip
     lines = {line["id"]: line for line in found["instances"]}
     assert lines["a"]["proof"] == {"probed": 2, "scopes": 2, "acknowledged": {"Cluster": 1}}
-    assert 0 <= lines["a"]["time_to_live_ms"] < 5000
+    assert 0 <= lines["a"]["time_to_live_ms"] < 60_000
     assert (lines["b"]["state"], lines["b"]["reason"]) == ("rejected", "Cluster/x: bad port")
     assert (lines["c"]["state"], lines["c"]["reason"]) == (
         "pending", "1 route scopes do not show their new version yet: x",
@@ -76,19 +77,20 @@ async def test_what_is_asked_wrong_is_refused(api: Api) -> None:
     assert (await receipt(api, revision, "wait=60"))["text"] == "0 of 0 instances live"  # nobody to wait for
 
 
-async def test_waiting_ends_when_the_last_instance_has_told_and_not_before(api: Api) -> None:
+async def test_waiting_ends_when_the_last_instance_has_told_and_not_before(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receipts, "LOOK_SECONDS", 600)  # whoever is not told waits until his time is over
     for name in "ab":
         await say(api, name, 0)
     revision = await change(api)
-    waiting = [asyncio.create_task(receipt(api, revision, "wait=20")) for _ in range(5)]
-    await asyncio.sleep(0.3)
+    waiting = [asyncio.create_task(receipt(api, revision, "wait=60")) for _ in range(5)]
+    await one_waits(api)
     await say(api, "a", revision)
     await asyncio.sleep(0.3)
     assert not any(task.done() for task in waiting)
-    began = time.monotonic()
     await say(api, "b", revision)
-    answers = await asyncio.gather(*waiting)
-    assert time.monotonic() - began < 0.9  # it was told; looking now and then would take longer
+    answers = await asyncio.wait_for(asyncio.gather(*waiting), 50)
     assert {answer["text"] for answer in answers} == {"2 of 2 instances live"}
 
 
@@ -97,15 +99,26 @@ async def test_waiting_ends_in_time_and_not_everybody_may_wait(api: Api, monkeyp
     revision = await change(api)
     began = time.monotonic()
     found = await receipt(api, revision, "wait=1")
-    assert 0.9 < time.monotonic() - began < 3
+    assert 0.9 < time.monotonic() - began < 30
     assert (found["converged"], found["instances"][0]["reason"]) == (False, "it has proven revision 0 so far")
-    monkeypatch.setattr(waits, "MOST", 2)
-    waiting = [asyncio.create_task(receipt(api, revision, "wait=20")) for _ in range(2)]
-    await asyncio.sleep(0.3)
+    monkeypatch.setattr(waits, "MOST", 1)
+    waiting = asyncio.create_task(receipt(api, revision, "wait=60"))
+    await one_waits(api)
     path = f"{GROUP}/revisions/{revision}/receipt?wait=20"
     assert "wait for receipts already" in await api.refused("GET", path, status=503)
     await say(api, "a", revision)
-    await asyncio.gather(*waiting)
+    assert (await waiting)["converged"]
+
+
+async def one_waits(api: Api) -> None:
+    """Until a request waits: then somebody listens for what instances tell."""
+    asked = "select count(*) from pg_stat_activity where datname = current_database() and query ilike 'listen%'"
+    async with asyncio.timeout(30):
+        while True:
+            async with api.store.reading() as connection:
+                if (await connection.execute(text(asked))).scalar_one():
+                    return
+            await asyncio.sleep(0.02)
 
 
 async def test_a_client_that_goes_away_waits_no_more(api: Api) -> None:
@@ -129,8 +142,8 @@ async def test_a_client_that_goes_away_waits_no_more(api: Api) -> None:
         "client": ("test", 1), "server": ("test", 80), "state": {"request_id": "r"},
     }  # fmt: skip
     task = asyncio.create_task(api.app(scope, receive, send))
-    await asyncio.sleep(0.3)
+    await one_waits(api)
     assert not task.done()
     gone.set()
-    await asyncio.wait_for(task, 2)
+    await asyncio.wait_for(task, 30)
     assert answered.is_set()

@@ -39,6 +39,6 @@ def guest(browser: Browser, fleet: kit.Fleet) -> Iterator[Visitor]:
 def boss(guest: Visitor, fleet: kit.Fleet) -> Visitor:
     """An administrator who is signed in and looks at the fleet."""
     person(fleet, "boss", "super_admin_id")
-    guest.sign_in("boss")
+    guest.enter("boss")
     guest.heading("Fleet")
     return guest

@@ -2,13 +2,11 @@
 
 from typing import Any
 
-import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.dashboard.kit import Visitor, exactly, person, visitor
 from tests.e2e.kit import Fleet
 
-pytestmark = pytest.mark.timeout(300)
 POLICIES = "/api/permission_policies"
 
 
@@ -93,7 +91,7 @@ def test_a_policy_is_made_in_a_form_kept_in_step_with_its_text_and_counts_at_onc
     person(fleet, "rita", role["id"])
 
     with visitor(browser, fleet) as rita:
-        rita.sign_in("rita")
+        rita.enter("rita")
         rita.heading("Fleet")
         expect(rita.page.get_by_role("region", name="payments")).to_be_visible()
         expect(rita.page.get_by_role("region", name="search")).to_have_count(0)

@@ -10,7 +10,6 @@ from playwright.sync_api import expect
 from tests.dashboard.kit import Visitor, exactly
 from tests.e2e.kit import Fleet, eventually
 
-pytestmark = pytest.mark.timeout(300)
 HEADER = "x-release"
 
 
@@ -151,7 +150,7 @@ def test_a_version_is_tried_on_a_share_of_the_instances_watched_rolled_back_and_
     page = boss.page
     boss.open(f"/groups/default/services/{released.service}")
     boss.heading("released")
-    eventually(lambda: fleet.get("/released").headers.get(HEADER) == "1.0.0", 30)
+    eventually(lambda: fleet.get("/released").headers.get(HEADER) == "1.0.0")
     page.get_by_role("button", name="Try a version first").click()
     form = page.get_by_role("dialog")
     form.get_by_role("combobox", name="Version to try").click()
@@ -161,14 +160,14 @@ def test_a_version_is_tried_on_a_share_of_the_instances_watched_rolled_back_and_
     form.get_by_label("Limit in percent of the requests").fill("50")
     boss.accessible()
     start_ring(boss)
-    eventually(lambda: fleet.get("/released").headers.get(HEADER) == "1.1.0", 30)
+    eventually(lambda: fleet.get("/released").headers.get(HEADER) == "1.1.0")
     counted = page.get_by_role("table", name="Members beside the rest").get_by_role("row", name="Members of the ring")
     expect(counted.get_by_role("cell").first).not_to_have_text("0")
     expect(page.get_by_role("img", name="Requests per second")).to_be_visible()
     boss.examined("ring")
     end_ring(boss, "Roll back", "once more, from elsewhere")
     expect(page.get_by_text("rolled back", exact=True)).to_be_visible()
-    eventually(lambda: fleet.get("/released").headers.get(HEADER) == "1.0.0", 30)
+    eventually(lambda: fleet.get("/released").headers.get(HEADER) == "1.0.0")
 
     boss.open(f"/groups/{released.other}/services/{released.service}")
     page.get_by_role("button", name="Sync to other groups").click()

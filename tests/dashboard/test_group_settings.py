@@ -12,7 +12,6 @@ from gatefleet.pki import self_signed
 from tests.dashboard.kit import Visitor, exactly
 from tests.e2e.kit import Fleet
 
-pytestmark = pytest.mark.timeout(300)
 NAME = "Settled"
 
 

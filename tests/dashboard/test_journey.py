@@ -10,7 +10,6 @@ from tests.e2e import kit
 from tests.e2e.kit import Fleet, GatewayNode, eventually
 from tests.e2e.test_groups import join
 
-pytestmark = pytest.mark.timeout(300)  # a browser beside two nodes; seconds on a machine that has nothing else to do
 NAME = "journey"
 TEST_HOST, UAT_HOST, OWN_HOST = "journey.test.example", "journey.uat.example", "own.uat.example"
 
@@ -22,7 +21,7 @@ def uat(fleet: Fleet) -> Iterator[GatewayNode]:
         group, token = join(fleet, "UAT of the journey")
         manager = f"https://127.0.0.1:{fleet.port('dpm_tls')}"
         with kit.node(directory / "uat", "--dp-manager", manager, "--token", token, "--envoy-concurrency", "1") as node:
-            eventually(lambda: node.status("/status/ready").status == 200, 30)
+            eventually(lambda: node.status("/status/ready").status == 200)
             yield node
         fleet.call("DELETE", f"/api/gateway_groups/{group}?force=true")
 
@@ -181,7 +180,7 @@ def test_two_who_edit_the_same_route_do_not_overwrite_each_other(
     page.get_by_label("Description").fill("mine")
     person(fleet, "other", "super_admin_id")
     with visitor(browser, fleet) as other:
-        other.sign_in("other", address)
+        other.enter("other", address)
         other.page.get_by_label("Description").fill("theirs")
         other.page.get_by_role("button", name="Save").click()
         expect(other.page.get_by_text("The route was saved")).to_be_visible()

@@ -4,13 +4,11 @@ import json
 from pathlib import Path
 
 import httpx
-import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.dashboard.kit import PASSWORD, Visitor, exactly, visitor
 from tests.e2e.kit import Fleet
 
-pytestmark = pytest.mark.timeout(300)
 FIRST = "given for one sign-in"
 
 

@@ -12,7 +12,6 @@ from gatefleet import pki
 from tests.dashboard.kit import Visitor, exactly
 from tests.e2e.kit import Fleet, eventually
 
-pytestmark = pytest.mark.timeout(300)
 NAME = "plugged"
 HERE = f"/groups/default/services/{NAME}"
 ODD = ("traffic-split", "proxy-rewrite", "redirect", "openid-connect", "workflow", "response-rewrite", "multi-auth")

@@ -9,7 +9,6 @@ from playwright.sync_api import expect
 from tests.dashboard.kit import Visitor, person
 from tests.e2e.kit import Fleet
 
-pytestmark = pytest.mark.timeout(300)
 ROUTES = 10_000
 DRAWN = 100
 GROUP = "arn:api7:gateway:gatewaygroup"
@@ -53,7 +52,7 @@ def test_who_may_only_read_sees_why_the_buttons_do_nothing(guest: Visitor, fleet
     policy = fleet.call("POST", "/api/permission_policies", {"name": "reads", "statement": [statement]}).json()
     role = fleet.call("POST", "/api/roles", {"name": "reader", "policies": [policy["value"]["id"]]}).json()
     person(fleet, "reader", role["value"]["id"])
-    guest.sign_in("reader")
+    guest.enter("reader")
     guest.heading("Fleet")
     expect(guest.page.get_by_role("link", name="default")).to_be_visible()
     expect(guest.page.get_by_role("link", name="hidden")).to_have_count(0)

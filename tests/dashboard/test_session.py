@@ -1,12 +1,9 @@
 """Signing in, the first password, the end of a session, and what stays around every page."""
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.dashboard.kit import PASSWORD, Visitor
 from tests.e2e.kit import Fleet
-
-pytestmark = pytest.mark.timeout(300)
 
 
 def test_a_deep_link_leads_through_signing_in_and_the_first_password_to_where_it_points(

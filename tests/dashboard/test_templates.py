@@ -11,7 +11,6 @@ from tests.e2e import kit
 from tests.e2e.kit import Fleet, GatewayNode, eventually
 from tests.e2e.test_groups import join
 
-pytestmark = pytest.mark.timeout(300)
 HOST, PRESENT = "pets.example", "1 of 1 instances live"
 DOCUMENT = """
 openapi: 3.1.0
@@ -34,7 +33,7 @@ def staging(fleet: Fleet) -> Iterator[GatewayNode]:
         group, token = join(fleet, "staging of templates")
         manager = f"https://127.0.0.1:{fleet.port('dpm_tls')}"
         with kit.node(directory / "s", "--dp-manager", manager, "--token", token, "--envoy-concurrency", "1") as node:
-            eventually(lambda: node.status("/status/ready").status == 200, 30)
+            eventually(lambda: node.status("/status/ready").status == 200)
             yield node
         fleet.call("DELETE", f"/api/gateway_groups/{group}?force=true")
 

@@ -14,7 +14,6 @@ from tests.conftest import certificate
 from tests.dashboard.kit import PASSWORD, Visitor, person, visitor
 from tests.e2e.kit import Fleet, eventually
 
-pytestmark = pytest.mark.timeout(300)
 IMG: Final = '<img data-attack src=x onerror="attacked=1">'
 PAYLOADS: Final = (
     IMG,
@@ -134,7 +133,7 @@ def bare(browser: Browser, fleet: Fleet, hostile: Hostile) -> Iterator[Visitor]:
         someone.page.on("dialog", lambda dialog: met(dialog, opened))
         someone.page.context.on("page", lambda page: opened.append(page.url))
         someone.page.route("**/api/**/{instances,receipts,receipt,service_registries}*", as_a_stolen_node)
-        someone.sign_in(USER, f"/groups/{hostile.group}")
+        someone.enter(USER, f"/groups/{hostile.group}")
         someone.heading(IMG)
         yield someone
         assert not opened
