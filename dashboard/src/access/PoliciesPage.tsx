@@ -1,5 +1,4 @@
 /** The permission policies there are, what each says, and who is held to it. */
-import { Badge, Group } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Plus } from "lucide-react";
 
@@ -11,6 +10,7 @@ import { Go, GoButton } from "@/ui/Go";
 import { Labels } from "@/ui/Labels";
 import { Loaded } from "@/ui/Loaded";
 import { MayButton } from "@/ui/MayButton";
+import { Named } from "@/ui/Named";
 import { Page } from "@/ui/Page";
 import { Time } from "@/ui/Time";
 
@@ -37,7 +37,7 @@ export function PoliciesPage() {
               columns={columnsOf(roles)}
               rowId={(policy) => policy.id}
               text={textOf}
-              sort={[{ id: "name", desc: false }]}
+              sort={{ id: "name", desc: false }}
             />
           )
         }
@@ -76,16 +76,11 @@ function columnsOf(roles: Role[]): Column<Policy>[] {
       header: t.common.name,
       accessorKey: "name",
       cell: ({ row: { original: policy } }) => (
-        <Group gap="xs">
+        <Named mark={policy.built_in && words.builtIn}>
           <Go to="/policies/$policyId" params={{ policyId: policy.id }} size="sm" className="break">
             {policy.name}
           </Go>
-          {policy.built_in && (
-            <Badge variant="default" tt="none">
-              {words.builtIn}
-            </Badge>
-          )}
-        </Group>
+        </Named>
       ),
     },
     { id: "desc", header: t.common.description, accessorKey: "desc" },

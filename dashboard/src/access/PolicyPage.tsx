@@ -1,5 +1,4 @@
 /** One permission policy: as a form of statements or as text, kept in step. */
-import { Badge } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
@@ -11,6 +10,7 @@ import { Deed } from "@/ui/Deed";
 import { Go, GoButton } from "@/ui/Go";
 import { Loaded } from "@/ui/Loaded";
 import { MayButton } from "@/ui/MayButton";
+import { Mark } from "@/ui/Named";
 import { Page } from "@/ui/Page";
 import { tell } from "@/ui/told";
 
@@ -44,13 +44,7 @@ export function PolicyPage({ policyId }: { policyId: string }) {
       title={found?.name ?? words.one}
       said={words.statementsHint}
       crumbs={<Go to="/policies">{words.title}</Go>}
-      mark={
-        found?.built_in && (
-          <Badge variant="default" tt="none">
-            {words.builtIn}
-          </Badge>
-        )
-      }
+      mark={found?.built_in && <Mark>{words.builtIn}</Mark>}
       actions={found && <Remove policy={found} permissions={permissions} />}
     >
       <Loaded query={policy}>

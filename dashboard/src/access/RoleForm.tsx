@@ -1,5 +1,5 @@
 /** Makes a role, or changes one. */
-import { MultiSelect, Textarea, TextInput } from "@mantine/core";
+import { MultiSelect, Textarea } from "@mantine/core";
 
 import { api } from "@/api/client";
 import { type Permissions } from "@/session/permissions";
@@ -7,6 +7,7 @@ import { t } from "@/texts";
 import { fieldError } from "@/ui/ErrorNote";
 import { FormDrawer } from "@/ui/FormDrawer";
 import { LabelsInput } from "@/ui/Labels";
+import { NameInput } from "@/ui/NameInput";
 
 import { rolesQuery } from "./queries";
 import type { Policy, Role } from "./shapes";
@@ -30,15 +31,7 @@ export function RoleForm({ role, policies, permissions, onClose }: Props) {
       fresh={!role}
       fields={({ value, onChange, error }) => (
         <>
-          <TextInput
-            label={t.common.name}
-            value={value.name}
-            onChange={(event) => onChange({ ...value, name: event.currentTarget.value })}
-            error={fieldError(error, "/name")}
-            maxLength={100}
-            required
-            data-autofocus
-          />
+          <NameInput value={value.name} error={error} onChange={(name) => onChange({ ...value, name })} />
           <Textarea
             label={t.common.description}
             value={value.desc}

@@ -1,20 +1,22 @@
 /** Roles: which permission policies each is made of, and how many users have it. */
-import { ActionIcon, Anchor, Badge, Group, Text } from "@mantine/core";
+import { Group, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { Plus, Trash2 } from "lucide-react";
 import { useState } from "react";
 
 import { api } from "@/api/client";
 import { usersQuery } from "@/organisation/queries";
-import { may, type Permissions, usePermissions } from "@/session/permissions";
+import { type Permissions, usePermissions } from "@/session/permissions";
 import { t } from "@/texts";
+import { Add } from "@/ui/Add";
 import { type Column, DataTable } from "@/ui/DataTable";
 import { Deed } from "@/ui/Deed";
 import { Go } from "@/ui/Go";
 import { Labels } from "@/ui/Labels";
 import { Loaded } from "@/ui/Loaded";
-import { MayButton } from "@/ui/MayButton";
+import { Named } from "@/ui/Named";
+import { Open } from "@/ui/Open";
 import { Page } from "@/ui/Page";
+import { Remove } from "@/ui/Remove";
 import { tell } from "@/ui/told";
 
 import { policiesQuery, rolesQuery } from "./queries";
@@ -37,13 +39,9 @@ export function RolesPage() {
       title={words.title}
       said={words.hint}
       actions={
-        <MayButton
-          allowed={permissions["CreateRole"]}
-          leftSection={<Plus size={16} aria-hidden />}
-          onClick={() => setDoing({ what: "add" })}
-        >
+        <Add allowed={permissions["CreateRole"]} onClick={() => setDoing({ what: "add" })}>
           {words.add}
-        </MayButton>
+        </Add>
       }
     >
       <Loaded query={roles}>
@@ -54,7 +52,7 @@ export function RolesPage() {
             columns={columnsOf({ policies, counted, permissions, onDo: setDoing })}
             rowId={(role) => role.id}
             text={(role) => [role.name, role.desc, ...role.policies.map((id) => nameOf(policies, id))].join(" ")}
-            sort={[{ id: "name", desc: false }]}
+            sort={{ id: "name", desc: false }}
           />
         )}
       </Loaded>
@@ -99,16 +97,9 @@ function columnsOf({ policies, counted, permissions, onDo }: ColumnsProps): Colu
       header: t.common.name,
       accessorKey: "name",
       cell: ({ row: { original: role } }) => (
-        <Group gap="xs">
-          <Anchor component="button" type="button" size="sm" className="break" onClick={() => onDo({ what: "edit", role })}>
-            {role.name}
-          </Anchor>
-          {role.built_in && (
-            <Badge variant="default" tt="none">
-              {t.access.policies.builtIn}
-            </Badge>
-          )}
-        </Group>
+        <Named mark={role.built_in && t.access.policies.builtIn}>
+          <Open onClick={() => onDo({ what: "edit", role })}>{role.name}</Open>
+        </Named>
       ),
     },
     { id: "desc", header: t.common.description, accessorKey: "desc" },
@@ -137,22 +128,14 @@ function columnsOf({ policies, counted, permissions, onDo }: ColumnsProps): Colu
       id: "actions",
       header: t.common.actions,
       enableSorting: false,
-      cell: ({ row: { original: role } }) => <Remove role={role} permissions={permissions} onDo={onDo} />,
+      cell: ({ row: { original: role } }) => (
+        <Remove
+          label={words.remove(role.name)}
+          allowed={permissions["DeleteRole"]}
+          reason={role.built_in ? t.access.policies.builtInHint : undefined}
+          onClick={() => onDo({ what: "remove", role })}
+        />
+      ),
     },
   ];
-}
-
-function Remove({ role, permissions, onDo }: { role: Role; permissions: Permissions; onDo: (doing: Doing) => void }) {
-  const why = role.built_in ? t.access.policies.builtInHint : may(permissions["DeleteRole"]);
-  return (
-    <ActionIcon
-      variant="default"
-      aria-label={words.remove(role.name)}
-      title={why ?? t.common.remove}
-      disabled={why !== undefined}
-      onClick={() => onDo({ what: "remove", role })}
-    >
-      <Trash2 size={16} aria-hidden />
-    </ActionIcon>
-  );
 }

@@ -1,22 +1,22 @@
 /** The rules that demand somebody else's consent. */
-import { ActionIcon, UnstyledButton } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { Plus, Trash2 } from "lucide-react";
 import { useState } from "react";
 
 import { api } from "@/api/client";
 import { groupsQuery } from "@/api/queries";
 import type { Group } from "@/api/shapes";
-import { may, type Permissions, usePermissions } from "@/session/permissions";
+import { type Permissions, usePermissions } from "@/session/permissions";
 import { t } from "@/texts";
+import { Add } from "@/ui/Add";
 import { type Column, DataTable } from "@/ui/DataTable";
 import { Deed } from "@/ui/Deed";
 import { Empty } from "@/ui/Empty";
 import { Go } from "@/ui/Go";
 import { Labels } from "@/ui/Labels";
 import { Loaded } from "@/ui/Loaded";
-import { MayButton } from "@/ui/MayButton";
+import { Open } from "@/ui/Open";
 import { Page } from "@/ui/Page";
+import { Remove } from "@/ui/Remove";
 import { tell } from "@/ui/told";
 
 import { covered } from "./covered";
@@ -32,13 +32,9 @@ export function RulesPage() {
   const [editing, setEditing] = useState<Rule | "new">();
   const [leaving, setLeaving] = useState<Rule>();
   const add = (
-    <MayButton
-      allowed={permissions["CreateApprovalRule"]}
-      leftSection={<Plus size={16} aria-hidden />}
-      onClick={() => setEditing("new")}
-    >
+    <Add allowed={permissions["CreateApprovalRule"]} onClick={() => setEditing("new")}>
       {t.approvalRule.add}
-    </MayButton>
+    </Add>
   );
   return (
     <Page
@@ -87,17 +83,12 @@ interface ColumnsProps {
 }
 
 function columnsOf({ groups, permissions, onEdit, onRemove }: ColumnsProps): Column<Rule>[] {
-  const why = may(permissions["DeleteApprovalRule"]);
   return [
     {
       id: "name",
       header: t.approvalRule.name,
       accessorKey: "name",
-      cell: ({ row }) => (
-        <UnstyledButton c="var(--mantine-color-anchor)" fz="sm" onClick={() => onEdit(row.original)}>
-          {row.original.name}
-        </UnstyledButton>
-      ),
+      cell: ({ row }) => <Open onClick={() => onEdit(row.original)}>{row.original.name}</Open>,
     },
     {
       id: "labels",
@@ -128,15 +119,11 @@ function columnsOf({ groups, permissions, onEdit, onRemove }: ColumnsProps): Col
       header: t.common.actions,
       enableSorting: false,
       cell: ({ row }) => (
-        <ActionIcon
-          variant="default"
-          aria-label={t.approvalRule.remove(row.original.name)}
-          title={why ?? t.common.remove}
-          disabled={why !== undefined}
+        <Remove
+          label={t.approvalRule.remove(row.original.name)}
+          allowed={permissions["DeleteApprovalRule"]}
           onClick={() => onRemove(row.original)}
-        >
-          <Trash2 size={16} aria-hidden />
-        </ActionIcon>
+        />
       ),
     },
   ];

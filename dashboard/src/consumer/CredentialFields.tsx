@@ -1,5 +1,5 @@
 /** The fields of a credential: one way to prove who one is, with what that needs. */
-import { Fieldset, Select, Stack, Text, TextInput } from "@mantine/core";
+import { Fieldset, Select, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 
 import type { PluginConfigs } from "@/api/shapes";
@@ -8,7 +8,7 @@ import { catalogueQuery } from "@/plugin/queries";
 import { t } from "@/texts";
 import { AboutFields } from "@/ui/AboutFields";
 import type { FieldsProps } from "@/ui/EditDrawer";
-import { fieldError } from "@/ui/ErrorNote";
+import { NameInput } from "@/ui/NameInput";
 
 export function CredentialFields(props: FieldsProps) {
   const { value, onChange, error } = props;
@@ -17,14 +17,7 @@ export function CredentialFields(props: FieldsProps) {
   const [way] = Object.keys(plugins);
   return (
     <Stack>
-      <TextInput
-        label={t.common.name}
-        value={name}
-        onChange={(event) => onChange({ ...value, name: event.currentTarget.value })}
-        error={fieldError(error, "/name")}
-        required
-        data-autofocus
-      />
+      <NameInput value={name} error={error} onChange={(name) => onChange({ ...value, name })} />
       <Select
         label={t.consumer.way}
         description={t.consumer.wayHint}

@@ -2,7 +2,7 @@
 import { Group, SegmentedControl, Stack, TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { Plus, Search } from "lucide-react";
+import { Search } from "lucide-react";
 import { useState } from "react";
 
 import { ApiError } from "@/api/client";
@@ -11,10 +11,10 @@ import type { Group as GatewayGroup, Instance } from "@/api/shapes";
 import { GroupForm } from "@/group/GroupForm";
 import { usePermissions } from "@/session/permissions";
 import { t } from "@/texts";
+import { Add } from "@/ui/Add";
 import { Empty } from "@/ui/Empty";
 import { LabelsInput, matches } from "@/ui/Labels";
 import { Loaded } from "@/ui/Loaded";
-import { MayButton } from "@/ui/MayButton";
 import { Page } from "@/ui/Page";
 
 import { GroupCards } from "./GroupCards";
@@ -27,13 +27,9 @@ export function FleetPage({ search }: { search: FleetSearch }) {
   const groups = useQuery({ ...groupsQuery, refetchInterval: 20_000 });
   const permissions = usePermissions();
   const add = (
-    <MayButton
-      allowed={permissions["CreateGatewayGroup"]}
-      leftSection={<Plus size={16} aria-hidden />}
-      onClick={() => setAdding(true)}
-    >
+    <Add allowed={permissions["CreateGatewayGroup"]} onClick={() => setAdding(true)}>
       {t.fleet.add}
-    </MayButton>
+    </Add>
   );
   return (
     <Page title={t.fleet.title} actions={add}>

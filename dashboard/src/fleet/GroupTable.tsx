@@ -60,7 +60,7 @@ export function GroupTable({ standings }: { standings: Standing[] }) {
       rows={standings}
       columns={COLUMNS}
       rowId={(standing) => standing.group.id}
-      sort={[{ id: "name", desc: false }]}
+      sort={{ id: "name", desc: false }}
     />
   );
 }

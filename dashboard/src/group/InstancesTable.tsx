@@ -90,7 +90,7 @@ export function InstancesTable({ instances, label = t.group.instances, first = [
       rows={instances}
       columns={[...first, ...COLUMNS, ...(actions ? [last] : [])]}
       rowId={(instance) => instance.id}
-      sort={[{ id: "hostname", desc: false }]}
+      sort={{ id: "hostname", desc: false }}
       text={textOf}
       tools={tools}
       maxHeight={maxHeight}

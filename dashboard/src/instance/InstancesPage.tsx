@@ -1,7 +1,7 @@
 /** The instances of a gateway group: what each runs, and how they come and go. */
 import { Menu, UnstyledButton } from "@mantine/core";
 import { useQuery, useSuspenseQuery } from "@tanstack/react-query";
-import { EllipsisVertical, Plus } from "lucide-react";
+import { EllipsisVertical } from "lucide-react";
 import { useState } from "react";
 
 import { api } from "@/api/client";
@@ -10,11 +10,11 @@ import type { Instance } from "@/api/shapes";
 import { InstancesTable } from "@/group/InstancesTable";
 import { may, type Permissions, usePermissions } from "@/session/permissions";
 import { t } from "@/texts";
+import { Add } from "@/ui/Add";
 import { Deed } from "@/ui/Deed";
 import { Empty } from "@/ui/Empty";
 import { Go } from "@/ui/Go";
 import { Loaded } from "@/ui/Loaded";
-import { MayButton } from "@/ui/MayButton";
 import { Page } from "@/ui/Page";
 import { tell } from "@/ui/told";
 
@@ -51,13 +51,9 @@ export function InstancesPage({ groupId }: { groupId: string }) {
   const [adding, setAdding] = useState(false);
   const [doing, setDoing] = useState<Doing>();
   const add = (
-    <MayButton
-      allowed={permissions["CreateInstanceToken"]}
-      leftSection={<Plus size={16} aria-hidden />}
-      onClick={() => setAdding(true)}
-    >
+    <Add allowed={permissions["CreateInstanceToken"]} onClick={() => setAdding(true)}>
       {t.instance.add}
-    </MayButton>
+    </Add>
   );
   return (
     <Page

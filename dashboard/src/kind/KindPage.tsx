@@ -1,13 +1,12 @@
 /** All resources of one kind in a gateway group: listed, added, edited and deleted at their place. */
-import { ActionIcon, Group, UnstyledButton } from "@mantine/core";
 import { queryOptions, useQuery, useSuspenseQuery } from "@tanstack/react-query";
-import { Plus, Trash2 } from "lucide-react";
 import { type ReactNode, useState } from "react";
 
 import { groupQuery } from "@/api/queries";
 import { at, deleteResource, type Json, listResources, type Place } from "@/api/resources";
-import { may, type Permissions, usePermissions } from "@/session/permissions";
+import { type Permissions, usePermissions } from "@/session/permissions";
 import { t } from "@/texts";
+import { Add } from "@/ui/Add";
 import { type Column, DataTable } from "@/ui/DataTable";
 import { EditDrawer, type FieldsProps } from "@/ui/EditDrawer";
 import { Deed } from "@/ui/Deed";
@@ -15,8 +14,9 @@ import { Empty } from "@/ui/Empty";
 import { Go } from "@/ui/Go";
 import { Labels } from "@/ui/Labels";
 import { Loaded } from "@/ui/Loaded";
-import { MayButton } from "@/ui/MayButton";
+import { Open } from "@/ui/Open";
 import { Page } from "@/ui/Page";
+import { Remove } from "@/ui/Remove";
 import { Time } from "@/ui/Time";
 import { tellLive } from "@/ui/told";
 
@@ -67,13 +67,9 @@ export function KindPage({ groupId, path, kind, words, title = words.title, crum
   const begin = () =>
     setDoing(kind.chosen ? { what: "choose" } : { what: "add", path, id: "", fresh: kind.fresh, own: false });
   const add = (
-    <MayButton
-      allowed={permissions[`Create${kind.word}`] ?? permissions[`Update${kind.word}`]}
-      leftSection={<Plus size={16} aria-hidden />}
-      onClick={begin}
-    >
+    <Add allowed={permissions[`Create${kind.word}`] ?? permissions[`Update${kind.word}`]} onClick={begin}>
       {t.kind.add(words.one)}
-    </MayButton>
+    </Add>
   );
   return (
     <Page
@@ -177,9 +173,7 @@ function columnsOf({ kind, groupId, permissions, onEdit, onRemove }: ColumnsProp
     header: t.common.name,
     accessorFn: (item) => called(kind, item),
     cell: ({ row }) => (
-      <UnstyledButton c="var(--mantine-color-anchor)" onClick={() => onEdit(idOf(kind)(row.original))}>
-        {called(kind, row.original)}
-      </UnstyledButton>
+      <Open onClick={() => onEdit(idOf(kind)(row.original))}>{called(kind, row.original)}</Open>
     ),
   };
   const own = kind.columns.map(
@@ -203,23 +197,16 @@ function columnsOf({ kind, groupId, permissions, onEdit, onRemove }: ColumnsProp
     accessorKey: "updated_at",
     cell: ({ row }) => <Time at={row.original.updated_at} />,
   };
-  const why = may(permissions[`Delete${kind.word}`]);
   const actions: Column<Item> = {
     id: "actions",
     header: t.common.actions,
     enableSorting: false,
     cell: ({ row }) => (
-      <Group gap="xs">
-        <ActionIcon
-          variant="default"
-          aria-label={t.kind.remove(called(kind, row.original))}
-          title={why ?? t.common.remove}
-          disabled={why !== undefined}
-          onClick={() => onRemove(row.original)}
-        >
-          <Trash2 size={16} aria-hidden />
-        </ActionIcon>
-      </Group>
+      <Remove
+        label={t.kind.remove(called(kind, row.original))}
+        allowed={permissions[`Delete${kind.word}`]}
+        onClick={() => onRemove(row.original)}
+      />
     ),
   };
   return [name, ...own, labels, changed, actions];

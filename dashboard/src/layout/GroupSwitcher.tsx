@@ -22,7 +22,7 @@ export function GroupSwitcher() {
   return (
     <Select
       aria-label={t.common.chooseGroup}
-      placeholder={t.common.chooseGroup}
+      placeholder={t.common.group}
       data={groups.map((group) => ({ value: group.id, label: group.name }))}
       value={groupId ?? null}
       onChange={choose}

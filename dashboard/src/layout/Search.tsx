@@ -72,6 +72,8 @@ export function Search() {
       shortcut={["mod + K"]}
       limit={40}
       scrollable
+      // the kit's own blurs the page behind, again for each picture: a tenth of a second without a graphics card
+      overlayProps={{ backgroundOpacity: 0.35 }}
       attributes={{ content: { "aria-label": t.common.search } }}
       nothingFound={waiting ? t.common.loading : t.common.findNothing}
       searchProps={{

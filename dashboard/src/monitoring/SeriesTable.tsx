@@ -21,7 +21,7 @@ export function SeriesTable({ traffic, by, groupId, search, onChange }: Monitori
       rows={rows}
       columns={columnsOf({ by: apart, groupId, search, onChange })}
       rowId={({ gateway_group_id = "", service_id = "", id }) => [gateway_group_id, service_id, id].join("/")}
-      sort={[{ id: "requests", desc: true }]}
+      sort={{ id: "requests", desc: true }}
       maxHeight="50vh"
     />
   );

@@ -1,5 +1,4 @@
 /** Everything that was done and everything that was refused: by filters, entry by entry, and as files. */
-import { Group, Pagination, Stack, Text, UnstyledButton } from "@mantine/core";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
@@ -8,8 +7,9 @@ import { groupsQuery } from "@/api/queries";
 import { t } from "@/texts";
 import { type Column, DataTable } from "@/ui/DataTable";
 import { Empty } from "@/ui/Empty";
-import { Loaded } from "@/ui/Loaded";
+import { Open } from "@/ui/Open";
 import { Page } from "@/ui/Page";
+import { Paged } from "@/ui/Paged";
 import { Time } from "@/ui/Time";
 
 import { AuditDetail } from "./AuditDetail";
@@ -31,39 +31,25 @@ export function AuditPage({ search }: { search: AuditSearch }) {
   return (
     <Page title={words.title} said={words.hint} actions={<Exports search={search} />}>
       <AuditFilters key={JSON.stringify(search)} search={search} groups={groups} onChange={show} />
-      <Loaded query={audit} lines={10}>
-        {({ list, total }) =>
-          total === 0 ? (
-            <Empty title={words.empty} said={words.emptyHint} />
-          ) : (
-            <Stack gap="xs">
-              <DataTable
-                label={words.title}
-                rows={list}
-                columns={columnsOf(groupName, setShown)}
-                rowId={(entry) => entry.id}
-                maxHeight="60vh"
-              />
-              <Group justify="space-between">
-                <Text size="sm" c="dimmed" role="status">
-                  {words.total(total)}
-                </Text>
-                {total > PAGE_SIZE && (
-                  <Pagination
-                    aria-label={words.page}
-                    size="sm"
-                    total={Math.ceil(total / PAGE_SIZE)}
-                    value={search.page ?? 1}
-                    onChange={(page) => show({ ...search, page: page > 1 ? page : undefined })}
-                    getControlProps={(control) => ({ "aria-label": control === "next" ? t.common.next : t.common.back })}
-                    getItemProps={(page) => ({ "aria-label": String(page) })}
-                  />
-                )}
-              </Group>
-            </Stack>
-          )
-        }
-      </Loaded>
+      <Paged
+        query={audit}
+        lines={10}
+        empty={<Empty title={words.empty} said={words.emptyHint} />}
+        words={{ pages: words.page, total: words.total }}
+        size={PAGE_SIZE}
+        page={search.page ?? 1}
+        onPage={(page) => show({ ...search, page })}
+      >
+        {(list) => (
+          <DataTable
+            label={words.title}
+            rows={list}
+            columns={columnsOf(groupName, setShown)}
+            rowId={(entry) => entry.id}
+            maxHeight="60vh"
+          />
+        )}
+      </Paged>
       {shown && <AuditDetail entry={shown} groupName={groupName} onClose={() => setShown(undefined)} />}
     </Page>
   );
@@ -84,14 +70,9 @@ function columnsOf(groupName: (id: string) => string, onShow: (entry: AuditEntry
       header: words.what,
       enableSorting: false,
       cell: ({ row }) => (
-        <UnstyledButton
-          fz="sm"
-          c="var(--mantine-color-anchor)"
-          aria-label={words.show(row.original.event_type)}
-          onClick={() => onShow(row.original)}
-        >
+        <Open label={words.show(row.original.event_type)} onClick={() => onShow(row.original)}>
           {row.original.event_type}
-        </UnstyledButton>
+        </Open>
       ),
     },
     { id: "about", header: words.about, accessorFn: about, enableSorting: false },

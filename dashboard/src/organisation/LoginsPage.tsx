@@ -1,5 +1,5 @@
 /** Where users prove who they are. */
-import { Anchor, Text, TextInput } from "@mantine/core";
+import { Text } from "@mantine/core";
 import { queryOptions, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
@@ -8,9 +8,10 @@ import type { Listed } from "@/api/shapes";
 import { usePermissions } from "@/session/permissions";
 import { t } from "@/texts";
 import { type Column, DataTable } from "@/ui/DataTable";
-import { fieldError } from "@/ui/ErrorNote";
 import { FormDrawer } from "@/ui/FormDrawer";
 import { Loaded } from "@/ui/Loaded";
+import { NameInput } from "@/ui/NameInput";
+import { Open } from "@/ui/Open";
 import { Page } from "@/ui/Page";
 import { State } from "@/ui/State";
 import { Time } from "@/ui/Time";
@@ -49,15 +50,7 @@ export function LoginsPage() {
           fields={({ value, onChange, error }) => (
             <>
               <Text size="sm">{words.editHint}</Text>
-              <TextInput
-                label={t.common.name}
-                value={value}
-                onChange={(event) => onChange(event.currentTarget.value)}
-                error={fieldError(error, "/name")}
-                maxLength={100}
-                required
-                data-autofocus
-              />
+              <NameInput value={value} error={error} onChange={onChange} />
             </>
           )}
           save={(name) =>
@@ -82,11 +75,7 @@ function columnsOf(onEdit: (option: LoginOption) => void): Column<LoginOption>[]
       id: "name",
       header: t.common.name,
       accessorKey: "name",
-      cell: ({ row }) => (
-        <Anchor component="button" type="button" size="sm" className="break" onClick={() => onEdit(row.original)}>
-          {row.original.name}
-        </Anchor>
-      ),
+      cell: ({ row }) => <Open onClick={() => onEdit(row.original)}>{row.original.name}</Open>,
     },
     { id: "type", header: words.type, accessorFn: ({ type }) => words.types[type] ?? type },
     {

@@ -4,6 +4,7 @@ import { Group, NumberInput, SegmentedControl, Select, Switch, Textarea, TextInp
 import { t } from "@/texts";
 import { fieldError } from "@/ui/ErrorNote";
 import { HeadersInput } from "@/ui/HeadersInput";
+import { NameInput } from "@/ui/NameInput";
 
 import type { SinkForm, Syslog } from "./sink";
 
@@ -29,15 +30,7 @@ export function SinkFields({ value, error, onChange }: Props<SinkForm>) {
   );
   return (
     <>
-      <TextInput
-        label={t.common.name}
-        value={value.name}
-        onChange={(event) => onChange({ ...value, name: event.currentTarget.value })}
-        error={fieldError(error, "/name")}
-        maxLength={100}
-        required
-        data-autofocus
-      />
+      <NameInput value={value.name} error={error} onChange={(name) => onChange({ ...value, name })} />
       <SegmentedControl
         aria-label={words.type}
         data={(["syslog", "webhook"] as const).map((type) => ({ value: type, label: words.types[type] }))}

@@ -1,21 +1,22 @@
 /** Where the audit log is forwarded to, and whether that works. */
-import { ActionIcon, Anchor, Group, Stack, Text } from "@mantine/core";
+import { Group, Stack, Text } from "@mantine/core";
 import { queryOptions, useQuery } from "@tanstack/react-query";
-import { Plus, Trash2 } from "lucide-react";
 import { useState } from "react";
 
 import { api, shaped } from "@/api/client";
 import { LIVE } from "@/api/queries";
 import type { Listed } from "@/api/shapes";
-import { may, type Permissions, usePermissions } from "@/session/permissions";
+import { type Permissions, usePermissions } from "@/session/permissions";
 import { t } from "@/texts";
+import { Add } from "@/ui/Add";
 import { type Column, DataTable } from "@/ui/DataTable";
 import { Deed } from "@/ui/Deed";
 import { Empty } from "@/ui/Empty";
 import { FormDrawer } from "@/ui/FormDrawer";
 import { Loaded } from "@/ui/Loaded";
-import { MayButton } from "@/ui/MayButton";
+import { Open } from "@/ui/Open";
 import { Page } from "@/ui/Page";
+import { Remove } from "@/ui/Remove";
 import { State } from "@/ui/State";
 import { Time } from "@/ui/Time";
 import { tell } from "@/ui/told";
@@ -38,13 +39,9 @@ export function SinksPage() {
   const [doing, setDoing] = useState<Doing>();
   const close = () => setDoing(undefined);
   const add = (
-    <MayButton
-      allowed={permissions["CreateAuditSink"]}
-      leftSection={<Plus size={16} aria-hidden />}
-      onClick={() => setDoing({ what: "add" })}
-    >
+    <Add allowed={permissions["CreateAuditSink"]} onClick={() => setDoing({ what: "add" })}>
       {words.add}
-    </MayButton>
+    </Add>
   );
   return (
     <Page title={words.title} said={words.hint} actions={add}>
@@ -97,17 +94,12 @@ function SinkForm({ sink, permissions, onClose }: { sink: Sink | undefined; perm
 }
 
 function columnsOf(permissions: Permissions, onDo: (doing: Doing) => void): Column<Sink>[] {
-  const why = may(permissions["DeleteAuditSink"]);
   return [
     {
       id: "name",
       header: t.common.name,
       accessorKey: "name",
-      cell: ({ row: { original: sink } }) => (
-        <Anchor component="button" type="button" size="sm" className="break" onClick={() => onDo({ what: "edit", sink })}>
-          {sink.name}
-        </Anchor>
-      ),
+      cell: ({ row: { original: sink } }) => <Open onClick={() => onDo({ what: "edit", sink })}>{sink.name}</Open>,
     },
     { id: "type", header: words.type, accessorFn: ({ type }) => words.types[type] },
     {
@@ -122,15 +114,11 @@ function columnsOf(permissions: Permissions, onDo: (doing: Doing) => void): Colu
       header: t.common.actions,
       enableSorting: false,
       cell: ({ row: { original: sink } }) => (
-        <ActionIcon
-          variant="default"
-          aria-label={words.remove(sink.name)}
-          title={why ?? t.common.remove}
-          disabled={why !== undefined}
+        <Remove
+          label={words.remove(sink.name)}
+          allowed={permissions["DeleteAuditSink"]}
           onClick={() => onDo({ what: "remove", sink })}
-        >
-          <Trash2 size={16} aria-hidden />
-        </ActionIcon>
+        />
       ),
     },
   ];

@@ -1,18 +1,20 @@
 /** One's own tokens: what they are for, how long they are valid, and their end. */
 import { ActionIcon, Code, Group, Modal } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { Plus, RefreshCw, Trash2 } from "lucide-react";
+import { RefreshCw } from "lucide-react";
 import { useState } from "react";
 
 import { api, shaped } from "@/api/client";
 import { usePermissions } from "@/session/permissions";
 import { t } from "@/texts";
+import { Add } from "@/ui/Add";
 import { type Column, DataTable } from "@/ui/DataTable";
 import { Deed } from "@/ui/Deed";
 import { Empty } from "@/ui/Empty";
 import { Loaded } from "@/ui/Loaded";
 import { MayButton } from "@/ui/MayButton";
 import { Page } from "@/ui/Page";
+import { Remove } from "@/ui/Remove";
 import { State } from "@/ui/State";
 import { Time } from "@/ui/Time";
 import { tell } from "@/ui/told";
@@ -32,13 +34,7 @@ export function TokensPage() {
   const [renewing, setRenewing] = useState<Token>();
   const [finding, setFinding] = useState(false);
   const make = (
-    <MayButton
-      allowed={permissions["CreateToken"]}
-      leftSection={<Plus size={16} aria-hidden />}
-      onClick={() => setMaking(true)}
-    >
-      {words.make}
-    </MayButton>
+    <Add allowed={permissions["CreateToken"]} onClick={() => setMaking(true)}>{words.make}</Add>
   );
   return (
     <Page
@@ -116,14 +112,11 @@ function columnsOf(onRenew: (token: Token) => void, onRevoke: (token: Token) => 
           >
             <RefreshCw size={16} aria-hidden />
           </ActionIcon>
-          <ActionIcon
-            variant="default"
-            aria-label={words.revoke(row.original.name)}
-            title={words.revokeVerb}
+          <Remove
+            label={words.revoke(row.original.name)}
+            verb={words.revokeVerb}
             onClick={() => onRevoke(row.original)}
-          >
-            <Trash2 size={16} aria-hidden />
-          </ActionIcon>
+          />
         </Group>
       ),
     },

@@ -1,8 +1,8 @@
 /** Who may sign in, and with which roles. */
-import { ActionIcon, Badge, Group, Menu, Text } from "@mantine/core";
+import { ActionIcon, Group, Menu, Text } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { CircleHelp, Ellipsis, KeyRound, Plus, Shield, Trash2 } from "lucide-react";
+import { CircleHelp, Ellipsis, KeyRound, Shield } from "lucide-react";
 import { useState } from "react";
 
 import { rolesQuery } from "@/access/queries";
@@ -11,11 +11,14 @@ import { api } from "@/api/client";
 import { meQuery } from "@/api/queries";
 import { may, type Permissions, usePermissions } from "@/session/permissions";
 import { t } from "@/texts";
+import { Add } from "@/ui/Add";
 import { type Column, DataTable } from "@/ui/DataTable";
 import { Deed } from "@/ui/Deed";
 import { Loaded } from "@/ui/Loaded";
 import { MayButton } from "@/ui/MayButton";
+import { Named } from "@/ui/Named";
 import { Page } from "@/ui/Page";
+import { Remove } from "@/ui/Remove";
 import { State } from "@/ui/State";
 import { Time } from "@/ui/Time";
 import { tell } from "@/ui/told";
@@ -41,13 +44,9 @@ export function UsersPage() {
       title={words.title}
       said={words.hint}
       actions={
-        <MayButton
-          allowed={permissions["CreateUser"]}
-          leftSection={<Plus size={16} aria-hidden />}
-          onClick={() => setDoing({ what: "invite" })}
-        >
+        <Add allowed={permissions["CreateUser"]} onClick={() => setDoing({ what: "invite" })}>
           {words.invite}
-        </MayButton>
+        </Add>
       }
     >
       <Loaded query={users}>
@@ -88,16 +87,11 @@ function columnsOf({ roles, me, permissions, onDo }: ColumnsProps): Column<User>
       header: words.username,
       accessorKey: "username",
       cell: ({ row }) => (
-        <Group gap="xs">
+        <Named mark={row.original.id === me && words.you}>
           <Text size="sm" className="break">
             {row.original.username}
           </Text>
-          {row.original.id === me && (
-            <Badge variant="default" tt="none">
-              {words.you}
-            </Badge>
-          )}
-        </Group>
+        </Named>
       ),
     },
     {
@@ -135,7 +129,6 @@ function columnsOf({ roles, me, permissions, onDo }: ColumnsProps): Column<User>
 }
 
 function Actions({ user, permissions, onDo }: { user: User; permissions: Permissions; onDo: (doing: Doing) => void }) {
-  const why = may(permissions["DeleteUser"]);
   return (
     <Group gap="xs" wrap="nowrap">
       <MayButton
@@ -148,15 +141,11 @@ function Actions({ user, permissions, onDo }: { user: User; permissions: Permiss
         {words.assign}
       </MayButton>
       <More user={user} permissions={permissions} onDo={onDo} />
-      <ActionIcon
-        variant="default"
-        aria-label={words.remove(user.username)}
-        title={why ?? t.common.remove}
-        disabled={why !== undefined}
+      <Remove
+        label={words.remove(user.username)}
+        allowed={permissions["DeleteUser"]}
         onClick={() => onDo({ what: "remove", user })}
-      >
-        <Trash2 size={16} aria-hidden />
-      </ActionIcon>
+      />
     </Group>
   );
 }

@@ -82,7 +82,7 @@ export function ReceiptPage({ groupId, revision }: { groupId: string; revision: 
                   columns={COLUMNS}
                   rowId={(line) => line.id}
                   text={(line) => `${line.hostname} ${line.id} ${line.reason} ${t.receipt.states[line.state]}`}
-                  sort={[{ id: "state", desc: false }]}
+                  sort={{ id: "state", desc: false }}
                   maxHeight="55vh"
                 />
               )}

@@ -1,16 +1,15 @@
 /** The rings of a gateway group: the one that runs, and how those before it ended. */
 import { useQuery, useSuspenseQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { Plus } from "lucide-react";
 import { useState } from "react";
 
 import { groupQuery } from "@/api/queries";
 import { usePermissions } from "@/session/permissions";
 import { t } from "@/texts";
+import { Add } from "@/ui/Add";
 import { type Column, DataTable } from "@/ui/DataTable";
 import { Empty } from "@/ui/Empty";
 import { Go } from "@/ui/Go";
-import { MayButton } from "@/ui/MayButton";
 import { Page } from "@/ui/Page";
 import { Paged } from "@/ui/Paged";
 import { State } from "@/ui/State";
@@ -96,14 +95,9 @@ function Start({ groupId }: { groupId: string }) {
   const reason = useStartReason(groupId);
   return (
     <>
-      <MayButton
-        allowed={permissions["CreateRing"]}
-        reason={reason}
-        leftSection={<Plus size={16} aria-hidden />}
-        onClick={() => setStarting(true)}
-      >
+      <Add allowed={permissions["CreateRing"]} reason={reason} onClick={() => setStarting(true)}>
         {t.ring.start}
-      </MayButton>
+      </Add>
       <StartRing groupId={groupId} opened={starting} onClose={() => setStarting(false)} />
     </>
   );

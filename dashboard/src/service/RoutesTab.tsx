@@ -1,22 +1,23 @@
 /** The routes of a service: thousands scroll; one is edited at the side, under an address of its own. */
-import { ActionIcon, Badge, Group } from "@mantine/core";
+import { Badge, Group } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { Plus, Send, Trash2 } from "lucide-react";
+import { Send } from "lucide-react";
 import { useMemo, useState } from "react";
 
 import { routesQuery, streamRoutesQuery } from "@/api/queries";
 import { at, deleteResource, type Json } from "@/api/resources";
 import type { PublishedService } from "@/api/shapes";
-import { may, usePermissions } from "@/session/permissions";
+import { type Allowed, usePermissions } from "@/session/permissions";
 import { requestFor } from "@/tester/search";
 import { t } from "@/texts";
+import { Add } from "@/ui/Add";
 import { type Column, DataTable } from "@/ui/DataTable";
 import { Deed } from "@/ui/Deed";
 import { EditDrawer } from "@/ui/EditDrawer";
 import { Empty } from "@/ui/Empty";
 import { Go, GoButton } from "@/ui/Go";
 import { Loaded } from "@/ui/Loaded";
-import { MayButton } from "@/ui/MayButton";
+import { Remove } from "@/ui/Remove";
 import { tellLive } from "@/ui/told";
 
 import { HttpRouteFields, StreamRouteFields } from "./RouteFields";
@@ -48,21 +49,17 @@ export function RoutesTab({ groupId, service, edit, onEdit }: Props) {
   const streams = useQuery({ ...streamRoutesQuery(groupId, service.id), enabled: stream });
   const [leaving, setLeaving] = useState<AnyRoute>();
   const permissions = usePermissions({ groupId, serviceId: service.id });
-  const why = may(permissions[stream ? "DeleteStreamRoute" : "DeleteRoute"]);
+  const allowed = permissions[stream ? "DeleteStreamRoute" : "DeleteRoute"];
   const columns = useMemo(
-    () => columnsOf({ stream, groupId, service, why, onDelete: setLeaving }),
-    [stream, groupId, service, why],
+    () => columnsOf({ stream, groupId, service, allowed, onDelete: setLeaving }),
+    [stream, groupId, service, allowed],
   );
   const routes: AnyRoute[] = (stream ? streams.data : http.data) ?? [];
   const opened = routes.find((route) => route.id === edit);
   const add = (
-    <MayButton
-      allowed={permissions[stream ? "CreateStreamRoute" : "CreateRoute"]}
-      leftSection={<Plus size={16} aria-hidden />}
-      onClick={() => onEdit("new")}
-    >
+    <Add allowed={permissions[stream ? "CreateStreamRoute" : "CreateRoute"]} onClick={() => onEdit("new")}>
       {t.service.addRoute}
-    </MayButton>
+    </Add>
   );
   const fresh: Json = stream ? { name: "", service_id: service.id } : { name: "", service_id: service.id, paths: [] };
   const draw = (list: AnyRoute[]) =>
@@ -71,7 +68,7 @@ export function RoutesTab({ groupId, service, edit, onEdit }: Props) {
         {add}
       </Empty>
     ) : (
-      <DataTable label={t.service.routes} rows={list} columns={columns} rowId={(route) => route.id} text={textOf} tools={add} />
+      <DataTable label={t.service.routes} rows={list} columns={columns} rowId={idOf} text={textOf} tools={add} />
     );
   return (
     <>
@@ -104,6 +101,10 @@ export function RoutesTab({ groupId, service, edit, onEdit }: Props) {
   );
 }
 
+function idOf(route: AnyRoute): string {
+  return route.id;
+}
+
 function textOf(route: AnyRoute): string {
   return [route.name, route.id, ...(route.paths ?? []), ...(route.methods ?? []), route.sni, route.server_port].join(" ");
 }
@@ -112,12 +113,12 @@ interface ColumnsProps {
   stream: boolean;
   groupId: string;
   service: PublishedService;
-  /** Why none may be deleted. */
-  why: string | undefined;
+  /** Whether they may be deleted. */
+  allowed: Allowed | undefined;
   onDelete: (route: AnyRoute) => void;
 }
 
-function columnsOf({ stream, groupId, service, why, onDelete }: ColumnsProps): Column<AnyRoute>[] {
+function columnsOf({ stream, groupId, service, allowed, onDelete }: ColumnsProps): Column<AnyRoute>[] {
   const name: Column<AnyRoute> = {
     id: "name",
     header: t.service.name,
@@ -161,16 +162,7 @@ function columnsOf({ stream, groupId, service, why, onDelete }: ColumnsProps): C
       cell: ({ row }) => (
         <Group gap="xs" wrap="nowrap">
           {!stream && <Try groupId={groupId} service={service} route={row.original} />}
-          <ActionIcon
-            variant="subtle"
-            color="gray"
-            aria-label={t.service.deleteRoute(row.original.name)}
-            title={why ?? t.common.remove}
-            disabled={why !== undefined}
-            onClick={() => onDelete(row.original)}
-          >
-            <Trash2 size={16} aria-hidden />
-          </ActionIcon>
+          <Remove label={t.service.deleteRoute(row.original.name)} allowed={allowed} onClick={() => onDelete(row.original)} />
         </Group>
       ),
     },

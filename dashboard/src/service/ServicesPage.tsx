@@ -2,18 +2,18 @@
 import { Badge, Group } from "@mantine/core";
 import { useQuery, useSuspenseQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { FileInput, Plus } from "lucide-react";
+import { FileInput } from "lucide-react";
 
 import { groupQuery, servicesQuery } from "@/api/queries";
 import type { PublishedService } from "@/api/shapes";
 import { usePermissions } from "@/session/permissions";
 import { t } from "@/texts";
+import { Add } from "@/ui/Add";
 import { type Column, DataTable } from "@/ui/DataTable";
 import { Empty } from "@/ui/Empty";
 import { Go, GoButton } from "@/ui/Go";
 import { Labels } from "@/ui/Labels";
 import { Loaded } from "@/ui/Loaded";
-import { MayButton } from "@/ui/MayButton";
 import { Page } from "@/ui/Page";
 import { State } from "@/ui/State";
 import { Time } from "@/ui/Time";
@@ -89,14 +89,13 @@ export function ServicesPage({ groupId, adding }: { groupId: string; adding: boo
       >
         {t.service.addFromOpenApi}
       </GoButton>
-      <MayButton
+      <Add
         allowed={permissions["CreateService"]}
         reason={group.enforce_service_publishing ? t.service.publishingOnly : undefined}
-        leftSection={<Plus size={16} aria-hidden />}
         onClick={() => show(true)}
       >
         {t.service.add}
-      </MayButton>
+      </Add>
     </Group>
   );
   return (

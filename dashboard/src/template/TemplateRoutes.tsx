@@ -1,20 +1,19 @@
 /** The routes of a service template, edited at the side under an address of their own; nothing is live before publishing. */
-import { ActionIcon } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { Plus, Trash2 } from "lucide-react";
 import { useState } from "react";
 
 import { at, deleteResource } from "@/api/resources";
 import { HttpRouteFields, StreamRouteFields } from "@/service/RouteFields";
-import { may, usePermissions } from "@/session/permissions";
+import { type Allowed, usePermissions } from "@/session/permissions";
 import { t } from "@/texts";
+import { Add } from "@/ui/Add";
 import { type Column, DataTable } from "@/ui/DataTable";
 import { Deed } from "@/ui/Deed";
 import { EditDrawer } from "@/ui/EditDrawer";
 import { Empty } from "@/ui/Empty";
 import { Go } from "@/ui/Go";
 import { Loaded } from "@/ui/Loaded";
-import { MayButton } from "@/ui/MayButton";
+import { Remove } from "@/ui/Remove";
 import { tell } from "@/ui/told";
 
 import { type TemplateRoute, templateRoutesQuery } from "./queries";
@@ -37,13 +36,9 @@ export function TemplateRoutes({ template, edit, onEdit }: Props) {
   const [leaving, setLeaving] = useState<TemplateRoute>();
   const permissions = usePermissions({ serviceId: template.id });
   const add = (
-    <MayButton
-      allowed={permissions[`Create${action}`]}
-      leftSection={<Plus size={16} aria-hidden />}
-      onClick={() => onEdit("new")}
-    >
+    <Add allowed={permissions[`Create${action}`]} onClick={() => onEdit("new")}>
       {t.service.addRoute}
-    </MayButton>
+    </Add>
   );
   return (
     <>
@@ -57,7 +52,7 @@ export function TemplateRoutes({ template, edit, onEdit }: Props) {
             <DataTable
               label={words.routes}
               rows={list}
-              columns={columnsOf(stream, template.id, may(permissions[`Delete${action}`]), setLeaving)}
+              columns={columnsOf(stream, template.id, permissions[`Delete${action}`], setLeaving)}
               rowId={(route) => route.id}
               text={(route) => [route.name, route.id, ...(route.paths ?? []), ...(route.methods ?? [])].join(" ")}
               tools={add}
@@ -93,7 +88,7 @@ function columnsOf(
   stream: boolean,
   templateId: string,
   /** Why none may be deleted. */
-  why: string | undefined,
+  allowed: Allowed | undefined,
   onDelete: (route: TemplateRoute) => void,
 ): Column<TemplateRoute>[] {
   const own: Column<TemplateRoute>[] = stream
@@ -123,16 +118,11 @@ function columnsOf(
       header: t.common.actions,
       enableSorting: false,
       cell: ({ row }) => (
-        <ActionIcon
-          variant="subtle"
-          color="gray"
-          aria-label={words.deleteRoute(row.original.name)}
-          title={why ?? t.common.remove}
-          disabled={why !== undefined}
+        <Remove
+          label={words.deleteRoute(row.original.name)}
+          allowed={allowed}
           onClick={() => onDelete(row.original)}
-        >
-          <Trash2 size={16} aria-hidden />
-        </ActionIcon>
+        />
       ),
     },
   ];

@@ -2,12 +2,13 @@
 import { ActionIcon, Badge, Group } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { Copy, Download, FileInput, Plus, Trash2 } from "lucide-react";
+import { Copy, Download, FileInput } from "lucide-react";
 import { useState } from "react";
 
 import { exportOpenApi } from "@/openapi/calls";
 import { may, type Permissions, permissionsQuery, usePermissions } from "@/session/permissions";
 import { t } from "@/texts";
+import { Add } from "@/ui/Add";
 import { type Column, DataTable } from "@/ui/DataTable";
 import { EditDrawer } from "@/ui/EditDrawer";
 import { Empty } from "@/ui/Empty";
@@ -17,6 +18,7 @@ import { Labels } from "@/ui/Labels";
 import { Loaded } from "@/ui/Loaded";
 import { MayButton } from "@/ui/MayButton";
 import { Page } from "@/ui/Page";
+import { Remove } from "@/ui/Remove";
 import { Time } from "@/ui/Time";
 
 import { Clone } from "./Clone";
@@ -77,9 +79,7 @@ function Adding({ allowed, onAdd }: { allowed: Permissions; onAdd: () => void })
       <GoButton to="/templates/import" variant="default" leftSection={<FileInput size={16} aria-hidden />}>
         {words.fromOpenApi}
       </GoButton>
-      <MayButton allowed={allowed["CreateServiceTemplate"]} leftSection={<Plus size={16} aria-hidden />} onClick={onAdd}>
-        {words.add}
-      </MayButton>
+      <Add allowed={allowed["CreateServiceTemplate"]} onClick={onAdd}>{words.add}</Add>
     </>
   );
 }
@@ -166,12 +166,10 @@ function Actions({ template, everywhere, onDo }: ActionsProps) {
   const limited = may(everywhere["DeleteServiceTemplate"]) !== undefined;
   const own = useQuery({ ...permissionsQuery({ serviceId: template.id }), enabled: limited }).data ?? {};
   const uncloned = may(everywhere["CreateServiceTemplate"]);
-  const unremoved = limited ? may(own["DeleteServiceTemplate"]) : undefined;
   return (
     <Group gap="xs" wrap="nowrap">
       <ActionIcon
-        variant="subtle"
-        color="gray"
+        variant="default"
         aria-label={words.cloneOf(template.name)}
         title={uncloned ?? words.clone}
         disabled={uncloned !== undefined}
@@ -179,16 +177,11 @@ function Actions({ template, everywhere, onDo }: ActionsProps) {
       >
         <Copy size={16} aria-hidden />
       </ActionIcon>
-      <ActionIcon
-        variant="subtle"
-        color="gray"
-        aria-label={words.remove(template.name)}
-        title={unremoved ?? t.common.remove}
-        disabled={unremoved !== undefined}
+      <Remove
+        label={words.remove(template.name)}
+        allowed={limited ? own["DeleteServiceTemplate"] : true}
         onClick={() => onDo({ what: "remove", template })}
-      >
-        <Trash2 size={16} aria-hidden />
-      </ActionIcon>
+      />
     </Group>
   );
 }

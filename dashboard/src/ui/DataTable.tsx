@@ -1,101 +1,80 @@
 /** A table that sorts, filters, and draws only the rows in sight, so that ten thousand of them scroll smoothly. */
 import { Button, Group, ScrollArea, Stack, Table, Text, TextInput, UnstyledButton } from "@mantine/core";
-import {
-  type ColumnDef,
-  flexRender,
-  getCoreRowModel,
-  type Header,
-  type SortingState,
-  useReactTable,
-} from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { ArrowDown, ArrowUp, ChevronsUpDown, Search } from "lucide-react";
-import { type ReactNode, useDeferredValue, useMemo, useRef, useState } from "react";
+import { memo, type ReactNode, useCallback, useDeferredValue, useMemo, useRef, useState } from "react";
 
 import { t } from "@/texts";
 
 import classes from "./DataTable.module.css";
+import { ordered } from "./order";
 
-export type Column<T> = ColumnDef<T> & { header: string };
+export interface Column<T> {
+  id: string;
+  header: string;
+  /** What the column is sorted by, and shows unless it has a cell; without either of the two it cannot be sorted. */
+  accessorKey?: keyof T;
+  accessorFn?: (row: T) => unknown;
+  enableSorting?: boolean;
+  cell?: (props: { row: { original: T } }) => ReactNode;
+}
+
+export interface Sort {
+  id: string;
+  desc: boolean;
+}
 
 interface Props<T> {
   /** What the table lists, for who cannot see it. */
   label: string;
   rows: T[];
+  /** Of a long list these three are the same at each drawing: others mean to draw every row anew. */
   columns: Column<T>[];
   rowId: (row: T) => string;
   /** All text of a row that the filter looks at; without it there is no filter. */
   text?: (row: T) => string;
   /** Further filters and buttons beside the filter. */
   tools?: ReactNode;
-  sort?: SortingState;
+  sort?: Sort;
   /** Pixels; more rows scroll. */
   maxHeight?: number | string;
 }
 
 const ROW = 45;
-const COLLATOR = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 
 /** Those whose text has what is wanted. */
 function matching<T>(rows: T[], wanted: string, textOf: ((row: T) => string) | undefined): T[] {
   return wanted && textOf ? rows.filter((row) => textOf(row).toLowerCase().includes(wanted)) : rows;
 }
 
-/** By what each row says in the column, taken once: numbers as such, text so that r9 stands before r10. */
-function sorted<T>(rows: T[], columns: Column<T>[], [by]: SortingState): T[] {
+function sorted<T>(rows: T[], columns: Column<T>[], by: Sort | undefined): T[] {
   const column = columns.find(({ id }) => id === by?.id);
-  if (!by || !column) return rows;
-  const keyed = rows.map((row, index) => ({ row, key: keyOf(column, row, index) }));
-  const turn = by.desc ? -1 : 1;
-  return keyed.sort((a, b) => turn * compared(a.key, b.key)).map(({ row }) => row);
+  return by && column ? ordered(rows, (row) => valueOf(column, row), by.desc) : rows;
 }
 
-function keyOf<T>(column: Column<T>, row: T, index: number): unknown {
-  if ("accessorFn" in column) return column.accessorFn(row, index);
-  return "accessorKey" in column ? row[column.accessorKey as keyof T] : undefined;
+function valueOf<T>({ accessorFn, accessorKey }: Column<T>, row: T): unknown {
+  if (accessorFn) return accessorFn(row);
+  return accessorKey && row[accessorKey];
 }
 
-function compared(one: unknown, other: unknown): number {
-  if (typeof one === "number" && typeof other === "number") return one - other;
-  return COLLATOR.compare(plain(one), plain(other));
-}
-
-function plain(value: unknown): string {
-  return typeof value === "string" ? value : typeof value === "number" ? String(value) : "";
-}
-
-export function DataTable<T>({ label, rows, columns, rowId, text: textOf, tools, sort = [], maxHeight = "70vh" }: Props<T>) {
-  const [sorting, setSorting] = useState<SortingState>(sort);
+export function DataTable<T>({ label, rows, columns, rowId, text: textOf, tools, sort, maxHeight = "70vh" }: Props<T>) {
+  const [sorting, setSorting] = useState(sort);
   const [filter, setFilter] = useState("");
+  // what was clicked or typed shows at once, and the rows follow
+  const by = useDeferredValue(sorting);
   const wanted = useDeferredValue(filter.trim().toLowerCase());
   const viewport = useRef<HTMLDivElement>(null);
   const found = useMemo(() => matching(rows, wanted, textOf), [rows, wanted, textOf]);
-  const shown = useMemo(() => sorted(found, columns, sorting), [found, columns, sorting]);
+  const shown = useMemo(() => sorted(found, columns, by), [found, columns, by]);
   const virtual = useVirtualizer({
     count: shown.length,
     getScrollElement: () => viewport.current,
     estimateSize: () => ROW,
-    overscan: 12,
-    getItemKey: (index) => {
-      const row = shown[index];
-      return row === undefined ? index : rowId(row);
-    },
+    overscan: 8,
+    // another function makes the virtualizer measure all rows anew
+    getItemKey: useCallback((index: number) => nameOf(shown[index], index, rowId), [shown, rowId]),
   });
   const items = virtual.getVirtualItems();
-  const first = items[0]?.index ?? 0;
-  const beyond = (items.at(-1)?.index ?? -1) + 1;
-  // only what is in sight becomes rows of the table: making ten thousand of them takes longer than anybody waits
-  const seen = useMemo(() => shown.slice(first, beyond), [shown, first, beyond]);
-  const table = useReactTable({
-    data: seen,
-    columns,
-    getRowId: rowId,
-    state: { sorting },
-    onSortingChange: setSorting,
-    manualSorting: true,
-    getCoreRowModel: getCoreRowModel(),
-  });
-  const drawn = table.getRowModel().rows;
   const above = items[0]?.start ?? 0;
   const below = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
   return (
@@ -120,32 +99,30 @@ export function DataTable<T>({ label, rows, columns, rowId, text: textOf, tools,
           </Text>
         </Group>
       )}
-      <ScrollArea.Autosize mah={maxHeight} viewportRef={viewport} viewportProps={{ tabIndex: 0 }} type="auto" className={classes.frame}>
-        <Table aria-label={label} aria-rowcount={shown.length + 1} highlightOnHover stickyHeader>
+      <ScrollArea.Autosize
+        mah={maxHeight}
+        viewportRef={viewport}
+        viewportProps={{ tabIndex: 0 }}
+        type="auto"
+        offsetScrollbars="present"
+        className={classes.frame}
+      >
+        <Table className={classes.table ?? ""} aria-label={label} aria-rowcount={shown.length + 1} stickyHeader>
           <Table.Thead>
-            {table.getHeaderGroups().map((group) => (
-              <Table.Tr key={group.id}>
-                {group.headers.map((header) => (
-                  <Head key={header.id} header={header} />
-                ))}
-              </Table.Tr>
-            ))}
+            <Table.Tr>
+              {columns.map((column) => (
+                <Head key={column.id} column={column} sort={sorting} onSort={setSorting} />
+              ))}
+            </Table.Tr>
           </Table.Thead>
-          <Table.Tbody>
+          <tbody>
             {above > 0 && <Space height={above} columns={columns.length} />}
-            {items.map((item) => {
-              const row = drawn[item.index - first];
-              if (!row) return null;
-              return (
-                <Table.Tr key={row.id} data-index={item.index} ref={virtual.measureElement} aria-rowindex={item.index + 2}>
-                  {row.getVisibleCells().map((cell) => (
-                    <Table.Td key={cell.id}>{flexRender(cell.column.columnDef.cell, cell.getContext())}</Table.Td>
-                  ))}
-                </Table.Tr>
-              );
+            {items.map(({ index, key }) => {
+              const row = shown[index];
+              return row && <Row key={key} row={row} index={index} columns={columns} onDrawn={virtual.measureElement} />;
             })}
             {below > 0 && <Space height={below} columns={columns.length} />}
-          </Table.Tbody>
+          </tbody>
         </Table>
         {shown.length === 0 && (
           <Stack align="center" p="lg" gap="xs">
@@ -162,6 +139,34 @@ export function DataTable<T>({ label, rows, columns, rowId, text: textOf, tools,
   );
 }
 
+function nameOf<T>(row: T | undefined, index: number, rowId: (row: T) => string): string | number {
+  return row === undefined ? index : rowId(row);
+}
+
+interface RowProps<T> {
+  row: T;
+  index: number;
+  columns: Column<T>[];
+  onDrawn: (element: HTMLElement | null) => void;
+}
+
+/** Of elements of the page's own, not of the kit: there are many, and they are drawn in the time of one key. */
+const Row = memo(function Row<T>({ row, index, columns, onDrawn }: RowProps<T>) {
+  return (
+    <tr className={classes.row} data-index={index} ref={onDrawn} aria-rowindex={index + 2}>
+      {columns.map((column) => (
+        <td key={column.id} className={classes.cell}>
+          {column.cell ? column.cell({ row: { original: row } }) : plain(valueOf(column, row))}
+        </td>
+      ))}
+    </tr>
+  );
+}) as <T>(props: RowProps<T>) => ReactNode;
+
+function plain(value: unknown): string {
+  return typeof value === "string" ? value : typeof value === "number" ? String(value) : "";
+}
+
 function Space({ height, columns }: { height: number; columns: number }) {
   return (
     <tr aria-hidden>
@@ -170,21 +175,27 @@ function Space({ height, columns }: { height: number; columns: number }) {
   );
 }
 
-function Head<T>({ header }: { header: Header<T, unknown> }) {
-  const title = flexRender(header.column.columnDef.header, header.getContext());
-  if (!header.column.getCanSort()) return <Table.Th scope="col">{title}</Table.Th>;
-  const sorted = header.column.getIsSorted();
-  const Icon = sorted === "asc" ? ArrowUp : sorted === "desc" ? ArrowDown : ChevronsUpDown;
-  const order = sorted === "asc" ? "ascending" : sorted === "desc" ? "descending" : "none";
+interface HeadProps<T> {
+  column: Column<T>;
+  sort: Sort | undefined;
+  onSort: (sort: Sort | undefined) => void;
+}
+
+function Head<T>({ column, sort, onSort }: HeadProps<T>) {
+  const { id, header, accessorKey, accessorFn, enableSorting = true } = column;
+  if (!enableSorting || !(accessorKey ?? accessorFn)) return <Table.Th scope="col">{header}</Table.Th>;
+  const sorted = sort?.id === id ? sort : undefined;
+  const Icon = !sorted ? ChevronsUpDown : sorted.desc ? ArrowDown : ArrowUp;
+  const order = !sorted ? "none" : sorted.desc ? "descending" : "ascending";
   return (
     <Table.Th scope="col" aria-sort={order}>
       <UnstyledButton
         className={classes.sort ?? ""}
-        onClick={header.column.getToggleSortingHandler()}
+        onClick={() => onSort(sorted?.desc ? undefined : { id, desc: sorted !== undefined })}
         fz="inherit"
         fw="inherit"
       >
-        {title} <Icon size={14} aria-hidden />
+        {header} <Icon size={14} aria-hidden />
       </UnstyledButton>
     </Table.Th>
   );

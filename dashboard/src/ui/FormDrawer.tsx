@@ -1,16 +1,15 @@
 /** A form at the side of a list for what belongs to no gateway group; keeps what was typed from being lost. */
-import { Button, Drawer, Group, Stack } from "@mantine/core";
+import { Button, Group, Stack } from "@mantine/core";
 import { type QueryKey, useMutation, useQueryClient } from "@tanstack/react-query";
 import { type ReactNode, type SubmitEvent, useState } from "react";
 
 import type { Allowed } from "@/session/permissions";
 import { t } from "@/texts";
 
-import { Confirm } from "./Confirm";
 import { ErrorNote } from "./ErrorNote";
+import { GuardedDrawer } from "./GuardedDrawer";
 import { MayButton } from "./MayButton";
 import { tell } from "./told";
-import { Unsaved } from "./Unsaved";
 
 interface FieldsProps<T> {
   value: T;
@@ -38,7 +37,6 @@ interface Props<T> {
 
 export function FormDrawer<T>({ title, from, fresh, fields, save, done, stale, allowed, reason, onClose }: Props<T>) {
   const [value, setValue] = useState(from);
-  const [leaving, setLeaving] = useState(false);
   const queries = useQueryClient();
   const changed = JSON.stringify(value) !== JSON.stringify(from);
   const saving = useMutation({
@@ -49,43 +47,34 @@ export function FormDrawer<T>({ title, from, fresh, fields, save, done, stale, a
       await queries.invalidateQueries({ queryKey: stale });
     },
   });
-  const ask = () => (changed ? setLeaving(true) : onClose());
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     saving.mutate();
   };
   return (
-    <Drawer opened onClose={ask} title={title} size="lg" closeButtonProps={{ "aria-label": t.common.close }}>
-      <form onSubmit={submit} autoComplete="off">
-        <Stack>
-          {fields({ value, onChange: setValue, error: saving.error })}
-          {saving.error && <ErrorNote error={saving.error} />}
-          <Group justify="flex-end">
-            <Button variant="default" onClick={ask}>
-              {t.common.cancel}
-            </Button>
-            <MayButton
-              type="submit"
-              allowed={allowed}
-              reason={reason}
-              loading={saving.isPending}
-              disabled={!changed && !fresh}
-            >
-              {t.common.save}
-            </MayButton>
-          </Group>
-        </Stack>
-      </form>
-      <Unsaved changed={changed && !saving.isSuccess} />
-      <Confirm
-        opened={leaving}
-        title={t.common.unsaved}
-        verb={t.common.leave}
-        onConfirm={onClose}
-        onClose={() => setLeaving(false)}
-      >
-        {t.common.unsavedHint}
-      </Confirm>
-    </Drawer>
+    <GuardedDrawer opened title={title} size="lg" changed={changed && !saving.isSuccess} onClose={onClose}>
+      {(ask) => (
+        <form onSubmit={submit} autoComplete="off">
+          <Stack>
+            {fields({ value, onChange: setValue, error: saving.error })}
+            {saving.error && <ErrorNote error={saving.error} />}
+            <Group justify="flex-end">
+              <Button variant="default" onClick={ask}>
+                {t.common.cancel}
+              </Button>
+              <MayButton
+                type="submit"
+                allowed={allowed}
+                reason={reason}
+                loading={saving.isPending}
+                disabled={!changed && !fresh}
+              >
+                {t.common.save}
+              </MayButton>
+            </Group>
+          </Stack>
+        </form>
+      )}
+    </GuardedDrawer>
   );
 }

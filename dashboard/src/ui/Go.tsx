@@ -7,14 +7,14 @@ type AnchorLinkProps = Omit<AnchorProps, "href"> & { ref?: Ref<HTMLAnchorElement
 type ButtonLinkProps = Omit<ButtonProps, "href"> & { ref?: Ref<HTMLAnchorElement> };
 
 function Text(props: AnchorLinkProps) {
-  return <Anchor {...props} />;
+  return <Anchor inherit={props.size === undefined} {...props} />;
 }
 
 function Press(props: ButtonLinkProps) {
   return <Button component="a" {...props} />;
 }
 
-/** A link that looks like text. */
+/** A link that looks like the text around it. */
 export const Go = createLink(Text);
 
 /** A link that looks like a button. */

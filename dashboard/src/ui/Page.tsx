@@ -21,7 +21,7 @@ export function Page({ title, mark, said, crumbs, actions, children }: Props) {
     <Stack gap="md">
       {crumbs && <Breadcrumbs>{crumbs}</Breadcrumbs>}
       <Group justify="space-between" align="flex-start">
-        <Stack gap={2}>
+        <Stack gap={2} flex="1 1 300px">
           <Group gap="sm">
             <Title order={1} size="h2" className="break">
               {title}

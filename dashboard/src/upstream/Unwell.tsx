@@ -23,7 +23,7 @@ export function Unwell({ groupId }: { groupId: string }) {
       <Loaded query={unwell} lines={1}>
         {({ list, total }) =>
           total === 0 ? (
-            <Text c="dimmed">{t.upstream.allWell}</Text>
+            <Text size="sm" c="dimmed">{t.upstream.allWell}</Text>
           ) : (
             <>
               {total > list.length && <Text size="sm">{t.upstream.first(list.length, total)}</Text>}

@@ -90,6 +90,7 @@ export const common = {
   },
   findNothing: "Nothing found",
   chooseGroup: "Choose a gateway group",
+  group: "Gateway group",
   user: "Your account",
   signOut: "Sign out",
   password: "Change password",

@@ -2,7 +2,7 @@
 export const fleet = {
   title: "Fleet",
   search: "Find a gateway group",
-  labelFilter: "Filter by label, for example env:prod",
+  labelFilter: "Label, such as env:prod",
   cards: "Cards",
   table: "Table",
   view: "Show as",
