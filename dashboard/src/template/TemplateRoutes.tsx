@@ -87,7 +87,7 @@ export function TemplateRoutes({ template, edit, onEdit }: Props) {
 function columnsOf(
   stream: boolean,
   templateId: string,
-  /** Why none may be deleted. */
+  /** Whether they may be deleted. */
   allowed: Allowed | undefined,
   onDelete: (route: TemplateRoute) => void,
 ): Column<TemplateRoute>[] {
