@@ -75,8 +75,9 @@ sbom: install-dev ## bills of materials (CycloneDX): control plane and nodes, an
 	$(BIN)/python tools/dashboard_dependencies.py sbom build/sbom-dashboard.cdx.json
 
 .PHONY: pytest
-pytest: ## every test, in parallel
-	$(BIN)/pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder $(ARGS)
+pytest: ## every test, in parallel; once more what fails, which is told
+	GATEFLEET_SCREENSHOTS=$${GATEFLEET_SCREENSHOTS-build/screenshots} $(BIN)/pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder \
+		--reruns 1 --reruns-delay 5 --rerun-show-tracebacks -rR $(ARGS)
 
 .PHONY: golden
 golden: install-dev ## write what the golden tests expect, then show what changed
