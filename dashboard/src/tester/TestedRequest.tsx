@@ -116,7 +116,7 @@ function Plugins({ answered: { plugins } }: { answered: Answered }) {
                 <Table.Tr key={index}>
                   <Table.Td>{plugin.name}</Table.Td>
                   <Table.Td>
-                    {words.froms[plugin.from]} <Code>{plugin.from_id}</Code>
+                    {words.owners[plugin.from]} <Code>{plugin.from_id}</Code>
                   </Table.Td>
                   <Table.Td>
                     <State look={LOOKS[plugin.outcome]}>{words.outcomes[plugin.outcome]}</State>

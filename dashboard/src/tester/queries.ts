@@ -15,12 +15,12 @@ export interface Wanted {
   instance: string;
 }
 
-export const FROMS = ["global_rule", "service", "route", "consumer"] as const;
+export const OWNERS = ["global_rule", "service", "route", "consumer"] as const;
 export const OUTCOMES = ["ran", "answered", "not_reached", "conditional"] as const;
 
 export interface PluginOutcome {
   name: string;
-  from: (typeof FROMS)[number];
+  from: (typeof OWNERS)[number];
   from_id: string;
   outcome: (typeof OUTCOMES)[number];
 }

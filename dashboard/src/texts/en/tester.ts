@@ -36,7 +36,7 @@ export const tester = {
   noPlugins: "No plugin stands on the way of this request.",
   plugin: "Plugin",
   from: "Set on",
-  froms: { global_rule: "global rule", service: "service", route: "route", consumer: "consumer" },
+  owners: { global_rule: "global rule", service: "service", route: "route", consumer: "consumer" },
   outcome: "What it did",
   outcomes: {
     ran: "ran",
