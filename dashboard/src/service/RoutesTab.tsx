@@ -15,7 +15,7 @@ import { type Column, DataTable } from "@/ui/DataTable";
 import { Deed } from "@/ui/Deed";
 import { EditDrawer } from "@/ui/EditDrawer";
 import { Empty } from "@/ui/Empty";
-import { Go, GoButton } from "@/ui/Go";
+import { RowGo, RowGoButton } from "@/ui/Go";
 import { Loaded } from "@/ui/Loaded";
 import { Remove } from "@/ui/Remove";
 import { tellLive } from "@/ui/told";
@@ -124,14 +124,13 @@ function columnsOf({ stream, groupId, service, allowed, onDelete }: ColumnsProps
     header: t.service.name,
     accessorKey: "name",
     cell: ({ row }) => (
-      <Go
+      <RowGo
         to="/groups/$groupId/services/$serviceId"
         params={{ groupId, serviceId: service.id }}
         search={{ edit: row.original.id }}
-        preload={false}
       >
         {row.original.name}
-      </Go>
+      </RowGo>
     ),
   };
   const own: Column<AnyRoute>[] = stream
@@ -173,11 +172,10 @@ function columnsOf({ stream, groupId, service, allowed, onDelete }: ColumnsProps
 /** The way to the page that tries a request, with one that this route should answer. */
 function Try({ groupId, service, route, worded }: TryProps) {
   return (
-    <GoButton
+    <RowGoButton
       to="/groups/$groupId/try"
       params={{ groupId }}
       search={requestFor({ ...route }, service)}
-      preload={false}
       variant={worded ? "default" : "subtle"}
       color="gray"
       size={worded ? "xs" : "compact-sm"}
@@ -185,7 +183,7 @@ function Try({ groupId, service, route, worded }: TryProps) {
     >
       <Send size={16} aria-hidden />
       {worded && <>&nbsp;{t.tester.title}</>}
-    </GoButton>
+    </RowGoButton>
   );
 }
 

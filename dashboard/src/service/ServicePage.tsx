@@ -2,7 +2,7 @@
 import { Group, Tabs } from "@mantine/core";
 import { useSuspenseQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import type { ReactNode } from "react";
+import { type ReactNode, useDeferredValue } from "react";
 
 import { groupQuery, serviceQuery } from "@/api/queries";
 import { RingNote } from "@/ring/RingNote";
@@ -30,6 +30,9 @@ export function ServicePage({ groupId, serviceId, search }: Props) {
   const { data: group } = useSuspenseQuery(groupQuery(groupId));
   const { data: service } = useSuspenseQuery(serviceQuery(groupId, serviceId));
   const navigate = useNavigate();
+  const tab = search.tab ?? "routes";
+  // the tab answers at once; ten thousand routes take a moment longer
+  const drawn = useDeferredValue(tab);
   const show = (next: ServiceSearch) =>
     void navigate({ to: "/groups/$groupId/services/$serviceId", params: { groupId, serviceId }, search: next });
   const tabs: Record<Tab, ReactNode> = {
@@ -62,20 +65,20 @@ export function ServicePage({ groupId, serviceId, search }: Props) {
       <RingNote groupId={groupId} serviceId={serviceId} />
       <Labels labels={service.labels} />
       <Tabs
-        value={search.tab ?? "routes"}
-        onChange={(tab) => show({ tab: isTab(tab) && tab !== "routes" ? tab : undefined })}
+        value={tab}
+        onChange={(next) => show({ tab: isTab(next) && next !== "routes" ? next : undefined })}
         keepMounted={false}
       >
         <Tabs.List>
-          {TABS.map((tab) => (
-            <Tabs.Tab key={tab} value={tab}>
-              {t.service.tabs[tab]}
+          {TABS.map((each) => (
+            <Tabs.Tab key={each} value={each}>
+              {t.service.tabs[each]}
             </Tabs.Tab>
           ))}
         </Tabs.List>
-        {TABS.map((tab) => (
-          <Tabs.Panel key={tab} value={tab} pt="md">
-            {tabs[tab]}
+        {TABS.map((each) => (
+          <Tabs.Panel key={each} value={each} pt="md">
+            {each === drawn && tabs[each]}
           </Tabs.Panel>
         ))}
       </Tabs>

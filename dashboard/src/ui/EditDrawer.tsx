@@ -4,7 +4,7 @@
  */
 import { Button, Group, Stack, Tabs } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type ReactNode, type SubmitEvent, useState } from "react";
+import { type ReactNode, type SubmitEvent, useDeferredValue, useState } from "react";
 
 import { ApiError } from "@/api/client";
 import { around, type Json, type Place, postResource, putResource, type Read, readResource } from "@/api/resources";
@@ -76,9 +76,15 @@ function Existing(props: InnerProps) {
     staleTime: Infinity,
     refetchOnWindowFocus: false,
   });
+  // a long form is drawn piece by piece: the page goes on answering meanwhile
+  const drawn = useDeferredValue(query.data);
   return (
     <Loaded query={query}>
-      {(read) => <Editing key={query.dataUpdatedAt} {...props} read={read} onFresh={() => void query.refetch()} />}
+      {(read) =>
+        read === drawn && (
+          <Editing key={query.dataUpdatedAt} {...props} read={read} onFresh={() => void query.refetch()} />
+        )
+      }
     </Loaded>
   );
 }
