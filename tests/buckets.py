@@ -37,21 +37,23 @@ def s3() -> Iterator[str]:
 
 
 @contextmanager
-def azurite() -> Iterator[str]:
-    """The URL of a Blob server's account."""
+def azurite(certificate: Path | None = None) -> Iterator[str]:
+    """The URL of a Blob server's account; with a certificate for localhost and its key, it takes identities' tokens."""
     (port,) = free_ports(1)
-    process = subprocess.Popen(
-        [AZURITE, "--blobPort", str(port), "--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry"],
-        stdout=subprocess.DEVNULL,
-    )
+    options = ["--blobPort", str(port), "--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry"]
+    address = f"http://127.0.0.1:{port}/"
+    if certificate:
+        options += ["--oauth", "basic", "--cert", str(certificate), "--key", str(certificate.with_suffix(".key"))]
+        address = f"https://localhost:{port}/"
+    process = subprocess.Popen([AZURITE, *options], stdout=subprocess.DEVNULL)
     try:
         end = time.monotonic() + 60
         while time.monotonic() < end:
             with suppress(httpx.HTTPError):
-                httpx.get(f"http://127.0.0.1:{port}/", timeout=1)
+                httpx.get(address, timeout=1, verify=False)  # noqa: S501  (whether it is there)
                 break
             time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}/{ACCOUNT}"
+        yield address + ACCOUNT
     finally:
         process.terminate()
         process.wait(30)
@@ -81,10 +83,10 @@ def make(url: str, bucket: str) -> None:
     client.create_bucket(Bucket=bucket)
 
 
-def azure_containers(url: str) -> Settings:
+def azure_containers(url: str, certificate: Path | None = None) -> Settings:
     """Two fresh containers."""
     names = [f"{kind}-{uuid4().hex[:12]}" for kind in ("config", "resource")]
-    with BlobServiceClient(url, credential=KEY) as client:
+    with BlobServiceClient(url, credential=KEY, connection_verify=str(certificate) if certificate else True) as client:
         for name in names:
             client.create_container(name)
     return {
