@@ -1,16 +1,12 @@
 /** Makes an approval rule, or changes one; says which gateway groups it covers while its labels are typed. */
-import { Button, Group, MultiSelect, NumberInput, Stack, Text, TextInput } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { type SubmitEvent, useState } from "react";
+import { MultiSelect, NumberInput, Text, TextInput } from "@mantine/core";
 
 import type { Group as GatewayGroup } from "@/api/shapes";
 import type { Permissions } from "@/session/permissions";
 import { t } from "@/texts";
-import { ErrorNote, fieldError } from "@/ui/ErrorNote";
-import { GuardedDrawer } from "@/ui/GuardedDrawer";
+import { fieldError } from "@/ui/ErrorNote";
+import { FormDrawer } from "@/ui/FormDrawer";
 import { LabelsInput } from "@/ui/Labels";
-import { MayButton } from "@/ui/MayButton";
-import { tell } from "@/ui/told";
 
 import { covered } from "./covered";
 import { OPERATIONS, type Rule, rulesQuery, saveRule, type WantedRule } from "./queries";
@@ -31,91 +27,74 @@ interface Props {
   onClose: () => void;
 }
 
-export function RuleForm(props: Props) {
-  // a new form each time it opens
-  return props.rule === undefined ? null : <Opened {...props} rule={props.rule} />;
+export function RuleForm({ rule: given, groups, permissions, onClose }: Props) {
+  if (given === undefined) return null;
+  const rule = given === "new" ? undefined : given;
+  return (
+    <FormDrawer
+      title={rule ? t.approvalRule.edit(rule.name) : t.approvalRule.add}
+      from={wantedOf(rule ?? FRESH)}
+      fresh={rule === undefined}
+      fields={(props) => <Fields {...props} groups={groups} />}
+      save={(wanted) => saveRule(rule?.id, wanted)}
+      done={(wanted) => t.approvalRule.saved(wanted.name)}
+      stale={rulesQuery.queryKey}
+      allowed={permissions[rule ? "UpdateApprovalRule" : "CreateApprovalRule"]}
+      onClose={onClose}
+    />
+  );
 }
 
-function Opened({ rule: given, groups, permissions, onClose }: Props & { rule: Rule | "new" }) {
-  const rule = given === "new" ? undefined : given;
-  const [start] = useState<WantedRule>(() => wantedOf(rule ?? FRESH));
-  const [wanted, setWanted] = useState(start);
-  const queries = useQueryClient();
-  const save = useMutation({
-    mutationFn: () => saveRule(rule?.id, wanted),
-    onSuccess: async () => {
-      tell(t.approvalRule.saved(wanted.name));
-      onClose();
-      await queries.invalidateQueries({ queryKey: rulesQuery.queryKey });
-    },
-  });
-  const change = (part: Partial<WantedRule>) => setWanted({ ...wanted, ...part });
-  const submit = (event: SubmitEvent) => {
-    event.preventDefault();
-    save.mutate();
-  };
-  const changed = JSON.stringify(wanted) !== JSON.stringify(start) && !save.isSuccess;
-  const title = rule ? t.approvalRule.edit(rule.name) : t.approvalRule.add;
+interface FieldsProps {
+  value: WantedRule;
+  groups: GatewayGroup[];
+  error: Error | null;
+  onChange: (value: WantedRule) => void;
+}
+
+function Fields({ value, groups, error, onChange }: FieldsProps) {
+  const change = (part: Partial<WantedRule>) => onChange({ ...value, ...part });
   return (
-    <GuardedDrawer opened title={title} size="md" changed={changed} onClose={onClose}>
-      {(ask) => (
-          <form onSubmit={submit}>
-            <Stack>
-              <TextInput
-                label={t.approvalRule.name}
-                description={t.approvalRule.nameHint}
-                value={wanted.name}
-                onChange={(event) => change({ name: event.currentTarget.value })}
-                error={fieldError(save.error, "/name")}
-                maxLength={256}
-                required
-                data-autofocus
-              />
-              <LabelsInput
-                label={t.approvalRule.labels}
-                description={t.approvalRule.labelsHint}
-                value={wanted.labels}
-                known={[...new Set(groups.flatMap(({ labels }) => Object.entries(labels).map((pair) => pair.join(":"))))].sort()}
-                onChange={(labels) => change({ labels })}
-              />
-              <Text size="sm" role="status" className="break">
-                {t.approvalRule.covers}: {covered(groups, wanted.labels)}
-              </Text>
-              <MultiSelect
-                label={t.approvalRule.operations}
-                description={t.approvalRule.operationsHint}
-                data={OPERATIONS.map((value) => ({ value, label: t.approval.operations[value] }))}
-                value={wanted.operations}
-                onChange={(operations) => change({ operations: OPERATIONS.filter((each) => operations.includes(each)) })}
-                error={fieldError(save.error, "/operations")}
-                withAsterisk
-              />
-              <NumberInput
-                label={t.approvalRule.expiresHours}
-                value={Number((wanted.expires_after / HOUR).toFixed(4))}
-                onChange={(value) => change({ expires_after: Math.round(Number(value) * HOUR) })}
-                error={fieldError(save.error, "/expires_after")}
-                min={1 / HOUR}
-                max={366 * 24}
-                required
-              />
-              {save.error && <ErrorNote error={save.error} />}
-              <Group justify="flex-end">
-                <Button variant="default" onClick={ask}>
-                  {t.common.cancel}
-                </Button>
-                <MayButton
-                  type="submit"
-                  allowed={permissions[rule ? "UpdateApprovalRule" : "CreateApprovalRule"]}
-                  loading={save.isPending}
-                >
-                  {t.common.save}
-                </MayButton>
-              </Group>
-            </Stack>
-          </form>
-      )}
-    </GuardedDrawer>
+    <>
+      <TextInput
+        label={t.approvalRule.name}
+        description={t.approvalRule.nameHint}
+        value={value.name}
+        onChange={(event) => change({ name: event.currentTarget.value })}
+        error={fieldError(error, "/name")}
+        maxLength={256}
+        required
+        data-autofocus
+      />
+      <LabelsInput
+        label={t.approvalRule.labels}
+        description={t.approvalRule.labelsHint}
+        value={value.labels}
+        known={[...new Set(groups.flatMap(({ labels }) => Object.entries(labels).map((pair) => pair.join(":"))))].sort()}
+        onChange={(labels) => change({ labels })}
+      />
+      <Text size="sm" role="status" className="break">
+        {t.approvalRule.covers}: {covered(groups, value.labels)}
+      </Text>
+      <MultiSelect
+        label={t.approvalRule.operations}
+        description={t.approvalRule.operationsHint}
+        data={OPERATIONS.map((each) => ({ value: each, label: t.approval.operations[each] }))}
+        value={value.operations}
+        onChange={(operations) => change({ operations: OPERATIONS.filter((each) => operations.includes(each)) })}
+        error={fieldError(error, "/operations")}
+        withAsterisk
+      />
+      <NumberInput
+        label={t.approvalRule.expiresHours}
+        value={Number((value.expires_after / HOUR).toFixed(4))}
+        onChange={(hours) => change({ expires_after: Math.round(Number(hours) * HOUR) })}
+        error={fieldError(error, "/expires_after")}
+        min={1 / HOUR}
+        max={366 * 24}
+        required
+      />
+    </>
   );
 }
 

@@ -53,6 +53,17 @@ function keyOf({ metric }: Found, by: By): string {
   return JSON.stringify(LABELS[by].map((label) => metric[label] ?? ""));
 }
 
+/** By the names that Prometheus knows them by: percentiles, and the bytes of each direction. */
+function measures<L, B>(latency: (part: string) => L, bytes: (type: string) => B) {
+  return {
+    latency_p50_ms: latency("50"),
+    latency_p95_ms: latency("95"),
+    latency_p99_ms: latency("99"),
+    bytes_in: bytes("ingress"),
+    bytes_out: bytes("egress"),
+  };
+}
+
 function pointsOf(answers: Answers, times: Times, steps: number): Points {
   const status = { ...NO_POINTS.status };
   for (const name of CLASSES) {
@@ -66,11 +77,7 @@ function pointsOf(answers: Answers, times: Times, steps: number): Points {
   return {
     requests: added(Object.values(status), steps),
     status,
-    latency_p50_ms: latency("50"),
-    latency_p95_ms: latency("95"),
-    latency_p99_ms: latency("99"),
-    bytes_in: bytes("ingress"),
-    bytes_out: bytes("egress"),
+    ...measures(latency, bytes),
   };
 }
 
@@ -85,11 +92,7 @@ function sumOf(answers: Answers, belongs: (found: Found) => boolean, seconds: nu
   return {
     ...ratios(status, seconds),
     status,
-    latency_p50_ms: latency("50"),
-    latency_p95_ms: latency("95"),
-    latency_p99_ms: latency("99"),
-    bytes_in: bytes("ingress"),
-    bytes_out: bytes("egress"),
+    ...measures(latency, bytes),
   };
 }
 

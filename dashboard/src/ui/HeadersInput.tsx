@@ -1,10 +1,10 @@
 /** Headers that are sent somewhere, as names and values. */
-import { ActionIcon, Button, Group, Stack, Text, TextInput } from "@mantine/core";
-import { Plus, Trash2 } from "lucide-react";
+import { Stack, Text, TextInput } from "@mantine/core";
 
 import { t } from "@/texts";
 
 import { fieldError } from "./ErrorNote";
+import { Rows } from "./Rows";
 
 const words = t.common.headers;
 export type Header = [name: string, value: string];
@@ -19,7 +19,6 @@ interface Props {
 }
 
 export function HeadersInput({ hint, value, at, error, onChange }: Props) {
-  const change = (index: number, pair: Header) => onChange(value.map((each, at) => (at === index ? pair : each)));
   return (
     <Stack gap="xs" role="group" aria-label={words.title}>
       <div>
@@ -30,41 +29,26 @@ export function HeadersInput({ hint, value, at, error, onChange }: Props) {
           {hint}
         </Text>
       </div>
-      {value.map(([name, text], index) => (
-        <Group key={index} gap="xs" align="flex-end" wrap="nowrap">
-          <TextInput
-            label={words.name}
-            value={name}
-            onChange={(event) => change(index, [event.currentTarget.value, text])}
-            error={fieldError(error, `${at}/${name}`)}
-            required
-          />
-          <TextInput
-            label={words.value}
-            value={text}
-            onChange={(event) => change(index, [name, event.currentTarget.value])}
-            flex={1}
-            required
-          />
-          <ActionIcon
-            variant="default"
-            size={36}
-            aria-label={words.remove(name)}
-            onClick={() => onChange(value.filter((_, at) => at !== index))}
-          >
-            <Trash2 size={16} aria-hidden />
-          </ActionIcon>
-        </Group>
-      ))}
-      <Button
-        variant="default"
-        size="xs"
-        w="fit-content"
-        leftSection={<Plus size={14} aria-hidden />}
-        onClick={() => onChange([...value, ["", ""]])}
-      >
-        {words.add}
-      </Button>
+      <Rows rows={value} fresh={["", ""]} add={words.add} remove={([name]) => words.remove(name)} onChange={onChange}>
+        {([name, text], change) => (
+          <>
+            <TextInput
+              label={words.name}
+              value={name}
+              onChange={(event) => change([event.currentTarget.value, text])}
+              error={fieldError(error, `${at}/${name}`)}
+              required
+            />
+            <TextInput
+              label={words.value}
+              value={text}
+              onChange={(event) => change([name, event.currentTarget.value])}
+              flex={1}
+              required
+            />
+          </>
+        )}
+      </Rows>
     </Stack>
   );
 }
