@@ -1,5 +1,6 @@
 """Expected output as files: `golden(path, text)` compares, and writes with `pytest --golden`."""
 
+import json
 import re
 import struct
 from base64 import b64decode
@@ -60,9 +61,9 @@ def _readable(value: Any) -> Any:
     match value:
         case {"filter_name": str(), "filter_config": {"value": str(config)}}:
             return {**value, "filter_config": [f"{k}: {v}" for k, v in _fields(b64decode(config))]}
-        case {"default_source_code": {"filename": str(name)}, "filter_context": {"conf": conf}}:
+        case {"default_source_code": {"filename": str(name)}, "filter_context": {"conf": str(conf)}}:
             script = re.sub(r"-[0-9a-f]{12}\.lua$", "-*.lua", name)
-            return {**value, "default_source_code": {"filename": script}, "filter_context": {"conf": conf}}
+            return {**value, "default_source_code": {"filename": script}, "filter_context": {"conf": json.loads(conf)}}
         case dict():
             return {key: _readable(item) for key, item in value.items()}
         case list():

@@ -18,7 +18,7 @@ from gatefleet.filters import MATCHED, groups, lua, remember_matches
 from gatefleet.plugin import Effect, Scope
 from gatefleet.templates import lua_parts, variable
 
-LIBRARIES: Final = ("native", "json", "forms", "multipart", "bodies", "expressions")
+LIBRARIES: Final = ("native", "forms", "multipart", "bodies", "expressions")
 LOGIC: Final = ("AND", "OR", "!AND", "!OR")
 OPERATORS: Final = ("==", "~=", "!=", ">", ">=", "<", "<=", "~~", "~*", "in", "has", "ipmatch")
 BODY: Final = re.compile(r"post_arg_.+|post_arg(\.[\w-]+(\[\d+\])*)+|graphql_(name|operation|root_fields)", re.ASCII)

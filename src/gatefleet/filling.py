@@ -6,8 +6,8 @@ refuses configurations for which that does not hold.
 
 import base64
 import binascii
-import hashlib
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Values = Mapping[str, str]
 """Token to secret, of those that are known."""
 Pair = tuple[bytes, bytes]
+Written = Callable[[bytes], bytes]
 REFUSAL: Final = '{"error_msg":"a secret that this needs is not there"}\n'
 _HTTP_FILTERS: Final = "type.googleapis.com/envoy.extensions.filters.http."
 _AROUND: Final = tuple(_HTTP_FILTERS + name for name in ("filter_chain.", "composite."))
@@ -74,11 +75,16 @@ def fill_pair(pair: Pair, values: Values) -> Pair:
     return key, records.value_of(_replaced(text, values) for text in records.texts_of(pair[1]))
 
 
-def _replaced(text: bytes, values: Values) -> bytes:
+def _replaced(text: bytes, values: Values, written: Written = bytes) -> bytes:
     """LookupError for a token without a value, ValueError for one whose value is not base64 as it should be."""
     if references.MARK not in text:
         return text
-    return references.TOKEN_BYTES.sub(lambda found: _value(found.group().decode(), values), text)
+    return references.TOKEN_BYTES.sub(lambda found: written(_value(found.group().decode(), values)), text)
+
+
+def _in_json(secret: bytes) -> bytes:
+    """As it stands between the quotes of a JSON string."""
+    return json.dumps(secret.decode())[1:-1].encode()
 
 
 def _value(token: str, values: Values) -> bytes:
@@ -133,13 +139,13 @@ class _Filler:
         value[:] = [old if text is None else text for old, text in zip(value, texts, strict=True)]
         return None in texts
 
-    def _text(self, text: Any) -> Any:
-        """The text with its secrets; None where one is missing."""
+    def _text(self, text: Any, written: Written = bytes) -> Any:
+        """The text with its secrets, `written` as the text has them; None where one is missing."""
         encoded = text.encode() if isinstance(text, str) else text
         if references.MARK not in encoded:
             return text
         try:
-            filled = _replaced(encoded, self.values)
+            filled = _replaced(encoded, self.values, written)
         except (LookupError, ValueError):
             self.missing |= tokens_in(encoded)
             return None
@@ -149,17 +155,22 @@ class _Filler:
         if references.MARK not in packed.value:
             return False
         message = _parse(packed.type_url, packed.value)
-        needed = self._fill_config(message) if isinstance(message, wkt.BytesValue) else self.fill(message)
+        needed = self._fill_packed(message)
         if needed and isinstance(message, route.Route):
             packed.CopyFrom(pack(_refusing(message)))
             return False
         if needed and packed.type_url.startswith(_HTTP_FILTERS) and not packed.type_url.startswith(_AROUND):
             packed.CopyFrom(pack(_REFUSING_FILTER))
             return False
-        if isinstance(message, lua.Lua):
-            _renew(message)
         packed.value = message.SerializeToString(deterministic=True)
         return needed
+
+    def _fill_packed(self, message: "Message") -> bool:
+        if isinstance(message, wkt.BytesValue):
+            return self._fill_config(message)
+        if isinstance(message, lua.Lua):
+            return self._fill_script(message)
+        return self.fill(message)
 
     def _fill_config(self, packed: "wkt.BytesValue") -> bool:
         """The configuration of a filter of our native module."""
@@ -169,12 +180,13 @@ class _Filler:
         packed.value = config.encode_config(fields)
         return False
 
-
-def _renew(message: lua.Lua) -> None:
-    """A script reads its configuration once: another secret needs another id."""
-    context = message.filter_context.SerializeToString(deterministic=True)
-    if "id" in message.filter_context.fields:
-        message.filter_context.fields["id"].string_value = hashlib.sha256(context).hexdigest()[:16]
+    def _fill_script(self, message: lua.Lua) -> bool:
+        """The configuration of a script, which is JSON."""
+        conf = message.filter_context.fields["conf"]
+        filled = self._text(conf.string_value, _in_json)
+        if filled is not None:
+            conf.string_value = filled
+        return filled is None
 
 
 def _refusing(refused: route.Route) -> route.Route:

@@ -1,26 +1,7 @@
--- What every script of ours begins with. A script sets on.request, on.response or both; run() keeps them from failing open.
-envoy_on_request, envoy_on_response = nil, nil
-
+-- What every script of ours begins with. A script sets on.request, on.response or both, which `lua/run.lua` calls.
 local byte, find, format, gsub, lower, match, sub =
   string.byte, string.find, string.format, string.gsub, string.lower, string.match, string.sub
 local on = {}
-
--- Configurations are read once: all workers' streams share a VM, and a configuration never changes under its id.
-local read, reads = {}, 0
-
-local function configuration(handle)
-  local context = handle:filterContext()
-  local id = context:get("id")
-  local conf = read[id]
-  if not conf then
-    if reads >= 10000 then
-      read, reads = {}, 0
-    end
-    conf = context:get("conf")
-    read[id], reads = conf, reads + 1
-  end
-  return conf
-end
 
 -- Whose script it was that answered: to Envoy all scripts are the same.
 local function sign(handle)
@@ -30,37 +11,6 @@ end
 local function respond(handle, headers, body)
   sign(handle)
   handle:respond(headers, body)
-end
-
-local function broken(handle)
-  respond(handle, { [":status"] = "500" }, '{"error_msg":"500 Internal Server Error"}\n')
-end
-
--- A response that has begun cannot be answered anew: it loses its body. Nothing is written instead, there may be no place for it.
-local function empty(handle)
-  sign(handle)
-  local headers = handle:headers()
-  headers:replace(":status", "500")
-  headers:replace("content-length", "0")
-  headers:remove("content-encoding")
-  for chunk in handle:bodyChunks() do
-    chunk:setBytes("")
-  end
-end
-
-local function configured(handle, hook)
-  hook(handle, configuration(handle))
-end
-
-local function run(handle, hook)
-  local ok, why = pcall(configured, handle, hook)
-  if ok then
-    return
-  end
-  handle:logErr("script failed: " .. tostring(why))
-  if not pcall(hook == on.request and broken or empty, handle) then
-    error("cannot answer") -- nothing is left but to let Envoy end it
-  end
 end
 
 local function escape(char)

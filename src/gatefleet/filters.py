@@ -58,10 +58,6 @@ HeaderValue = Annotated[str, Field(pattern=r"^[^\x00-\x08\x0a-\x1f\x7f]*$", max_
 Strings = Annotated[tuple[str, ...], Field(strict=False)]
 
 _PRELUDE: Final = (resources.files("gatefleet") / "filters.lua").read_text()
-_RUN: Final = """
-envoy_on_request = on.request and function(handle) run(handle, on.request) end or nil
-envoy_on_response = on.response and function(handle) run(handle, on.response) end or nil
-"""
 _CAPTURE: Final = """
 function on.request(handle, conf)
   local metadata = handle:streamInfo():dynamicMetadata()
@@ -101,19 +97,18 @@ def native(filter_name: str, config: bytes) -> Filter:
 def lua(plugin: str, source: str, context: Mapping[str, Any], libraries: Iterable[str] = ()) -> tuple[Filter, Script]:
     """A filter that runs `source`, and the script file it names; `context` is what `conf` is in the script.
 
-    `source` assigns `on.request(handle, conf)`, `on.response(handle, conf)` or both, and may use what `filters.lua`
-    and the `libraries`, files of `gatefleet/lua`, define. An error in it answers 500.
+    `source` assigns `on.request(handle, conf)`, `on.response(handle, conf)` or both, and may use what `filters.lua`,
+    `lua/json.lua` and the `libraries`, files of `gatefleet/lua`, define. An error in it answers 500.
     """
-    whole = "\n".join((f'local PLUGIN = "{plugin}"', lua_libraries(*libraries), source, _RUN))
+    whole = "\n".join((f'local PLUGIN = "{plugin}"', lua_libraries(*libraries), source, _library("run")))
     script = Script(f"{plugin}-{hashlib.sha256(whole.encode()).hexdigest()[:12]}.lua", whole)
-    identity = json.dumps([script.name, context], sort_keys=True, separators=(",", ":"))
     config = lua_filter.Lua(
         default_source_code=core.DataSource(filename=f"lua/{script.name}"),
         clear_route_cache=wkt.BoolValue(
             value=False
         ),  # or a changed header would choose another route, past its plugins
         shared_vm_id=SHARED_VM,
-        filter_context=_struct({"id": hashlib.sha256(identity.encode()).hexdigest()[:16], "conf": context}),
+        filter_context=_struct({"conf": json.dumps(context, sort_keys=True, separators=(",", ":"))}),
     )
     return Filter(config), script
 
@@ -125,7 +120,7 @@ def lua_source(package: str, name: str = "filter.lua") -> str:
 
 def lua_libraries(*names: str) -> str:
     """The text of what every script begins with and of these libraries."""
-    return "\n".join((_PRELUDE, *map(_library, names)))
+    return "\n".join((_PRELUDE, *map(_library, ("json", *names))))
 
 
 @cache

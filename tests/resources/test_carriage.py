@@ -17,7 +17,7 @@ from gatefleet.snapshot import CONSUMER, REFERENCE, ROUTES, SECRET
 
 REF = "$secret://vault/team/jack/auth-key"
 HASH = re.compile(rb"[0-9a-f]{16,32}")
-"""Versions and the ids of scripts' configurations."""
+"""Versions."""
 PUBLIC = {"key": "k", "algorithm": "RS256"}
 
 

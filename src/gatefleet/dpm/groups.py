@@ -267,6 +267,10 @@ class Groups:
                 log.warning("postgresql is away; nodes keep what they have", reason=str(error))
             self.reachable = False
             return
+        except Exception:
+            log.exception("revisions cannot be read; nodes keep what they have")
+            self.reachable = False
+            return
         if not self.reachable:
             log.info("postgresql is back")
         self.reachable = True

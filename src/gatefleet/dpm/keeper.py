@@ -46,6 +46,8 @@ class Keeper:
                 pass  # said by the groups; the newest revocations known stay in force
             except (GatefleetError, OSError) as error:
                 log.warning("certificates stay as they are", reason=str(error))
+            except Exception:  # nodes are fed whatever becomes of certificates
+                log.exception("certificates stay as they are")
 
     async def turn(self) -> Authorities:
         """Look at everything once. A GatefleetError when a given certificate is no good or PostgreSQL is away."""

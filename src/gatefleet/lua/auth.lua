@@ -1,18 +1,19 @@
 -- What authentication plugins in Lua do once they know, or do not know, who calls. Behind native.lua.
+-- Who was let in before may have left more than this one has.
+local function tell(headers, name, value, fresh)
+  if value ~= "" then
+    headers:replace(name, value)
+  elseif not fresh then
+    headers:remove(name)
+  end
+end
+
 local function admit(handle, conf, who)
   local headers = handle:headers()
-  local told = {
-    ["x-consumer-username"] = who.name,
-    ["x-credential-identifier"] = who.credential,
-    ["x-consumer-custom-id"] = who.custom_id,
-  }
-  for name, value in pairs(told) do
-    if value == "" then
-      headers:remove(name)
-    else
-      headers:replace(name, value)
-    end
-  end
+  local fresh = headers:get("x-consumer-username") == nil
+  tell(headers, "x-consumer-username", who.name, fresh)
+  tell(headers, "x-credential-identifier", who.credential, fresh)
+  tell(headers, "x-consumer-custom-id", who.custom_id, fresh)
   if conf.soft then
     headers:replace("x-gf-admitted", "1")
   end

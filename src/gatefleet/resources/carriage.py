@@ -15,7 +15,6 @@ from gatefleet import filling, references
 from gatefleet.errors import Invalid
 from gatefleet.plugin import Conf, Effect, Filter, OwnUpstream, Plugin, RoutePatch, Scope, Script, Who
 from gatefleet.protos import type_url
-from gatefleet.protos.envoy.extensions.filters.http.lua import v3 as lua
 from gatefleet.resources.messages import error_at
 
 At = tuple[str | int, ...]
@@ -115,7 +114,7 @@ def _fills(plugin: Plugin, model: type[Conf], conf: Mapping[str, Any], text: str
         later = [fill(pair, {**values, references.token(text): secret}) for pair in made]
     except (ValidationError, Invalid, LookupError, ValueError):
         return False
-    return [_without_id(pair) for pair in later] == [_without_id(pair) for pair in direct]
+    return later == direct
 
 
 def _is_decoded(made: Pairs, text: str) -> bool:
@@ -166,13 +165,3 @@ def _fill_effect(pair: tuple[bytes, bytes], values: filling.Values) -> tuple[byt
     if filled.missing:
         raise LookupError
     return kind, filled.body
-
-
-def _without_id(pair: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
-    """A script's configuration is read again under another id, whatever that is."""
-    kind, body = pair
-    if kind.decode() != type_url(lua.Lua):
-        return pair
-    message = lua.Lua.FromString(body)
-    message.filter_context.fields["id"].Clear()
-    return kind, message.SerializeToString(deterministic=True)

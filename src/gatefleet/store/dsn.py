@@ -6,6 +6,8 @@ from urllib.parse import SplitResult, parse_qs, urlencode, urlsplit
 import asyncpg
 from asyncpg.exceptions import TargetServerAttributeNotMatched
 
+LOST: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What a connection that cannot be had, or is gone, raises."""
 WRITES: Final = "read-write"
 """What is asked of a server unless the DSN says otherwise, when it names several."""
 

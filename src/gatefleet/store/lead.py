@@ -3,13 +3,15 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import asyncpg
 import structlog
 
-from gatefleet.store.dsn import dial
+from gatefleet.store.dsn import LOST, dial
 from gatefleet.waiting import happens
+
+if TYPE_CHECKING:
+    import asyncpg
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -29,10 +31,14 @@ async def lead(dsn: str, work: Callable[[], Coroutine[Any, Any, None]], lock: in
     begin. Work must therefore be such that another leader can take it up at any point.
     """
     while True:
-        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+        try:
             async with _connected(dsn) as (connection, lost):
                 await _elected(connection, lost, lock)
                 await _working(connection, lost, work)
+        except LOST:
+            pass
+        except Exception:
+            log.exception("leading failed; somebody else may")
         await asyncio.sleep(PULSE_SECONDS)
 
 

@@ -3,12 +3,17 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import asyncpg
+import structlog
 
-from gatefleet.store.dsn import dial
+from gatefleet.store.dsn import LOST, dial
 from gatefleet.waiting import happens
+
+if TYPE_CHECKING:
+    import asyncpg
+
+log = structlog.stdlib.get_logger(__name__)
 
 CHANNEL: Final = "gatefleet_group"
 """Tells the id of a group whose configuration changed."""
@@ -20,14 +25,18 @@ async def listen(dsn: str, wake: Callable[[str | None], None], channel: str = CH
     """Call `wake(group_id)` for every notice on a channel, until cancelled.
 
     After each (re)connection `wake(None)` is called once: anything may have changed meanwhile. The connection is its
-    own, outside the pool, and is made again when it is lost or silent.
+    own, outside the pool, and is made again when it is lost or silent, or the driver fails in it.
     """
     while True:
-        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+        try:
             async with _listening(dsn, wake, channel) as (connection, lost):
                 wake(None)
                 while not await happens(lost, PULSE_SECONDS):
                     await connection.execute("select 1", timeout=PULSE_SECONDS)
+        except LOST:
+            pass
+        except Exception:
+            log.exception("listening failed; it is begun again", channel=channel)
         await asyncio.sleep(RETRY_SECONDS)
 
 

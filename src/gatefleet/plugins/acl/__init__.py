@@ -55,7 +55,7 @@ def translate(conf: Acl, _: Scope) -> Iterator[Effect]:
     for name, labels in (("allow", conf.allow_labels), ("deny", conf.deny_labels)):
         if labels is not None:
             context[name] = {label: dict.fromkeys(values, True) for label, values in labels.items()}
-    yield from lua("acl", SOURCE, context, ("json", "native", "labels"))
+    yield from lua("acl", SOURCE, context, ("native", "labels"))
 
 
 PLUGIN = Plugin(

@@ -25,7 +25,7 @@ class AttachConsumerLabel(Conf):
 
 def translate(conf: AttachConsumerLabel, _: Scope) -> Iterator[Effect]:
     labels = {name.lower(): label[1:] for name, label in conf.headers.items()}
-    yield from lua("attach-consumer-label", SOURCE, {"labels": labels}, ("json", "native", "labels"))
+    yield from lua("attach-consumer-label", SOURCE, {"labels": labels}, ("native", "labels"))
 
 
 PLUGIN = Plugin(

@@ -103,7 +103,7 @@ def translate(conf: AuthzKeycloak, _: Scope) -> Iterator[Effect]:
         "body": None if refused_body(conf, None) is None else refusal(conf, None),
     }
     context |= {name: value for name, value in more.items() if value is not None}
-    yield from lua("authz-keycloak", SOURCE, context, ("json", "ask"))
+    yield from lua("authz-keycloak", SOURCE, context, ["ask"])
 
 
 PLUGIN = Plugin(

@@ -20,7 +20,7 @@ from gatefleet.plugin import Conf, Effect, Phase, Plugin, Scope
 from gatefleet.templates import parse
 
 SOURCE = lua_source(__name__)
-LIBRARIES: Final = ("json", "forms", "xml", "multipart", "template")
+LIBRARIES: Final = ("forms", "xml", "multipart", "template")
 MODULES: Final = ("cjson", "cjson.safe", "apisix.core")
 MOST: Final = 64 * 1024 * 1024
 _VARIABLE: Final = re.compile(r"_ctx\s*\.\s*var\s*(?:\.\s*(\w+)|\[\s*[\"'](\w+)[\"']\s*\])")
@@ -101,7 +101,7 @@ def translate(conf: BodyTransformer, scope: Scope) -> Iterator[Effect]:
 def _compiler() -> Any:
     """Our own Lua's judgement of a template, asked in LuaJIT; nothing of the template runs."""
     runtime: Any = cast("Any", luajit21).LuaRuntime(encoding="utf-8", register_eval=False, register_builtins=False)
-    source = lua_libraries("json", "template")
+    source = lua_libraries("template")
     return runtime.execute(source + "\nreturn function(text) return select(2, pcall(template_compiled, text)) end")
 
 

@@ -34,7 +34,7 @@ def translate(conf: Csrf, _: Scope) -> Iterator[Effect]:
     }
     if refused_body(conf, None) is not None:
         context["body"] = refusal(conf, None)
-    yield from lua("csrf", SOURCE, context, ("json", "native"))
+    yield from lua("csrf", SOURCE, context, ["native"])
 
 
 PLUGIN = Plugin(

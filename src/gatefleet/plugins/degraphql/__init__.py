@@ -40,7 +40,7 @@ class Degraphql(Conf):
 
 def translate(conf: Degraphql, _: Scope) -> Iterator[Effect]:
     context = {"query": conf.query, "variables": conf.variables or (), "operation": conf.operation_name or ""}
-    yield from lua("degraphql", SOURCE, context, ("json", "forms"))
+    yield from lua("degraphql", SOURCE, context, ["forms"])
 
 
 PLUGIN = Plugin(

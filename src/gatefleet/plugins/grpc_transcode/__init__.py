@@ -73,7 +73,7 @@ def translate(conf: GrpcTranscode, scope: Scope) -> Iterator[Effect]:
     if scope.protos is not None:
         context |= _messages(conf, _definition(conf, scope.protos))
     yield RoutePatch(route.Route(route=route.RouteAction(path_rewrite=KEEP_PATH)))
-    yield from lua("grpc-transcode", SOURCE, context, ("json", "native", "forms", "protobuf"))
+    yield from lua("grpc-transcode", SOURCE, context, ("native", "forms", "protobuf"))
 
 
 def _definition(conf: GrpcTranscode, protos: Any) -> Definitions:

@@ -14,7 +14,7 @@ from gatefleet.native.records import SECRET_MAX, secret_entry
 from gatefleet.plugin import Authenticates, Conf, Effect, Phase, Plugin, Scope, Who
 
 SOURCE = lua_source(__name__)
-LIBRARIES = ("json", "native", "auth")
+LIBRARIES = ("native", "auth")
 Names = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=50)], ...], Field(strict=False)]
 Algorithm = Literal["hmac-sha1", "hmac-sha256", "hmac-sha512"]
 

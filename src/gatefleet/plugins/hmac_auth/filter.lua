@@ -15,25 +15,45 @@ local function seconds_of(date)
   return ((days * 24 + hour) * 60 + minute) * 60 + second
 end
 
--- The fields of `Signature keyId="...",algorithm="...",headers="a b",signature="..."`, or nil.
-local function parsed(handle)
-  local text = match(header(handle, "authorization") or "", "^Signature%s+(.*)$")
-  if not text then
-    return nil
+local function words_of(text)
+  local words, at = {}, 1
+  while at <= #text do
+    local stop = find(text, " ", at, true) or #text + 1
+    if stop > at then
+      words[#words + 1] = sub(text, at, stop - 1)
+    end
+    at = stop + 1
   end
-  local fields = { headers = "" }
-  for name, value in string.gmatch(text, '(%a+)="([^"]*)"') do
-    fields[name] = value
-  end
-  return fields.keyId and fields.algorithm and fields.signature and fields
+  return words
 end
 
-local function signing_text(handle, fields)
+-- The fields of `Signature keyId="...",algorithm="...",headers="a b",signature="..."`, or nil. Without patterns: those
+-- are not compiled.
+local function parsed(text)
+  if not text or sub(text, 1, 10) ~= "Signature " then
+    return nil
+  end
+  local fields, at = { headers = "" }, 11
+  while true do
+    while byte(text, at) == 44 or byte(text, at) == 32 do
+      at = at + 1
+    end
+    local equals = find(text, '="', at, true)
+    local stop = equals and find(text, '"', equals + 2, true)
+    if not stop then
+      return fields.keyId and fields.algorithm and fields.signature and fields
+    end
+    fields[sub(text, at, equals - 1)] = sub(text, equals + 2, stop - 1)
+    at = stop + 1
+  end
+end
+
+local function signing_text(headers, fields, names)
   local lines = { fields.keyId }
-  for name in string.gmatch(fields.headers, "%S+") do
-    local value = name ~= "@request-target" and header(handle, lower(name))
+  for _, name in ipairs(names) do
+    local value = name ~= "@request-target" and headers:get(lower(name))
     if name == "@request-target" then
-      lines[#lines + 1] = header(handle, ":method") .. " " .. header(handle, ":path")
+      lines[#lines + 1] = headers:get(":method") .. " " .. headers:get(":path")
     elseif value then
       lines[#lines + 1] = name .. ": " .. value
     end
@@ -41,21 +61,21 @@ local function signing_text(handle, fields)
   return table.concat(lines, "\n") .. "\n"
 end
 
-local function covers(fields, wanted)
-  local covered = {}
-  for name in string.gmatch(fields.headers, "%S+") do
-    covered[lower(name)] = true
-  end
-  for _, name in ipairs(wanted) do
-    if not covered[name] then
+local function covers(names, wanted)
+  for _, needed in ipairs(wanted) do
+    local covered = false
+    for _, name in ipairs(names) do
+      covered = covered or lower(name) == needed
+    end
+    if not covered then
       return false
     end
   end
   return true
 end
 
-local function in_time(handle, conf)
-  local made = seconds_of(header(handle, "date") or "")
+local function in_time(headers, conf)
+  local made = seconds_of(headers:get("date") or "")
   return made ~= nil and math.abs(os.time() - made) <= conf.skew
 end
 
@@ -70,15 +90,16 @@ local function body_as_said(handle)
 end
 
 local function caller(handle, conf)
-  local fields = parsed(handle)
+  local headers = handle:headers()
+  local fields = parsed(headers:get("authorization"))
   if not fields or not conf.algorithms[fields.algorithm] then
     return nil
   end
-  local who = person("h", fields.keyId)
-  if not who or not in_time(handle, conf) or not covers(fields, conf.signed) then
+  local who, names = person("h", fields.keyId), words_of(fields.headers)
+  if not who or not in_time(headers, conf) or not covers(names, conf.signed) then
     return nil
   end
-  local made = hmac(DIGESTS[fields.algorithm], who.secret, signing_text(handle, fields))
+  local made = hmac(DIGESTS[fields.algorithm], who.secret, signing_text(headers, fields, names))
   if not equal(made, unbase64(fields.signature) or "") then
     return nil
   end

@@ -17,7 +17,7 @@ from gatefleet.plugin import Authenticates, Conf, Effect, Phase, Plugin, Scope, 
 from gatefleet.references import is_token, unbase64
 
 SOURCE = lua_source(__name__)
-LIBRARIES = ("json", "native", "auth", "jwt")
+LIBRARIES = ("native", "auth", "jwt")
 PEM = "-----BEGIN PUBLIC KEY-----"
 Symmetric = Literal["HS256", "HS384", "HS512"]
 Asymmetric = Literal["RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA"]

@@ -13,7 +13,7 @@ from gatefleet.native.records import SECRET_MAX, secret_entry
 from gatefleet.plugin import Authenticates, Conf, Effect, Phase, Plugin, Scope, Who
 
 SOURCE = lua_source(__name__)
-LIBRARIES = ("json", "native", "auth", "signin")
+LIBRARIES = ("native", "auth", "signin")
 PLAIN_PORT = 389
 TLS_PORT = 636
 

@@ -68,7 +68,7 @@ def translate(conf: Mocking, scope: Scope) -> Iterator[Effect]:
     elif conf.response_schema is not None:
         context["format"] = _format(conf.content_type.split(";")[0])
         context["schema"] = _object(conf.response_schema, "response_schema", 0)
-    yield from lua("mocking", SOURCE, context, ["json"])
+    yield from lua("mocking", SOURCE, context)
 
 
 def _format(content_type: str) -> str:

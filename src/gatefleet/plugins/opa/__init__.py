@@ -54,7 +54,7 @@ def translate(conf: Opa, scope: Scope) -> Iterator[Effect]:
         "documents": json.dumps(told, sort_keys=True) if told else "",
         "upstream": {name: name.lower() for name in conf.send_headers_upstream or ()},
     }
-    yield from lua("opa", SOURCE, context, ("json", "native", "labels", "ask"))
+    yield from lua("opa", SOURCE, context, ("native", "labels", "ask"))
 
 
 PLUGIN = Plugin(

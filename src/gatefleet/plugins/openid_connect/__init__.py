@@ -17,7 +17,7 @@ from gatefleet.plugins.openid_connect.conf import OpenidConnect, algorithms_of
 
 SOURCE = lua_source(__name__)
 SESSION_SOURCE = lua_source(__name__, "session.lua")
-LIBRARIES = ("json", "native", "jwt", "signin")
+LIBRARIES = ("native", "jwt", "signin")
 REDIRECT = "/.apisix/redirect"
 ISSUER_AGE = 3600
 CLIENT = (

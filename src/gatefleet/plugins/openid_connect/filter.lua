@@ -38,16 +38,16 @@ local function forbidden(handle, why)
 end
 
 -- The access token a client brings, or nil; then whether its header makes no sense.
-local function brought(handle)
-  local given = header(handle, "authorization")
+local function brought(headers)
+  local given = headers:get("authorization")
   if not given then
-    return header(handle, "x-access-token")
+    return headers:get("x-access-token")
   end
-  local scheme, token = match(given, "^([^ ]*) (.*)$")
-  if not scheme then
+  local space = find(given, " ", 1, true)
+  if not space then
     return nil, true
   end
-  return lower(scheme) == "bearer" and token or nil
+  return lower(sub(given, 1, space - 1)) == "bearer" and sub(given, space + 1) or nil
 end
 
 -- Who issues tokens, and with which keys: as configured, and the rest from the provider.
@@ -200,10 +200,10 @@ local function not_for_us(conf, claims)
   return "mismatched audience"
 end
 
-local function set_access_token(handle, conf, token)
+local function set_access_token(headers, conf, token)
   if conf.set_access_token and token and token ~= "" then
     local name = conf.in_authorization and "authorization" or "x-access-token"
-    handle:headers():replace(name, conf.in_authorization and "Bearer " .. token or token)
+    headers:replace(name, conf.in_authorization and "Bearer " .. token or token)
   end
 end
 
@@ -226,12 +226,13 @@ local function with_token(handle, conf, text)
   if stranger then
     return forbidden(handle, stranger)
   end
-  if header(handle, "authorization") then
-    handle:headers():remove("x-access-token")
+  local headers = handle:headers()
+  if headers:get("authorization") then
+    headers:remove("x-access-token")
   end
-  set_access_token(handle, conf, text)
+  set_access_token(headers, conf, text)
   if conf.set_userinfo then
-    handle:headers():replace("x-userinfo", userinfo(handle, claims))
+    headers:replace("x-userinfo", userinfo(handle, claims))
   end
 end
 
@@ -273,14 +274,15 @@ local function answer(handle, conf, said)
 end
 
 local function pass(handle, conf, said)
-  set_access_token(handle, conf, said.access_token)
+  local headers = handle:headers()
+  set_access_token(headers, conf, said.access_token)
   local told = {
     ["x-id-token"] = conf.set_id_token and said.id_token or nil,
     ["x-userinfo"] = conf.set_userinfo and said.user or nil,
     ["x-refresh-token"] = conf.set_refresh_token and said.refresh_token or nil,
   }
   for name, value in pairs(told) do
-    handle:headers():replace(name, value)
+    headers:replace(name, value)
   end
   if said.cookies then
     handle:streamInfo():dynamicMetadata():set("gf.openid-connect", "cookies", table.concat(said.cookies, "\n"))
@@ -318,7 +320,7 @@ function on.request(handle, conf)
   headers:remove("x-id-token")
   headers:remove("x-refresh-token")
   if conf.bearer then
-    local token, senseless = brought(handle)
+    local token, senseless = brought(headers)
     if senseless then
       return refuse(handle, "400", "")
     elseif token then

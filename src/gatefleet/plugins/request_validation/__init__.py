@@ -32,6 +32,10 @@ SCHEMAS: Final = ("additionalProperties", "additionalItems", "propertyNames", "c
 LISTS: Final = ("allOf", "anyOf", "oneOf")
 COUNTS: Final = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
 NUMBERS: Final = ("minimum", "maximum", "multipleOf")
+ABOUT_NAMES: Final = frozenset(
+    ("type", "required", "properties", "title", "description", "default", "examples", "$schema", "$id", "$comment")
+)
+"""Words of a schema of an object that look at no property but those it names."""
 
 
 class RequestValidation(Conf):
@@ -121,15 +125,26 @@ def _inner(schema: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from ((f"{word}/{name}", one) for name, one in parts.items() if not isinstance(one, list))
 
 
+def _header_names(schema: dict[str, Any]) -> list[str] | None:
+    """The headers that a schema looks at; None: at any. Envoy's names are in small letters, ours are nobody's."""
+    if not schema.keys() <= ABOUT_NAMES:
+        return None
+    names = {str(name) for name in (*schema.get("required", ()), *schema.get("properties", ()))}
+    return sorted(name for name in names if name and name == name.lower() and not name.startswith((":", "x-gf-")))
+
+
 def translate(conf: RequestValidation, _: Scope) -> Iterator[Effect]:
     context: dict[str, Any] = {"status": str(conf.rejected_code)}
     for name, schema in (("body_schema", conf.body_schema), ("header_schema", conf.header_schema)):
         if schema is not None:
             context[name] = json.dumps(schema)
+    names = _header_names(conf.header_schema) if conf.header_schema is not None else None
+    if names is not None:
+        context["header_names"] = names
     own = refused_body(conf, conf.rejected_msg)
     if own is not None:
         context["body"] = answer(own).decode()
-    yield from lua("request-validation", SOURCE, context, ("json", "schema"))
+    yield from lua("request-validation", SOURCE, context, ["schema"])
 
 
 PLUGIN = Plugin(

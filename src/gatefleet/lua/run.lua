@@ -1,0 +1,59 @@
+-- What every script of ours ends with: it calls the script's hooks with their configuration, and keeps them from failing open.
+
+-- A configuration is read once: Envoy copies the whole context of a filter whenever it is asked for, and one text is
+-- copied sooner than what it says. The streams of a worker share a VM.
+local read, reads = {}, 0
+
+local function configuration(handle)
+  local text = handle:filterContext():get("conf")
+  local conf = read[text]
+  if not conf then
+    if reads >= 10000 then
+      read, reads = {}, 0
+    end
+    conf = json_whole(text)
+    read[text], reads = conf, reads + 1
+  end
+  return conf
+end
+
+local function broken(handle)
+  respond(handle, { [":status"] = "500" }, '{"error_msg":"500 Internal Server Error"}\n')
+end
+
+-- A response that has begun cannot be answered anew: it loses its body. Nothing is written instead, there may be no place for it.
+local function empty(handle)
+  sign(handle)
+  local headers = handle:headers()
+  headers:replace(":status", "500")
+  headers:replace("content-length", "0")
+  headers:remove("content-encoding")
+  for chunk in handle:bodyChunks() do
+    chunk:setBytes("")
+  end
+end
+
+local function configured(handle, hook)
+  hook(handle, configuration(handle))
+end
+
+local function run(handle, hook)
+  local ok, why = pcall(configured, handle, hook)
+  if ok then
+    return
+  end
+  handle:logErr("script failed: " .. tostring(why))
+  if not pcall(hook == on.request and broken or empty, handle) then
+    error("cannot answer") -- nothing is left but to let Envoy end it
+  end
+end
+
+envoy_on_request = on.request and function(handle)
+  run(handle, on.request)
+end or nil
+envoy_on_response = on.response and function(handle)
+  run(handle, on.response)
+end or nil
+
+-- Garbage is collected at four times of what is in use instead of twice: little is, and looking at it all is the cost.
+collectgarbage("setpause", 400)
