@@ -84,8 +84,8 @@ class Rules:
 def effect(conf: Entries, scope: Scope, sink: Mapping[str, Any], match: Condition | None = None) -> Effect:
     """The filter that writes entries for `sink`, which is JSON that the agent understands (`kind` names it).
 
-    A global rule stands before all routes and in each of them: there it only tells which route it is. Raises Invalid,
-    naming the field, for what cannot be written or asked.
+    A global rule stands before all routes and in each of them: there it only tells which route it is, as does what a
+    route has in its place. Raises Invalid, naming the field, for what cannot be written or asked.
     """
     place: list[Part] = [("route", scope.route_id.encode()), ("service", scope.service_id.encode())]
     if scope.owner == "global" and scope.route_id:
@@ -105,7 +105,8 @@ def effect(conf: Entries, scope: Scope, sink: Mapping[str, Any], match: Conditio
         "request_body": _body_bytes("max_req_body_bytes", conf.include_req_body, conf.max_req_body_bytes),
         "response_body": _body_bytes("max_resp_body_bytes", conf.include_resp_body, conf.max_resp_body_bytes),
     }
-    fields: list[Part] = [*place, ("sink", json.dumps(told, sort_keys=True, separators=(",", ":")).encode())]
+    fields: list[Part] = place if scope.below_global else []
+    fields.append(("sink", json.dumps(told, sort_keys=True, separators=(",", ":")).encode()))
     fields += [(name, str(most).encode()) for name, most in bodies.items() if most]
     return native("access-log", encode_config((*fields, *_object(whole))))
 

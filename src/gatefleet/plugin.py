@@ -55,6 +55,8 @@ class Scope:
     """Only some requests meet the plugin (`_meta.filter`), so it cannot patch the route."""
     only_where: tuple[str, str] | None = None
     """A request header of ours and its value: what counts requests counts those that have it, and takes it away."""
+    below_global: bool = False
+    """A global rule of the plugin stands before the route too, which has to be told its name."""
     one_of_several: bool = False
     """For an authentication plugin: it notes whom it knows as admitted, and leaves refusing strangers to others."""
 

@@ -130,6 +130,7 @@ class Compiler:
         return chains.Shared(
             {name: document.body for name, document in self._all("plugin_metadata").items()},
             {key: document.body["content"] for key, document in self._all("protos").items()},
+            frozenset(self._in_each_route()),
         )
 
     def _update_consumers(self, touched: Touched) -> None:

@@ -5,23 +5,20 @@
 
 #include <stdlib.h>
 
-enum { DEEPEST = 8 };
-enum step { NAME, VALUE, LITERAL, OPEN, CLOSE };
-
-struct token {
-  enum step step;
-  struct text text; /* NAME: a JSON string; LITERAL: JSON */
-  struct source source;
+struct step { /* of an entry: what is the same in all of them, and perhaps a value behind it; without the value, nothing */
+  struct text lead; /* JSON; a comma at its beginning only counts where something stands before */
+  struct source source; /* write == NULL: the lead is all */
 };
 
 struct access_log {
   const struct kind *kind;
   struct text sink; /* who gets it: the agent's to understand */
   struct text route, service; /* told to the filters before this one, which stand for all routes */
-  struct token *tokens;
+  struct step *steps;
   size_t count, depth;
+  struct text name; /* while the steps are made: of the member that comes next */
   uint64_t request_most, response_most; /* bytes of bodies that are wanted */
-  char *texts;
+  char *texts, *leads; /* what all the texts above point to; the leads are behind the others */
 };
 
 struct stream {
@@ -32,20 +29,57 @@ struct stream {
 
 /* ---- configuration ---- */
 
-static bool add(struct access_log *self, enum step step, struct text value) {
-  struct token *token = &self->tokens[self->count++];
-  *token = (struct token){step, value, {STRING, NULL, {NULL, 0}}};
-  if (step == OPEN) return ++self->depth < DEEPEST;
-  if (step == CLOSE) return self->depth-- > 0;
-  return step != VALUE || source_of(value, &token->source);
+/* Adds to the last step's lead; there is room behind it. */
+static void lead_add(struct access_log *self, struct text json) {
+  struct text *lead = &self->steps[self->count - 1].lead;
+  if (json.size) memcpy((char *)(uintptr_t)lead->at + lead->size, json.at, json.size);
+  lead->size += json.size;
+}
+
+static struct step *last_constant(struct access_log *self) {
+  struct step *last = self->count ? &self->steps[self->count - 1] : NULL;
+  return last && !last->source.write ? last : NULL;
+}
+
+static void step_add(struct access_log *self) {
+  const struct text *before = self->count ? &self->steps[self->count - 1].lead : NULL;
+  self->steps[self->count++].lead = (struct text){before ? before->at + before->size : self->leads, 0};
+}
+
+/* The comma and the name that a member begins with. */
+static void member_begin(struct access_log *self, bool constant) {
+  const struct step *last = last_constant(self);
+  bool first = self->count == 0 || (last && last->lead.at[last->lead.size - 1] == '{');
+  if (!last || !constant) step_add(self);
+  if (!first) lead_add(self, TEXT(","));
+  if (self->name.size) lead_add(self, self->name), lead_add(self, TEXT(":"));
+  self->name = TEXT("");
+}
+
+static bool add_value(struct access_log *self, struct text variable) {
+  member_begin(self, false);
+  return source_of(variable, &self->steps[self->count - 1].source);
+}
+
+static bool add_constant(struct access_log *self, struct text json) {
+  member_begin(self, true);
+  lead_add(self, json);
+  return json.size > 0;
+}
+
+static bool add_end(struct access_log *self) {
+  if (self->depth-- == 0) return false;
+  if (!last_constant(self)) step_add(self);
+  lead_add(self, TEXT("}"));
+  return true;
 }
 
 static bool take_field(struct access_log *self, struct text key, struct text value) {
-  if (same(key, TEXT("name"))) return add(self, NAME, value);
-  if (same(key, TEXT("value"))) return add(self, VALUE, value);
-  if (same(key, TEXT("json"))) return add(self, LITERAL, value);
-  if (same(key, TEXT("open"))) return add(self, OPEN, value);
-  if (same(key, TEXT("close"))) return add(self, CLOSE, value);
+  if (same(key, TEXT("name"))) return self->name = value, true;
+  if (same(key, TEXT("value"))) return add_value(self, value);
+  if (same(key, TEXT("json"))) return add_constant(self, value);
+  if (same(key, TEXT("open"))) return ++self->depth, add_constant(self, TEXT("{"));
+  if (same(key, TEXT("close"))) return add_end(self);
   if (same(key, TEXT("request_body"))) return field_number(value, &self->request_most) && self->request_most <= ENTRY_MAX / 2;
   if (same(key, TEXT("response_body"))) return field_number(value, &self->response_most) && self->response_most <= ENTRY_MAX / 2;
   if (same(key, TEXT("sink"))) self->sink = value;
@@ -57,7 +91,7 @@ static bool take_field(struct access_log *self, struct text key, struct text val
 
 static void release(struct object *config) {
   struct access_log *self = (struct access_log *)config;
-  free(self->tokens);
+  free(self->steps);
   free(self->texts);
   free(self);
 }
@@ -65,9 +99,10 @@ static void release(struct object *config) {
 static bool fill(struct access_log *self, const struct fields *fields) {
   size_t size = 0;
   for (size_t i = 0; i < fields->count; i++) size += fields->list[i].value.size;
-  char *at = self->texts = malloc(size + 1);
-  self->tokens = calloc(fields->count + 1, sizeof *self->tokens);
-  if (!at || !self->tokens) return false;
+  char *at = self->texts = malloc(2 * size + 3 * fields->count + 1); /* the values; the leads, and what stands between these */
+  self->steps = calloc(fields->count + 1, sizeof *self->steps);
+  if (!at || !self->steps) return false;
+  self->leads = at + size;
   for (size_t i = 0; i < fields->count; i++) {
     struct text value = {at, fields->list[i].value.size};
     if (value.size) memcpy(at, fields->list[i].value.at, value.size);
@@ -107,6 +142,20 @@ static void finish(struct object *object) {
 
 /* ---- what passes by ---- */
 
+/* The headers that are wanted of a request: all are fetched at once, which costs as much as looking for two. Returns their size. */
+static size_t sent_by_client(void *filter, struct text values[5]) {
+  static const struct text names[5] = {{":path", 5}, {"x-gf-path", 9}, {":method", 7}, {":scheme", 7}, {":authority", 10}};
+  struct header list[HEADERS_MOST];
+  size_t size = 0, count = headers_in(filter, REQUEST_HEADERS, list);
+  for (size_t n = 0; n < 5; n++) {
+    size_t i = 0;
+    while (i < count && !same(list[i].key, names[n])) i++;
+    values[n] = i < count ? list[i].value : TEXT("");
+    size += values[n].size;
+  }
+  return size;
+}
+
 /* What the client sent, before plugins and the route change it. */
 static enum headers_status request(void *filter, struct object *object) {
   const struct access_log *self = ((struct stream *)object)->log;
@@ -114,10 +163,8 @@ static enum headers_status request(void *filter, struct object *object) {
   if (self->route.size) envoy_dynamic_module_callback_http_set_dynamic_metadata_string(filter, TEXT(LOG_METADATA), TEXT("route"), self->route);
   if (self->service.size) envoy_dynamic_module_callback_http_set_dynamic_metadata_string(filter, TEXT(LOG_METADATA), TEXT("service"), self->service);
   if (!self->count) return HEADERS_CONTINUE; /* it has nothing to write itself */
-  const struct text names[] = {TEXT(":path"), TEXT("x-gf-path"), TEXT(":method"), TEXT(":scheme"), TEXT(":authority")};
   struct text *copies[] = {&logged->path, &logged->uri, &logged->method, &logged->scheme, &logged->authority}, values[5];
-  size_t size = 0;
-  for (size_t i = 0; i < 5; i++) size += (values[i] = request_header(filter, names[i])).size;
+  size_t size = sent_by_client(filter, values);
   char *at = logged->copies = malloc(size + 1);
   for (size_t i = 0; at && i < 5; i++) {
     if (values[i].size) memcpy(at, values[i].at, values[i].size);
@@ -159,64 +206,24 @@ static void response_body(void *filter, struct object *object, bool end) {
 
 /* ---- the entry ---- */
 
-struct writing {
-  struct out *out;
-  bool some[DEEPEST]; /* in the objects that are open: something stands in them already */
-  size_t depth;
-  struct text name;
-};
-
-static void lead(struct writing *w) {
-  if (w->some[w->depth]) out_add(w->out, TEXT(","));
-  w->some[w->depth] = true;
-  if (!w->name.size) return;
-  out_add(w->out, w->name);
-  out_add(w->out, TEXT(":"));
-  w->name = TEXT("");
+static bool value(struct out *out, const struct source *source, const struct logged *logged) {
+  static _Thread_local struct out scratch;
+  if (source->value != STRING) return source->write(logged, source->name, out);
+  scratch.used = 0;
+  scratch.failed = false;
+  if (!source->write(logged, source->name, &scratch)) return false;
+  out_text(out, (struct text){scratch.at, scratch.used});
+  out->failed = out->failed || scratch.failed;
+  return true;
 }
 
 /* A member whose variable is not there is left out, name and all. */
-static void value(struct writing *w, const struct logged *logged, const struct source *source) {
-  static _Thread_local struct out scratch;
-  size_t before = w->out->used;
-  bool some = w->some[w->depth];
-  lead(w);
-  bool there;
-  if (source->value == STRING) {
-    scratch.used = 0;
-    scratch.failed = false;
-    there = source->write(logged, source->name, &scratch);
-    if (there) out_text(w->out, (struct text){scratch.at, scratch.used});
-    w->out->failed = w->out->failed || scratch.failed;
-  } else {
-    there = source->write(logged, source->name, w->out);
-  }
-  if (there) return;
-  w->out->used = before;
-  w->some[w->depth] = some;
-}
-
 static void entry(struct out *out, const struct access_log *self, const struct logged *logged) {
-  struct writing w = {.out = out};
   for (size_t i = 0; i < self->count; i++) {
-    const struct token *token = &self->tokens[i];
-    switch (token->step) {
-      case NAME: w.name = token->text; break;
-      case VALUE: value(&w, logged, &token->source); break;
-      case LITERAL:
-        lead(&w);
-        out_add(out, token->text);
-        break;
-      case OPEN:
-        lead(&w);
-        out_add(out, TEXT("{"));
-        w.some[++w.depth] = false;
-        break;
-      case CLOSE:
-        out_add(out, TEXT("}"));
-        w.depth--;
-        break;
-    }
+    const struct step *step = &self->steps[i];
+    size_t before = out->used, skipped = step->lead.size && step->lead.at[0] == ',' && out_begins(out);
+    out_add(out, (struct text){step->lead.at + skipped, step->lead.size - skipped});
+    if (step->source.write && !value(out, &step->source, logged)) out->used = before;
   }
 }
 

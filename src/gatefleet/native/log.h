@@ -12,9 +12,21 @@ struct out { /* bytes that are being written; `failed` once they are too many, o
   size_t used, room;
   bool failed;
 };
-void out_add(struct out *out, struct text bytes);
-void out_shrink(struct out *out); /* gives memory back that few entries need */
+bool out_grow(struct out *out, size_t size); /* makes room for so many bytes more; false: it failed */
+void out_shrink(struct out *out);            /* gives memory back that few entries need */
 void out_text(struct out *out, struct text value); /* a JSON string; what is no UTF-8 is written as U+FFFD */
+
+/* These are here to be part of their callers: an entry is made of a hundred pieces, and most are a few bytes. */
+static inline bool out_room(struct out *out, size_t size) { return size <= out->room - out->used || out_grow(out, size); }
+
+static inline void out_add(struct out *out, struct text bytes) {
+  if (bytes.size == 0 || !out_room(out, bytes.size)) return;
+  memcpy(out->at + out->used, bytes.at, bytes.size);
+  out->used += bytes.size;
+}
+
+/* Whether nothing stands in the innermost object yet, so that no comma belongs here. */
+static inline bool out_begins(const struct out *out) { return out->used == 0 || out->at[out->used - 1] == '{'; }
 
 struct part { /* of a body, as far as it is wanted */
   char *at;
@@ -29,6 +41,9 @@ struct logged { /* a request: what the client sent of it before anything was rew
   struct part request, response;
   struct timing timing;
 };
+
+#define HEADERS_MOST 256 /* more than the listener lets through */
+size_t headers_in(void *filter, enum header_map map, struct header list[HEADERS_MOST]);
 
 enum value { STRING, NUMBER, WHOLE }; /* WHOLE: JSON, written by the source itself */
 struct source {

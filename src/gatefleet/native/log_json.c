@@ -3,21 +3,13 @@
 
 #include <stdlib.h>
 
-void out_add(struct out *out, struct text bytes) {
-  if (out->failed || bytes.size == 0) return;
-  if (bytes.size > out->room - out->used) {
-    size_t room = out->room ? out->room : 4096;
-    while (room - out->used < bytes.size && room <= ENTRY_MAX) room *= 2;
-    char *at = room - out->used < bytes.size ? NULL : realloc(out->at, room);
-    if (!at) {
-      out->failed = true;
-      return;
-    }
-    out->at = at;
-    out->room = room;
-  }
-  memcpy(out->at + out->used, bytes.at, bytes.size);
-  out->used += bytes.size;
+bool out_grow(struct out *out, size_t size) {
+  size_t room = out->room ? out->room : 4096;
+  while (room - out->used < size && room <= ENTRY_MAX) room *= 2;
+  char *at = out->failed || room - out->used < size ? NULL : realloc(out->at, room);
+  out->failed = !at;
+  if (at) out->at = at, out->room = room;
+  return !out->failed;
 }
 
 void out_shrink(struct out *out) {
@@ -49,29 +41,55 @@ static size_t character(struct text rest) {
 
 static bool plain(unsigned char c) { return c >= 0x20 && c < 0x80 && c != '"' && c != '\\'; }
 
-static void escaped(struct out *out, unsigned char c) {
+/* The high bits of those of eight bytes that are not plain; of the first of them for certain, the lowest byte is the first. A byte of
+ * 0x20 to 0x7f keeps its high bit clear in all four terms; what goes below 0 borrows only from bytes behind it. */
+static uint64_t strange(uint64_t eight) {
+  const uint64_t each = 0x0101010101010101u;
+  return (eight | (eight - 0x20 * each) | ((eight ^ '"' * each) - each) | ((eight ^ '\\' * each) - each)) & 0x80 * each;
+}
+
+/* Copies plain bytes up to the first that is not; returns how many they were. Eight at a time where there are as many: the last eight
+ * may have been copied in part already. */
+static size_t copy_plain(char *to, struct text from) {
+  size_t i = 0;
+  uint64_t eight;
+  if (from.size < 8) {
+    for (; i < from.size && plain((unsigned char)from.at[i]); i++) to[i] = from.at[i];
+    return i;
+  }
+  for (;; i = i + 16 <= from.size ? i + 8 : from.size - 8) {
+    memcpy(&eight, from.at + i, 8);
+    memcpy(to + i, &eight, 8);
+    uint64_t found = strange(eight);
+    if (found) return i + (size_t)__builtin_ctzll(found) / 8;
+    if (i + 8 == from.size) return from.size;
+  }
+}
+
+/* Writes the first byte, or character, of a text as it has to be in a string; returns its size in the text. */
+static size_t escaped(struct out *out, struct text value) {
   static const char hex[] = "0123456789abcdef";
+  unsigned char c = (unsigned char)value.at[0];
+  if (c >= 0x80) {
+    size_t size = character(value);
+    out_add(out, size ? (struct text){value.at, size} : TEXT("\xef\xbf\xbd"));
+    return size ? size : 1;
+  }
   char code[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
   if (c == '"' || c == '\\') code[1] = (char)c;
   else if (c == '\n') code[1] = 'n';
   out_add(out, (struct text){code, code[1] == 'u' ? 6 : 2});
+  return 1;
 }
 
 void out_text(struct out *out, struct text value) {
   out_add(out, TEXT("\""));
-  while (value.size > 0) {
-    size_t size = 0;
-    while (size < value.size && plain((unsigned char)value.at[size])) size++;
-    if (size > 0) {
-      out_add(out, (struct text){value.at, size});
-    } else if ((unsigned char)value.at[0] < 0x80) {
-      escaped(out, (unsigned char)value.at[0]);
-      size = 1;
-    } else {
-      size = character(value);
-      out_add(out, size ? (struct text){value.at, size} : TEXT("\xef\xbf\xbd"));
-      if (!size) size = 1;
-    }
+  while (out_room(out, value.size + 1)) { /* for all that is left, and the quote behind it */
+    size_t size = copy_plain(out->at + out->used, value);
+    out->used += size;
+    if (size == value.size) break;
+    value = (struct text){value.at + size, value.size - size};
+    size = escaped(out, value);
     value = (struct text){value.at + size, value.size - size};
   }
   out_add(out, TEXT("\""));

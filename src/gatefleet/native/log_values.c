@@ -1,11 +1,8 @@
 /* Variables of the access log: nginx's and APISIX's names, and the parts of APISIX's own entry. */
 #include "log.h"
 
-#include <stdio.h>
 #include <time.h>
 #include <unistd.h>
-
-#define HEADERS_MOST 256
 
 typedef const struct logged *Logged;
 
@@ -22,10 +19,9 @@ static bool say_number(struct out *out, uint64_t number) {
 
 /* Thousandths as a decimal number: ms as seconds, us as milliseconds. */
 static bool say_thousandths(struct out *out, int64_t value) {
-  char buffer[40];
   if (value < 0) return false;
-  int size = snprintf(buffer, sizeof buffer, "%lld.%03lld", (long long)(value / 1000), (long long)(value % 1000));
-  return say(out, (struct text){buffer, (size_t)size});
+  const char rest[] = {'.', (char)('0' + value / 100 % 10), (char)('0' + value / 10 % 10), (char)('0' + value % 10)};
+  return say_number(out, (uint64_t)value / 1000) && say(out, (struct text){rest, sizeof rest});
 }
 
 static bool say_attribute(struct out *out, Logged of, enum attribute id) {
@@ -161,9 +157,9 @@ static bool upstream_status(Logged of, struct text n, struct out *out) {
   return (void)n, starts_with(attribute_text(of, RESPONSE_CODE_DETAILS), TEXT("via_upstream")) && say_attribute(out, of, RESPONSE_CODE);
 }
 static bool sent_http(Logged of, struct text name, struct out *out) { return say(out, header(of, RESPONSE_HEADERS, name)); }
-static bool hostname(Logged of, struct text n, struct out *out) {
-  char buffer[256] = "";
-  gethostname(buffer, sizeof buffer - 1);
+static bool hostname(Logged of, struct text n, struct out *out) { /* asked for once, as nginx does */
+  static _Thread_local char buffer[256];
+  if (!buffer[0]) gethostname(buffer, sizeof buffer - 1);
   return (void)of, (void)n, say(out, (struct text){buffer, strlen(buffer)});
 }
 
@@ -181,48 +177,55 @@ static bool shown(struct text name) {
   return name.size > 0 && name.at[0] != ':' && !starts_with(name, TEXT("x-gf-")) && !starts_with(name, TEXT("x-envoy-"));
 }
 
-static bool named_before(const struct header *list, size_t index) {
-  for (size_t i = 0; i < index; i++)
-    if (same(list[i].key, list[index].key)) return true;
-  return false;
+static size_t next_of(const struct header *list, size_t count, size_t after, struct text name) { /* count: there is none */
+  size_t i = after + 1;
+  while (i < count && !same(list[i].key, name)) i++;
+  return i;
 }
 
-/* One member of an object: a string, or a list of strings where the name comes more than once. */
-static void member(struct out *out, const struct header *list, size_t count, size_t index) {
-  size_t times = 0;
-  for (size_t i = index; i < count; i++) times += same(list[i].key, list[index].key);
-  out_text(out, list[index].key);
-  out_add(out, times > 1 ? TEXT(":[") : TEXT(":"));
-  for (size_t i = index, nth = 0; i < count; i++) {
-    if (!same(list[i].key, list[index].key)) continue;
-    if (nth++) out_add(out, TEXT(","));
-    if (list[i].value.at) out_text(out, list[i].value);
-    else out_add(out, TEXT("true"));
+static void member_value(struct out *out, struct text value) {
+  if (value.at) out_text(out, value);
+  else out_add(out, TEXT("true"));
+}
+
+/* One member of an object: a string, or a list of strings where the name comes more than once. The others lose their names. */
+static void member(struct out *out, struct header *list, size_t count, size_t index) {
+  struct text name = list[index].key;
+  size_t next = next_of(list, count, index, name);
+  bool several = next < count;
+  out_text(out, name);
+  out_add(out, several ? TEXT(":[") : TEXT(":"));
+  member_value(out, list[index].value);
+  for (; next < count; next = next_of(list, count, next, name)) {
+    out_add(out, TEXT(","));
+    member_value(out, list[next].value);
+    list[next].key = TEXT("");
   }
-  if (times > 1) out_add(out, TEXT("]"));
+  if (several) out_add(out, TEXT("]"));
 }
 
-static void object(struct out *out, const struct header *list, size_t count, struct text host_header) {
-  bool first = true;
+static void object(struct out *out, struct header *list, size_t count, struct text host_header) {
   out_add(out, TEXT("{"));
   if (host_header.size) {
     out_add(out, TEXT("\"host\":"));
     out_text(out, host_header);
-    first = false;
   }
   for (size_t i = 0; i < count; i++) {
-    if (!shown(list[i].key) || named_before(list, i)) continue;
-    if (!first) out_add(out, TEXT(","));
+    if (!shown(list[i].key)) continue;
+    if (!out_begins(out)) out_add(out, TEXT(","));
     member(out, list, count, i);
-    first = false;
   }
   out_add(out, TEXT("}"));
 }
 
+size_t headers_in(void *filter, enum header_map map, struct header list[HEADERS_MOST]) {
+  size_t count = envoy_dynamic_module_callback_http_get_headers_size(filter, map);
+  return count > 0 && count <= HEADERS_MOST && envoy_dynamic_module_callback_http_get_headers(filter, map, list) ? count : 0;
+}
+
 static bool headers_of(Logged of, enum header_map map, struct out *out) {
   struct header list[HEADERS_MOST];
-  size_t count = envoy_dynamic_module_callback_http_get_headers_size(of->filter, map);
-  if (count > HEADERS_MOST || (count > 0 && !envoy_dynamic_module_callback_http_get_headers(of->filter, map, list))) count = 0;
+  size_t count = headers_in(of->filter, map, list);
   object(out, list, count, map == REQUEST_HEADERS ? of->authority : TEXT(""));
   return true;
 }

@@ -60,6 +60,8 @@ class Shared:
     metadata: Metadata = field(default_factory=dict[str, Mapping[str, Any]])
     protos: Mapping[str, str] | None = None
     """Protobuf definitions by id; None where they are not known."""
+    in_each_route: frozenset[str] = frozenset()
+    """Plugins that name the route and stand in each, because a global rule has them."""
 
 
 def effects(
@@ -201,5 +203,6 @@ def _scope(use: ir.PluginUse, shared: Shared, at: ir.Route | None, replaced: Col
         paths=at.paths if at else (),
         upstream=at.upstream if at else "",
         documents=_documents(at) if at and plugins.registry()[use.name].tells_documents else {},
+        below_global=use.name in shared.in_each_route,
         conditional=use.name in replaced or bool(resolve.condition(use).predicates),
     )
