@@ -197,11 +197,14 @@ static struct object *basic_configure(const struct fields *fields) {
   return configure(&basic_auth, TEXT("basic"), fields);
 }
 
-static int base64_value(char c) { /* of either alphabet */
-  if (c >= 'A' && c <= 'Z') return c - 'A';
-  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-  if (c >= '0' && c <= '9') return c - '0' + 52;
-  return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
+static signed char base64_values[256]; /* -1: no digit */
+
+__attribute__((constructor)) static void base64_prepare(void) { /* of either alphabet */
+  static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+  memset(base64_values, -1, sizeof base64_values);
+  for (size_t i = 0; i < sizeof digits - 1; i++) base64_values[(unsigned char)digits[i]] = (signed char)i;
+  base64_values['+'] = base64_values['-'] = 62;
+  base64_values['/'] = base64_values['_'] = 63;
 }
 
 /* Of either alphabet, padded or not. */
@@ -211,7 +214,7 @@ bool base64_decode(struct text encoded, char *buffer, size_t size, struct text *
   int held = 0;
   while (encoded.size > 0 && encoded.at[encoded.size - 1] == '=') encoded.size--;
   for (size_t i = 0; i < encoded.size; i++) {
-    int value = base64_value(encoded.at[i]);
+    int value = base64_values[(unsigned char)encoded.at[i]];
     if (value < 0) return false;
     bits = (bits << 6 | (uint32_t)value) & 0xffff;
     held += 6;

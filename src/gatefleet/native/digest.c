@@ -39,7 +39,15 @@ void sip_begin(struct sip *sip, const uint64_t key[2]) {
 }
 
 void sip_add(struct sip *sip, struct text bytes) {
-  for (size_t i = 0; i < bytes.size; i++) {
+  int held = 8 * (int)(sip->total & 7); /* bits of the tail that are in use */
+  size_t i = 0;
+  for (; i + 8 <= bytes.size; i += 8) {
+    uint64_t word = read_u64(bytes.at + i);
+    sip_word(sip, sip->tail | word << held);
+    sip->tail = held ? word >> (64 - held) : 0;
+    sip->total += 8;
+  }
+  for (; i < bytes.size; i++) {
     sip->tail |= (uint64_t)(unsigned char)bytes.at[i] << 8 * (sip->total & 7);
     if ((++sip->total & 7) == 0) {
       sip_word(sip, sip->tail);
@@ -60,7 +68,9 @@ void sip_end(struct sip *sip, uint64_t out[2]) {
 
 bool equal_in_constant_time(struct text a, struct text b) {
   if (a.size != b.size) return false;
-  volatile unsigned char difference = 0;
-  for (size_t i = 0; i < a.size; i++) difference |= (unsigned char)(a.at[i] ^ b.at[i]);
+  volatile uint64_t difference = 0;
+  size_t i = 0;
+  for (; i + 8 <= a.size; i += 8) difference |= read_u64(a.at + i) ^ read_u64(b.at + i);
+  for (; i < a.size; i++) difference |= (unsigned char)(a.at[i] ^ b.at[i]);
   return difference == 0;
 }

@@ -24,6 +24,12 @@ static inline uint32_t read_u32(const char *at) {
   return value;
 }
 
+static inline uint64_t read_u64(const char *at) {
+  uint64_t value;
+  memcpy(&value, at, sizeof value);
+  return value;
+}
+
 /* digest.c */
 uint32_t crc32_of(struct text bytes);
 struct sip {

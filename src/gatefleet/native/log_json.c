@@ -58,7 +58,7 @@ static size_t copy_plain(char *to, struct text from) {
     return i;
   }
   for (;; i = i + 16 <= from.size ? i + 8 : from.size - 8) {
-    memcpy(&eight, from.at + i, 8);
+    eight = read_u64(from.at + i);
     memcpy(to + i, &eight, 8);
     uint64_t found = strange(eight);
     if (found) return i + (size_t)__builtin_ctzll(found) / 8;

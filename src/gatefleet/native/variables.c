@@ -144,35 +144,38 @@ static struct text value_of(void *filter, const struct segment *segment, char bu
   return (struct text){NULL, 0};
 }
 
-static bool resolved(void *filter, const struct key *key) {
-  char buffer[HOST_MAX];
-  for (size_t i = 0; i < key->count; i++) {
-    const struct segment *segment = &key->list[i];
-    if (key->count == 1 && segment->source == LITERAL) return true; /* key_type constant */
-    if (segment->source == LITERAL) continue;
-    if (segment->fallback.at || value_of(filter, segment, buffer).at) return true;
-  }
-  return false;
+/* Whether a segment's value decides that a key is known; a literal does where it is all there is: key_type constant. */
+static bool tells(const struct key *key, const struct segment *segment, struct text value) {
+  return segment->source == LITERAL ? key->count == 1 : value.at != NULL;
+}
+
+static struct text value_or_fallback(void *filter, const struct segment *segment, char buffer[HOST_MAX]) {
+  struct text value = value_of(filter, segment, buffer);
+  return value.at ? value : segment->fallback;
 }
 
 /* Adds the key's value to a hash; the client's address where the key gives none. False: not even that is known. */
 bool key_hash(void *filter, const struct key *key, struct sip *sip) {
   char buffer[HOST_MAX];
-  if (!resolved(filter, key)) {
-    struct text address = client_ip(filter);
-    sip_add(sip, address);
-    return address.at != NULL;
-  }
+  const struct sip begun = *sip;
+  bool known = false;
   for (size_t i = 0; i < key->count; i++) {
-    struct text value = value_of(filter, &key->list[i], buffer);
-    sip_add(sip, value.at ? value : key->list[i].fallback);
+    struct text value = value_or_fallback(filter, &key->list[i], buffer);
+    known = known || tells(key, &key->list[i], value);
+    sip_add(sip, value);
   }
-  return true;
+  if (known) return true;
+  struct text address = client_ip(filter);
+  *sip = begun;
+  sip_add(sip, address);
+  return address.at != NULL;
 }
 
 /* As `key_text`, and the client's address where the key gives nothing. 0: not even that is known. */
 size_t key_name(void *filter, const struct key *key, char *out, size_t size) {
-  if (resolved(filter, key)) return key_text(filter, key, out, size);
+  char buffer[HOST_MAX];
+  for (size_t i = 0; i < key->count; i++)
+    if (tells(key, &key->list[i], value_or_fallback(filter, &key->list[i], buffer))) return key_text(filter, key, out, size);
   struct text address = client_ip(filter);
   if (address.size > size) return 0;
   if (address.size) memcpy(out, address.at, address.size);
@@ -203,8 +206,7 @@ size_t key_text(void *filter, const struct key *key, char *out, size_t size) {
   char buffer[HOST_MAX];
   size_t used = 0;
   for (size_t i = 0; i < key->count; i++) {
-    struct text value = value_of(filter, &key->list[i], buffer);
-    if (!value.at) value = key->list[i].fallback;
+    struct text value = value_or_fallback(filter, &key->list[i], buffer);
     if (value.size > size - used) value.size = size - used;
     if (value.size) memcpy(out + used, value.at, value.size);
     used += value.size;
