@@ -24,7 +24,7 @@ static struct text noise(char *buffer, size_t size) {
 
 static void *configured(void) {
   const char *const given[][2] = {{"sink", "{\"kind\":\"test\"}"}, {"route", "r"}, {"request_body", "500000"}, {"open", ""}, {"name", "\"none\""}, {"value", "arg_none"},
-                                  {"name", "\"headers\""}, {"value", "request.headers"}, {"name", "\"in\""}, {"open", ""}, {"name", "\"query\""}, {"value", "request.querystring"},
+                                  {"name", "\"headers\""}, {"value", "request.headers"}, {"name", "\"in\""}, {"open", ""}, {"name", "\"none\""}, {"value", "arg_none"}, {"name", "\"two\""}, {"json", "[2]"}, {"name", "\"query\""}, {"value", "request.querystring"},
                                   {"name", "\"uri\""}, {"value", "request_uri"}, {"close", ""}, {"name", "\"body\""}, {"value", "request_body"}, {"name", "\"one\""}, {"json", "1"}, {"close", ""}};
   char bytes[2048];
   size_t used = 0;
@@ -45,6 +45,7 @@ static void log_one(void *config, char *body, size_t size) {
   fake_add(fake, TEXT(":path"), noise(buffer[0], sizeof buffer[0]));
   fake_add(fake, TEXT(":authority"), noise(buffer[1], 20));
   for (int i = 0; i < 3; i++) fake_add(fake, noise(buffer[2], 8), noise(buffer[3], sizeof buffer[3]));
+  for (const char *value = "ab"; *value; value++) fake_add(fake, TEXT("twice"), (struct text){value, 1});
   void *stream = envoy_dynamic_module_on_http_filter_new(config, fake);
   envoy_dynamic_module_on_http_filter_request_headers(fake, stream, size == 0);
   fake->passing = noise(body, size);

@@ -37,7 +37,8 @@ def test_entries_are_json_whatever_clients_send(logs: Path, tmp_path: Path) -> N
         assert json.loads(sink) == {"kind": "test"}
         read = json.loads(entry.decode())  # strict UTF-8
         assert read.keys() == {"headers", "in", "body", "one"}
-        assert set(read["in"]) == {"query", "uri"}
+        assert set(read["in"]) == {"two", "query", "uri"}
+        assert read["headers"]["twice"] == ["a", "b"]
     assert ring.take(1000) == []
     assert ring.lost == 0
     ring.close()
