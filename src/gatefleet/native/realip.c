@@ -131,7 +131,7 @@ static enum headers_status request(void *filter, struct object *config) {
   char address[ADDRESS_MAX], digits[8];
   struct text ip, port;
   struct address peer, parsed;
-  if (!client_address(filter, &peer)) return refuse_broken(filter, &real_ip);
+  if (!self->any && !client_address(filter, &peer)) return refuse_broken(filter, &real_ip);
   if (!self->any && !trusts(self, &peer)) return HEADERS_CONTINUE;
   struct text found = {value, key_text(filter, &self->source, value, sizeof value)};
   if (self->forwarded_for) found = from_list(self, found);
