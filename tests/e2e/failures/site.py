@@ -114,6 +114,8 @@ class Site:
 
     def is_whole(self) -> bool:
         """Nothing is left of the last fault."""
+        for role in (self.admin, self.dpm):
+            assert role.process.poll() is None, role.log.read_text()[-4000:]
         roles = (self.admin.url("admin", "/readyz"), self.dpm.url("dpm", "/readyz"))
         assert [self.plane.client.get(url).status_code for url in roles] == [200, 200]
         assert [self.ready(name).status for name in self.nodes] == [200] * len(self.nodes)

@@ -76,8 +76,12 @@ local function transformed(part, way, text, kind, variables)
 end
 
 local function noted(handle, conf)
+  local head = header(handle, ":method") == "HEAD"
+  if not head and #conf.response.variables == 0 then
+    return
+  end
   local notes = handle:streamInfo():dynamicMetadata()
-  if header(handle, ":method") == "HEAD" then
+  if head then
     notes:set(NOTES, "head", true)
   end
   for _, name in ipairs(conf.response.variables) do
