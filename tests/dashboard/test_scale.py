@@ -42,8 +42,19 @@ def test_ten_thousand_routes_scroll_and_filter_while_few_rows_are_drawn(boss: Vi
     expect(boss.page.get_by_text(f"{ROUTES} rows")).to_be_visible()
     table.hover()
     boss.page.mouse.wheel(0, 100 * ROUTES)
-    expect(table.get_by_role("link", name=f"route {ROUTES - 1:05}", exact=True)).to_be_visible()
+    last = table.get_by_role("link", name=f"route {ROUTES - 1:05}", exact=True)
+    expect(last).to_be_visible()
     assert table.get_by_role("row").count() < DRAWN
+
+    asked: list[str] = []
+    boss.page.on("request", lambda request: asked.append(request.url))
+    last.click()
+    drawer = boss.page.get_by_role("dialog", name=f"Route route {ROUTES - 1:05}")
+    expect(drawer.get_by_label("Name")).to_have_value(f"route {ROUTES - 1:05}")
+    boss.page.keyboard.press("Escape")
+    expect(last).to_be_focused()
+    expect(drawer).to_have_count(0)
+    assert [url for url in asked if "/routes?" in url] == [], "closing it reads no list"
 
 
 def test_who_may_only_read_sees_why_the_buttons_do_nothing(guest: Visitor, fleet: Fleet) -> None:

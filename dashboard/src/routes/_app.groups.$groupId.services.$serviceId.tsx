@@ -15,5 +15,5 @@ export const Route = createFileRoute("/_app/groups/$groupId/services/$serviceId"
 });
 
 function Page() {
-  return <ServicePage {...Route.useParams()} search={Route.useSearch()} />;
+  return <ServicePage {...Route.useParams()} tab={Route.useSearch({ select: (search) => search.tab })} />;
 }

@@ -1,6 +1,7 @@
 /** The routes of a service: thousands scroll; one is edited at the side, under an address of its own. */
 import { Badge, Group } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
+import { useNavigate, useSearch } from "@tanstack/react-router";
 import { Send } from "lucide-react";
 import { useMemo, useState } from "react";
 
@@ -22,6 +23,9 @@ import { tellLive } from "@/ui/told";
 
 import { HttpRouteFields, StreamRouteFields } from "./RouteFields";
 
+const PATH = "/groups/$groupId/services/$serviceId";
+const ROUTE = `/_app${PATH}` as const;
+
 interface AnyRoute {
   id: string;
   name: string;
@@ -37,12 +41,9 @@ interface AnyRoute {
 interface Props {
   groupId: string;
   service: PublishedService;
-  /** The id of the route that is edited, or "new". */
-  edit: string | undefined;
-  onEdit: (edit: string | undefined) => void;
 }
 
-export function RoutesTab({ groupId, service, edit, onEdit }: Props) {
+export function RoutesTab({ groupId, service }: Props) {
   const stream = service.type === "stream";
   const kind = stream ? "stream_routes" : "routes";
   const http = useQuery({ ...routesQuery(groupId, service.id), enabled: !stream });
@@ -54,14 +55,12 @@ export function RoutesTab({ groupId, service, edit, onEdit }: Props) {
     () => columnsOf({ stream, groupId, service, allowed, onDelete: setLeaving }),
     [stream, groupId, service, allowed],
   );
-  const routes: AnyRoute[] = (stream ? streams.data : http.data) ?? [];
-  const opened = routes.find((route) => route.id === edit);
+  const onEdit = useEdit();
   const add = (
     <Add allowed={permissions[stream ? "CreateStreamRoute" : "CreateRoute"]} onClick={() => onEdit("new")}>
       {t.service.addRoute}
     </Add>
   );
-  const fresh: Json = stream ? { name: "", service_id: service.id } : { name: "", service_id: service.id, paths: [] };
   const draw = (list: AnyRoute[]) =>
     list.length === 0 ? (
       <Empty title={t.service.noRoutesTitle} said={t.service.noRoutes}>
@@ -73,32 +72,61 @@ export function RoutesTab({ groupId, service, edit, onEdit }: Props) {
   return (
     <>
       {stream ? <Loaded query={streams}>{draw}</Loaded> : <Loaded query={http}>{draw}</Loaded>}
-      <EditDrawer
-        opened={edit !== undefined}
-        title={edit === "new" ? t.service.addRoute : t.service.editRoute(opened?.name ?? edit ?? "")}
-        place={{ groupId, path: edit === "new" || edit === undefined ? kind : at(kind, edit) }}
-        fresh={edit === "new" ? fresh : undefined}
+      <EditRoute
+        groupId={groupId}
+        service={service}
+        routes={(stream ? streams.data : http.data) ?? []}
         allowed={permissions[stream ? "UpdateStreamRoute" : "UpdateRoute"]}
-        fields={(props) =>
-          stream ? (
-            <StreamRouteFields {...props} />
-          ) : (
-            <>
-              {opened && (
-                <Group justify="flex-end">
-                  <Try groupId={groupId} service={service} route={opened} worded />
-                </Group>
-              )}
-              <HttpRouteFields {...props} />
-            </>
-          )
-        }
-        done={edit === "new" ? t.service.routeAdded : t.service.routeSaved}
-        onClose={() => onEdit(undefined)}
       />
       <DeleteRoute groupId={groupId} kind={kind} route={leaving} onClose={() => setLeaving(undefined)} />
     </>
   );
+}
+
+interface EditProps extends Props {
+  routes: AnyRoute[];
+  allowed: Allowed | undefined;
+}
+
+/** The route that the address says is edited, at the side. Only this part looks at it: the list stands still meanwhile. */
+function EditRoute({ groupId, service, routes, allowed }: EditProps) {
+  const edit = useSearch({ from: ROUTE, select: (search) => search.edit });
+  const onEdit = useEdit();
+  const stream = service.type === "stream";
+  const kind = stream ? "stream_routes" : "routes";
+  const fresh: Json = { name: "", service_id: service.id, ...(stream ? {} : { paths: [] }) };
+  const route = routes.find(({ id }) => id === edit);
+  return (
+    <EditDrawer
+      opened={edit !== undefined}
+      title={edit === "new" ? t.service.addRoute : t.service.editRoute(route?.name ?? edit ?? "")}
+      place={{ groupId, path: edit === "new" || edit === undefined ? kind : at(kind, edit) }}
+      fresh={edit === "new" ? fresh : undefined}
+      allowed={allowed}
+      fields={(props) =>
+        stream ? (
+          <StreamRouteFields {...props} />
+        ) : (
+          <>
+            {route && (
+              <Group justify="flex-end">
+                <Try groupId={groupId} service={service} route={route} worded />
+              </Group>
+            )}
+            <HttpRouteFields {...props} />
+          </>
+        )
+      }
+      done={edit === "new" ? t.service.routeAdded : t.service.routeSaved}
+      onClose={() => onEdit(undefined)}
+    />
+  );
+}
+
+/** The way to another route at the side, or to none. */
+function useEdit(): (edit: string | undefined) => void {
+  const navigate = useNavigate();
+  return (edit) => void navigate({ from: PATH, to: ".", search: (search) => ({ ...search, edit }), resetScroll: false });
 }
 
 function idOf(route: AnyRoute): string {
@@ -128,6 +156,7 @@ function columnsOf({ stream, groupId, service, allowed, onDelete }: ColumnsProps
         to="/groups/$groupId/services/$serviceId"
         params={{ groupId, serviceId: service.id }}
         search={{ edit: row.original.id }}
+        resetScroll={false}
       >
         {row.original.name}
       </RowGo>

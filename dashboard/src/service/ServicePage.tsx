@@ -15,7 +15,7 @@ import { UpstreamsTab } from "@/upstream/UpstreamsTab";
 import { HistoryTable } from "./HistoryTable";
 import { RoutesTab } from "./RoutesTab";
 import { RuntimeTab } from "./RuntimeTab";
-import { isTab, type ServiceSearch, type Tab, TABS } from "./search";
+import { isTab, type Tab, TABS } from "./search";
 import { ServiceActions } from "./ServiceActions";
 import { OnOff, Version } from "./ServicesPage";
 import { VersionsTab } from "./VersionsTab";
@@ -23,20 +23,23 @@ import { VersionsTab } from "./VersionsTab";
 interface Props {
   groupId: string;
   serviceId: string;
-  search: ServiceSearch;
+  tab?: Tab | undefined;
 }
 
-export function ServicePage({ groupId, serviceId, search }: Props) {
+export function ServicePage({ groupId, serviceId, tab = "routes" }: Props) {
   const { data: group } = useSuspenseQuery(groupQuery(groupId));
   const { data: service } = useSuspenseQuery(serviceQuery(groupId, serviceId));
   const navigate = useNavigate();
-  const tab = search.tab ?? "routes";
   // the tab answers at once; ten thousand routes take a moment longer
   const drawn = useDeferredValue(tab);
-  const show = (next: ServiceSearch) =>
-    void navigate({ to: "/groups/$groupId/services/$serviceId", params: { groupId, serviceId }, search: next });
+  const show = (next: string | null) =>
+    void navigate({
+      to: "/groups/$groupId/services/$serviceId",
+      params: { groupId, serviceId },
+      search: { tab: isTab(next) && next !== "routes" ? next : undefined },
+    });
   const tabs: Record<Tab, ReactNode> = {
-    routes: <RoutesTab groupId={groupId} service={service} edit={search.edit} onEdit={(edit) => show({ ...search, edit })} />,
+    routes: <RoutesTab groupId={groupId} service={service} />,
     upstreams: <UpstreamsTab groupId={groupId} service={service} />,
     runtime: <RuntimeTab groupId={groupId} service={service} />,
     versions: <VersionsTab groupId={groupId} service={service} />,
@@ -64,11 +67,7 @@ export function ServicePage({ groupId, serviceId, search }: Props) {
     >
       <RingNote groupId={groupId} serviceId={serviceId} />
       <Labels labels={service.labels} />
-      <Tabs
-        value={tab}
-        onChange={(next) => show({ tab: isTab(next) && next !== "routes" ? next : undefined })}
-        keepMounted={false}
-      >
+      <Tabs value={tab} onChange={show} keepMounted={false}>
         <Tabs.List>
           {TABS.map((each) => (
             <Tabs.Tab key={each} value={each}>

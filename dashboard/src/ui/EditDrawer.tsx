@@ -69,7 +69,10 @@ interface InnerProps extends Props {
 }
 
 function Existing(props: InnerProps) {
+  // the drawer is there first
+  const enabled = useDeferredValue(true, false);
   const query = useQuery({
+    enabled,
     queryKey: [...around(props.place), "edit", props.place.path],
     queryFn: () => readResource(props.place),
     gcTime: 0,

@@ -20,7 +20,7 @@ export const Go = createLink(Text);
 /** A link that looks like a button. */
 export const GoButton = createLink(Press);
 
-type Target = Pick<NavigateOptions, "to" | "params" | "search">;
+type Target = Pick<NavigateOptions, "to" | "params" | "search" | "resetScroll">;
 type Followed = Target & { href?: string; onClick?: (event: MouseEvent) => void };
 
 /**
@@ -29,9 +29,9 @@ type Followed = Target & { href?: string; onClick?: (event: MouseEvent) => void 
  */
 function still(Shape: ComponentType<never>) {
   const Dressed = Shape as ComponentType<Omit<Followed, keyof Target>>;
-  return function Still({ to, params, search, ...rest }: Followed) {
+  return function Still({ to, params, search, resetScroll = true, ...rest }: Followed) {
     const router = useRouter();
-    const target = { to, params, search } as NavigateOptions;
+    const target = { to, params, search, resetScroll } as NavigateOptions;
     const follow = (event: MouseEvent) => {
       if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
       event.preventDefault();

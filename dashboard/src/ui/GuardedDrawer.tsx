@@ -1,6 +1,6 @@
 /** A drawer for a form: whoever closes it, or leaves the page, with changes that are not saved is asked first. */
 import { Drawer, type DrawerProps } from "@mantine/core";
-import { type ReactNode, useState } from "react";
+import { memo, type ReactNode, useLayoutEffect, useState } from "react";
 
 import { t } from "@/texts";
 
@@ -28,6 +28,9 @@ export function GuardedDrawer(props: Props) {
 
 function Guarded({ opened, title, size, changed, onClose, children }: Props) {
   const [leaving, setLeaving] = useState(false);
+  const [said, setSaid] = useState(title);
+  if (opened && title !== said) setSaid(title);
+  useFocusBack(opened);
   const close = () => {
     setLeaving(false);
     onClose();
@@ -39,11 +42,11 @@ function Guarded({ opened, title, size, changed, onClose, children }: Props) {
       stackId="guarded"
       opened={opened}
       onClose={ask}
-      title={title}
+      title={said}
       closeButtonProps={{ "aria-label": t.common.close }}
       {...wide}
     >
-      {children(ask)}
+      <Shown opened={opened} draw={() => children(ask)} />
       <Unsaved changed={changed} />
       <Confirm
         opened={leaving}
@@ -57,3 +60,31 @@ function Guarded({ opened, title, size, changed, onClose, children }: Props) {
     </Drawer>
   );
 }
+
+/** The focus goes back to where it was, unless it went elsewhere by itself. The kit forgets that in a stack. */
+function useFocusBack(opened: boolean): void {
+  useLayoutEffect(() => {
+    if (!opened) return undefined;
+    const before = document.activeElement;
+    return () => {
+      const last = document.activeElement;
+      setTimeout(() => {
+        const now = document.activeElement;
+        if (before instanceof HTMLElement && (now === last || now === document.body)) before.focus({ preventScroll: true });
+      });
+    };
+  }, [opened]);
+}
+
+interface ShownProps {
+  opened: boolean;
+  draw: () => ReactNode;
+}
+
+/** What closes stays as it was: it is not drawn, nor asked for, anew with what its page no longer edits. */
+const Shown = memo(
+  function Shown({ draw }: ShownProps) {
+    return draw();
+  },
+  (_, { opened }) => !opened,
+);
