@@ -103,6 +103,23 @@ async def test_a_write_over_somebody_elses_change_of_a_template_is_refused(api: 
     await only_if_unchanged(api, f"/api/services/template/{made.json()['value']['id']}", made, body)
 
 
+async def test_a_write_over_somebody_elses_change_of_a_group_is_refused(api: Api) -> None:
+    body = {"name": "g", "description": "as it was made"}
+    made = await api.raw.post("/api/gateway_groups", json=body, headers=api.headers)
+    path = f"/api/gateway_groups/{made.json()['value']['id']}"
+    await api.call("PUT", f"/apisix/admin/services/s?gateway_group_id={made.json()['value']['id']}", {"name": "s"})
+    read = await api.raw.get(path, headers=api.headers)
+    assert read.headers["etag"] == made.headers["etag"], "what is in it is not what is said of it"
+    mine = {**api.headers, "if-match": read.headers["etag"]}
+    put = await api.raw.put(path, json={**body, "description": "theirs"}, headers=mine)
+    for method, address in (("PUT", path), ("DELETE", f"{path}?force=true")):
+        refused = await api.raw.request(method, address, json=body, headers=mine)
+        assert (refused.status_code, "read it again" in refused.json()["error_msg"]) == (412, True)
+    assert (await api.call("GET", path))["value"]["description"] == "theirs"
+    again = {**api.headers, "if-match": put.headers["etag"]}
+    assert (await api.raw.delete(f"{path}?force=true", headers=again)).status_code == 200
+
+
 async def only_if_unchanged(api: Api, path: str, made: httpx.Response, body: dict[str, Any]) -> None:
     """Writes of what was just made count only with the ETag of what is there; it is deleted at the end."""
     read = await api.raw.get(path, headers=api.headers)

@@ -74,6 +74,19 @@ def test_a_groups_settings_keys_and_end_are_in_one_place(boss: Visitor, fleet: F
     assert fleet.call("GET", address).status_code == 404
 
 
+def test_a_groups_settings_do_not_overwrite_somebody_elses(boss: Visitor, fleet: Fleet, settled: str) -> None:
+    page = boss.page
+    boss.open(f"/groups/{settled}/settings")
+    page.get_by_label("Description").fill("mine")
+    theirs = {"name": NAME, "description": "theirs"}
+    fleet.call("PUT", f"/api/gateway_groups/{settled}", theirs).raise_for_status()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Somebody else has changed this meanwhile")).to_be_visible()
+    page.get_by_role("button", name="Load it again").click()
+    expect(page.get_by_label("Description")).to_have_value("theirs")
+    boss.complaints = [said for said in boss.complaints if "412" not in said]
+
+
 def test_certificates_that_end_soon_are_named_and_who_uses_them_is_told(
     boss: Visitor, fleet: Fleet, settled: str
 ) -> None:

@@ -70,6 +70,15 @@ export async function shaped<T>(call: Called<unknown>): Promise<T> {
   return present(await call) as T;
 }
 
+/** What was read, with what a write of it sends back as If-Match. */
+export type Tagged<T> = T & { etag: string | null };
+
+/** The `value` of an answer with its ETag. */
+export async function tagged<T>(call: Called<unknown>): Promise<Tagged<T>> {
+  const { data, response } = await call;
+  return { ...(present({ data }) as { value: T }).value, etag: response.headers.get("etag") };
+}
+
 export interface Written<T> {
   value: T;
   /** The revision that the change made of its gateway group; null if it changed none. */

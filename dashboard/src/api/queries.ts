@@ -3,7 +3,7 @@ import { queryOptions } from "@tanstack/react-query";
 
 import { hasSession } from "@/session/mark";
 
-import { api, ApiError, many, one, shaped } from "./client";
+import { api, ApiError, many, one, shaped, tagged } from "./client";
 import type { Group, Instance, Listed, Me, Prometheus, PublishedService, ServicesMatrix } from "./shapes";
 
 /** How often lists of what lives are asked for again, in milliseconds. */
@@ -38,12 +38,10 @@ export const groupsQuery = queryOptions({
 export function groupQuery(groupId: string) {
   return queryOptions({
     queryKey: ["group", groupId],
-    queryFn: async () =>
-      (
-        await shaped<{ value: Group }>(
-          api.GET("/api/gateway_groups/{gateway_group_id}", { params: { path: { gateway_group_id: groupId } } }),
-        )
-      ).value,
+    queryFn: () =>
+      tagged<Group>(
+        api.GET("/api/gateway_groups/{gateway_group_id}", { params: { path: { gateway_group_id: groupId } } }),
+      ),
   });
 }
 

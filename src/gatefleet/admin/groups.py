@@ -18,6 +18,7 @@ from gatefleet.admin.access import GROUP_KEY_PREFIX, Access, Reach, digest, visi
 from gatefleet.admin.endpoint import add, group, system
 from gatefleet.admin.grants import Labels, Subject, group_labels
 from gatefleet.admin.openapi import TEXT, many, parameter
+from gatefleet.admin.preconditions import refuse_unless
 from gatefleet.admin.query import page_of, read_query
 from gatefleet.admin.system import dp_manager_addresses
 from gatefleet.admin.visible import limited, permitted
@@ -109,7 +110,7 @@ async def _list(request: Request) -> Response:
 
 async def _get(request: Request) -> Response:
     async with control(request).store.reading() as connection:
-        return value(_shown(await _existing(connection, request.path_params["gateway_group_id"])))
+        return _tagged(await _existing(connection, request.path_params["gateway_group_id"]))
 
 
 async def _create(request: Request) -> Response:
@@ -120,7 +121,7 @@ async def _create(request: Request) -> Response:
         made = (await connection.execute(insert(gateway_group).values(row).returning(gateway_group))).one()
         await connection.execute(select(func.pg_notify(CHANNEL, new_id)))
         audit.note(request, "gateway_groups", new_id, values, answer=_shown(made))
-    return value(_shown(made))
+    return _tagged(made)
 
 
 async def _put(request: Request) -> Response:
@@ -130,17 +131,17 @@ async def _put(request: Request) -> Response:
     group_id, values = request.path_params["gateway_group_id"], wanted.values()
     fresh = {"updated_order": write_order.next_value(), "updated_at": func.clock_timestamp()}
     async with audit.transact(request) as connection, _name_free(values["name"]):
-        await _existing(connection, group_id)
+        refuse_unless(request, _tag(await _existing(connection, group_id, lock=True)))
         statement = update(gateway_group).where(G.id == group_id).values(values | fresh).returning(gateway_group)
         row = (await connection.execute(statement)).one()
         audit.note(request, "gateway_groups", group_id, values, answer=_shown(row))
-    return value(_shown(row))
+    return _tagged(row)
 
 
 async def _delete(request: Request) -> Response:
     group_id = request.path_params["gateway_group_id"]
     async with audit.transact(request) as connection:
-        await _existing(connection, group_id)
+        refuse_unless(request, _tag(await _existing(connection, group_id, lock=True)))
         if request.query_params.get("force") != "true":
             await _unused(connection, group_id)
         await fleet.revoke_group(connection, group_id)
@@ -262,8 +263,9 @@ def _instance(node: fleet.Instance, image_tag: str | None) -> dict[str, Any]:
     }
 
 
-async def _existing(connection: AsyncConnection, group_id: str) -> Row[Any]:
-    row = (await connection.execute(select(gateway_group).where(G.id == group_id))).one_or_none()
+async def _existing(connection: AsyncConnection, group_id: str, *, lock: bool = False) -> Row[Any]:
+    statement = select(gateway_group).where(G.id == group_id)
+    row = (await connection.execute(statement.with_for_update() if lock else statement)).one_or_none()
     if row is None:
         raise NotFound(f"gateway group [{group_id}] not found")
     return row
@@ -302,6 +304,17 @@ def _shown(row: Row[Any]) -> dict[str, Any]:
         "created_at": unix(row.created_at),
         "updated_at": unix(row.updated_at),
     }
+
+
+def _tag(row: Row[Any]) -> str:
+    """The ETag of a group: which of all writes was the last of what is said of it, not of what is in it."""
+    return f'"{row.updated_order}"'
+
+
+def _tagged(row: Row[Any]) -> Response:
+    response = value(_shown(row))
+    response.headers["etag"] = _tag(row)
+    return response
 
 
 @asynccontextmanager

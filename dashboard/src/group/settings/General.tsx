@@ -3,7 +3,7 @@ import { Alert, Button, Group, Stack } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type SubmitEvent, useState } from "react";
 
-import { api, written } from "@/api/client";
+import { api, type Tagged, tagged } from "@/api/client";
 import { groupQuery } from "@/api/queries";
 import type { Group as GatewayGroup } from "@/api/shapes";
 import { usePermissions } from "@/session/permissions";
@@ -17,28 +17,32 @@ import { Unsaved } from "@/ui/Unsaved";
 import { bodyOf, type GroupBody, GroupFields } from "../GroupFields";
 import { inGroup } from "./queries";
 
-export function General({ group }: { group: GatewayGroup }) {
+export function General({ group }: { group: Tagged<GatewayGroup> }) {
   const [read, setRead] = useState(group);
   const [body, setBody] = useState(() => saidOf(group));
   const allowed = usePermissions({ groupId: group.id })["UpdateGatewayGroup"];
   const queries = useQueryClient();
   const save = useMutation({
     mutationFn: () => {
-      const options = { params: inGroup(group.id), body: { ...bodyOf(body), type: group.type } };
-      return written<GatewayGroup>(api.PUT("/api/gateway_groups/{gateway_group_id}", options));
+      const headers = read.etag ? { "If-Match": read.etag } : {};
+      const options = { params: inGroup(group.id), body: { ...bodyOf(body), type: group.type }, headers };
+      return tagged<GatewayGroup>(api.PUT("/api/gateway_groups/{gateway_group_id}", options));
     },
-    onSuccess: async ({ value }) => {
+    onSuccess: async (saved) => {
       tell(t.settings.saved);
-      setRead(value);
-      setBody(saidOf(value));
-      queries.setQueryData(groupQuery(group.id).queryKey, value);
+      setRead(saved);
+      setBody(saidOf(saved));
+      queries.setQueryData(groupQuery(group.id).queryKey, saved);
       await queries.invalidateQueries({ queryKey: ["groups"] });
       await queries.invalidateQueries({ queryKey: ["group", group.id] });
     },
+    // if somebody else has saved, what that was is shown
+    onError: () => queries.invalidateQueries({ queryKey: groupQuery(group.id).queryKey, exact: true }),
   });
   const changed = JSON.stringify(body) !== JSON.stringify(saidOf(read));
-  const meanwhile = group.updated_at !== read.updated_at;
+  const meanwhile = group.etag !== read.etag;
   const load = () => {
+    save.reset();
     setRead(group);
     setBody(saidOf(group));
   };
@@ -53,7 +57,7 @@ export function General({ group }: { group: GatewayGroup }) {
         <Stack maw={640}>
           <GroupFields body={body} error={save.error} onChange={setBody} />
           {meanwhile && <Meanwhile onLoad={load} />}
-          {save.error && <ErrorNote error={save.error} />}
+          {save.error && !meanwhile && <ErrorNote error={save.error} />}
           <Group justify="flex-end">
             <Button variant="default" disabled={!changed} onClick={() => setBody(saidOf(read))}>
               {t.common.cancel}
@@ -68,7 +72,7 @@ export function General({ group }: { group: GatewayGroup }) {
   );
 }
 
-/** The API takes whatever is sent last, so it is said here that somebody else has saved. */
+/** Somebody else has saved, and what stands here would write over it: the API refuses that, too. */
 function Meanwhile({ onLoad }: { onLoad: () => void }) {
   return (
     <Alert variant="outline" color="red" title={t.common.changedMeanwhile}>
