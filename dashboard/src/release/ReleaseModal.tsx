@@ -57,8 +57,7 @@ function Steps({ verb, form, children, preview, release, onClose }: Props) {
   const doing = useMutation({
     mutationFn: release,
     onSuccess: async () => {
-      await queries.invalidateQueries({ queryKey: ["group"] });
-      await queries.invalidateQueries({ queryKey: ["matrix"] });
+      await Promise.all(["group", "matrix", "templates"].map((told) => queries.invalidateQueries({ queryKey: [told] })));
     },
   });
   const back = () => {
