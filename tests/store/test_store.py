@@ -13,6 +13,7 @@ from gatefleet.errors import Conflict, NotFound, Unreachable
 from gatefleet.resources import Document
 from gatefleet.store import Author, Query, Store, listen
 from gatefleet.store.crypto import WrongKey, new_key
+from gatefleet.store.lead import lead
 
 AUTHOR = Author("tester", "r-1")
 pytestmark = pytest.mark.anyio
@@ -243,3 +244,34 @@ async def test_what_takes_too_long_is_ended_by_postgresql_and_is_unreachable(sto
 
     with pytest.raises(Unreachable):
         await slow()
+
+
+async def test_listening_and_leading_go_on_after_errors_that_nobody_expects(dsn: str) -> None:
+    woken, led = Second(), Second()
+
+    async def work() -> None:
+        led.come()
+        await asyncio.sleep(3600)
+
+    tasks = [asyncio.create_task(listen(dsn, lambda _: woken.come())), asyncio.create_task(lead(dsn, work))]
+    async with asyncio.timeout(30):
+        await woken.there.wait()
+        await led.there.wait()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Second:
+    """Fails when it comes first; `there` once it comes again."""
+
+    def __init__(self) -> None:
+        self.there = asyncio.Event()
+        self.came = False
+
+    def come(self) -> None:
+        if self.came:
+            self.there.set()
+            return
+        self.came = True
+        raise RuntimeError("nobody expects this")
