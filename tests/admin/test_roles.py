@@ -353,8 +353,10 @@ async def test_what_is_taken_away_is_refused_from_the_next_request_on(api: Api) 
 
 async def test_a_policy_is_written_only_if_it_is_what_was_read(api: Api) -> None:
     body = {"name": "p", "statement": [statement(["*"], ["*"])]}
-    path = f"/api/permission_policies/{(await api.call('POST', '/api/permission_policies', body))['value']['id']}"
+    made = await api.raw.post("/api/permission_policies", headers=api.headers, json=body)
+    path = f"/api/permission_policies/{made.json()['value']['id']}"
     read = (await api.raw.get(path, headers=api.headers)).headers["etag"]
+    assert made.headers["etag"] == read
     guarded = replace(api, headers={**api.headers, "If-Match": read})
     await guarded.call("PUT", path, {**body, "desc": "first"})
     assert "somebody else" in await guarded.refused("PUT", path, {**body, "desc": "second"}, status=412)

@@ -16,7 +16,7 @@ from gatefleet.admin.access import group_of
 from gatefleet.admin.endpoint import add, group
 from gatefleet.admin.openapi import PATCH, TEXT, TIME
 from gatefleet.admin.patch import patched
-from gatefleet.admin.preconditions import refuse_if_changed, tagged
+from gatefleet.admin.preconditions import refuse_if_changed, tag, tagged
 from gatefleet.admin.present import default_upstream, shown
 from gatefleet.admin.publication import edited, guard
 from gatefleet.admin.publish_info import publish_info
@@ -145,7 +145,7 @@ async def _get(kind: Kind, request: Request) -> Response:
     reveal = Reveal(request)
     answered = reveal.shown(stored, clear=reveals(request))
     await reveal.account(kind.path, id_)
-    return tagged(stored, answered)
+    return tagged(tag(stored), answered)
 
 
 async def _create(kind: Kind, request: Request) -> Response:
@@ -176,7 +176,7 @@ async def _write(kind: Kind, request: Request, id_: str, body: Mapping[str, Any]
             return value(await _try(request, connection, document, new=new))
     async with audit.change_group(request) as documents:
         stored = await _store(request, documents, document, new=new)
-        return tagged(stored, shown(stored, clear=reveals(request)))
+        return tagged(tag(stored), shown(stored, clear=reveals(request)))
 
 
 async def _unstarred(kind: Kind, request: Request, id_: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -199,7 +199,7 @@ async def _patch(kind: Kind, request: Request) -> Response:
     async with audit.change_group(request) as documents:
         document = _patched(kind, request, await _existing(documents, kind, id_, owner), patch)
         stored = await _store(request, documents, document)
-        return tagged(stored, shown(stored, clear=reveals(request)))
+        return tagged(tag(stored), shown(stored, clear=reveals(request)))
 
 
 def _patched(kind: Kind, request: Request, stored: Stored, patch: Any) -> Document:

@@ -18,7 +18,7 @@ from gatefleet.admin.access import GROUP_KEY_PREFIX, Access, Reach, digest, visi
 from gatefleet.admin.endpoint import add, group, system
 from gatefleet.admin.grants import Labels, Subject, group_labels
 from gatefleet.admin.openapi import TEXT, many, parameter
-from gatefleet.admin.preconditions import refuse_unless
+from gatefleet.admin.preconditions import refuse_unless, tagged
 from gatefleet.admin.query import page_of, read_query
 from gatefleet.admin.system import dp_manager_addresses
 from gatefleet.admin.visible import limited, permitted
@@ -312,9 +312,7 @@ def _tag(row: Row[Any]) -> str:
 
 
 def _tagged(row: Row[Any]) -> Response:
-    response = value(_shown(row))
-    response.headers["etag"] = _tag(row)
-    return response
+    return tagged(_tag(row), _shown(row))
 
 
 @asynccontextmanager

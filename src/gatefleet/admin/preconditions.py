@@ -14,10 +14,10 @@ def tag(stored: Stored) -> str:
     return f'"{stored.revision}"'
 
 
-def tagged(stored: Stored, answered: Any) -> Response:
-    """An answer about one document, with its ETag."""
+def tagged(etag: str, answered: Any) -> Response:
+    """An answer about one thing, with its ETag."""
     response = value(answered)
-    response.headers["etag"] = tag(stored)
+    response.headers["etag"] = etag
     return response
 
 

@@ -16,7 +16,7 @@ from gatefleet.admin.endpoint import add, group, system
 from gatefleet.admin.openapi import Answer
 from gatefleet.admin.orders import Item, Order, PublishBody, RollbackBody, SyncBody
 from gatefleet.admin.patch import patched
-from gatefleet.admin.preconditions import refuse_if_changed, tagged
+from gatefleet.admin.preconditions import refuse_if_changed, tag, tagged
 from gatefleet.admin.query import flag
 from gatefleet.admin.release import GroupPlan, Plan, Step, accepted, carry_out, pinned, plan, reading, version_value
 from gatefleet.admin.web import answer, control, read_json, read_shape, value
@@ -195,7 +195,7 @@ async def _runtime(request: Request) -> Response:
         service = await documents.get("services", request.path_params["id"])
     if service is None:
         raise NotFound(f"service [{request.path_params['id']}] not found in gateway group [{group_of(request)}]")
-    return tagged(service, _runtime_value(service.document))
+    return tagged(tag(service), _runtime_value(service.document))
 
 
 async def _patch_runtime(request: Request) -> Response:

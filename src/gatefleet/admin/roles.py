@@ -16,7 +16,7 @@ from gatefleet.admin.endpoint import add, system
 from gatefleet.admin.grants import Subject
 from gatefleet.admin.openapi import OBJECT, TEXT, TIME, many, one
 from gatefleet.admin.policies import Policy, Statement, read_statements
-from gatefleet.admin.preconditions import refuse_unless
+from gatefleet.admin.preconditions import refuse_unless, tagged
 from gatefleet.admin.query import page_of, read_query
 from gatefleet.admin.visible import permitted
 from gatefleet.admin.web import answer, control, listing, read_json, read_object, read_shape, unix, value
@@ -119,7 +119,7 @@ class _Handlers:
             statement = insert(self._table).values(id=str(uuid4()), **values).returning(self._table)
             row = (await connection.execute(statement)).one()
             audit.note(request, self._table.name, row.id, values, answer=_shown(row))
-        return value(_shown(row))
+        return _tagged(row)
 
     async def put(self, request: Request) -> Response:
         values, id_ = await self._read(request), request.path_params["id"]
@@ -157,9 +157,7 @@ def _tag(row: Row[Any]) -> str:
 
 
 def _tagged(row: Row[Any]) -> Response:
-    response = value(_shown(row))
-    response.headers["etag"] = _tag(row)
-    return response
+    return tagged(_tag(row), _shown(row))
 
 
 def _statements(name: str, body: Mapping[str, Any]) -> Sequence[Any]:

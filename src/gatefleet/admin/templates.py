@@ -13,7 +13,7 @@ from gatefleet.admin import audit, openapi
 from gatefleet.admin.endpoint import add, system
 from gatefleet.admin.grants import Subject, labels_of
 from gatefleet.admin.patch import patched
-from gatefleet.admin.preconditions import refuse_if_changed, tagged
+from gatefleet.admin.preconditions import refuse_if_changed, tag, tagged
 from gatefleet.admin.present import shown
 from gatefleet.admin.query import page_of, read_query
 from gatefleet.admin.servable import check_servable
@@ -94,7 +94,7 @@ async def _get(kind: str, request: Request) -> Response:
     async with control(request).store.reading() as connection:
         releases = Releases(connection, control(request).store.cipher)
         stored = await existing(releases, kind, request.path_params["id"])
-        return tagged(stored, await _shown(releases, stored))
+        return tagged(tag(stored), await _shown(releases, stored))
 
 
 async def _create(kind: str, request: Request) -> Response:
@@ -132,7 +132,7 @@ async def _write(
         stored = await releases.put_template(document)
         told = await _shown(releases, stored)
         audit.note(request, f"{kind}/template", id_, masked(kind, id_, accepted), answer=told)
-        return tagged(stored, told)
+        return tagged(tag(stored), told)
 
 
 async def _unchanged(request: Request, releases: Releases, kind: str, id_: str) -> None:
