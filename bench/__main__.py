@@ -34,6 +34,8 @@ class Plan:
     """Changes of each shape."""
     plugins: tuple[Case, ...]
     """Measured each by itself."""
+    plugin_seconds: float
+    """Of load on each of them in each round."""
     scale: int
     """Consumers, hosts and certificates."""
     scale_changes: int
@@ -54,6 +56,7 @@ FULL: Final = Plan(
     seconds=1,
     count=50,
     plugins=CASES,
+    plugin_seconds=3,
     scale=10_000,
     scale_changes=20,
     dashboard=Shape(10_000),
@@ -69,6 +72,7 @@ QUICK: Final = Plan(
     seconds=1,
     count=10,
     plugins=tuple(case for case in CASES if case.name in {"key-auth", "limit-count", "referer-restriction"}),
+    plugin_seconds=2,
     scale=200,
     scale_changes=3,
     dashboard=Shape(200),
@@ -86,7 +90,7 @@ def main() -> None:
         "--quick", action="store_true", help="tiny numbers, in less than two minutes: does it all work?"
     )
     parser.add_argument("--only", choices=PARTS, action="append", help="measure this part only; may be given twice")
-    parser.add_argument("--rounds", type=int, help="rounds of load, each one second per contender")
+    parser.add_argument("--rounds", type=int, help="rounds of load on each contender and each plugin")
     parser.add_argument("--baseline", action="store_true", help="keep the result as bench/baseline.json")
     options = parser.parse_args()
     parts: set[str] = set(options.only or PARTS)
@@ -137,7 +141,7 @@ def _plugins(home: Path, plan: Plan, rounds: int, results: Results) -> None:
     """A fleet whose routes carry one plugin each, and their like without it."""
     with peers.upstream(home) as upstream, fleet.running(home / "fleet-plugins") as bench:
         plugins.fill(bench, upstream.port, plan.plugins)
-        results.plugins = plugins.measure(bench, plan.plugins, rounds=rounds, seconds=plan.seconds)
+        results.plugins = plugins.measure(bench, plan.plugins, rounds=rounds, seconds=plan.plugin_seconds)
 
 
 def _scale(home: Path, plan: Plan, results: Results) -> None:

@@ -2,13 +2,14 @@
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 SCRIPT: Final = Path(__file__).with_name("requests.lua")
+TURNS: Final = Path(__file__).with_name("turns.lua")
 CORES: Final = sorted(os.sched_getaffinity(0))
 PROXY_CORE: Final = CORES[0]
 """Where what is measured runs, alone; everything else of the load runs on the last core."""
@@ -24,6 +25,24 @@ class Sample(msgspec.Struct, frozen=True):
     per_second: float
     p50_ms: float
     p99_ms: float
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """Requests for one of two hosts, right after as many for the other."""
+
+    cpu_us: float
+    """CPU time of the proxy per request, in µs."""
+    per_second: float
+
+
+class _Turns(msgspec.Struct):
+    """What the wrk script of turns prints at its end."""
+
+    failed: int
+    requests: int
+    """Of each turn."""
+    turns: list[tuple[int, int]]
+    """CPU time and time, in ns."""
 
 
 class _Told(msgspec.Struct):
@@ -42,23 +61,47 @@ def run(pid: int, port: int, *, routes: int, seconds: float, headers: Mapping[st
 
     Raises RuntimeError when an answer was not a 2xx or 3xx, or a connection failed: such a run measures nothing.
     """
-    command = [
-        *("taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s"),
-        *("-s", str(SCRIPT), f"http://127.0.0.1:{port}", "--", str(routes)),
-        *(word for pair in headers.items() for word in pair),
-    ]
     before = cpu_ns(pid)
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 30)
+    said = _wrk(SCRIPT, port, seconds, [str(routes)], headers)
     spent = cpu_ns(pid) - before
-    told = msgspec.json.decode(done.stdout.splitlines()[-1], type=_Told)
+    told = msgspec.json.decode(said, type=_Told)
     if told.refused or told.errors or not told.requests:
-        raise RuntimeError(f"port {port}: {told.refused} answers were refusals, {told.errors} errors: {done.stdout}")
+        raise RuntimeError(f"port {port}: {told.refused} answers were refusals, {told.errors} errors: {said}")
     return Sample(
         cpu_us=spent / 1000 / told.requests,
         per_second=told.requests / told.us * 1e6,
         p50_ms=told.p50_us / 1000,
         p99_ms=told.p99_us / 1000,
     )
+
+
+def in_turns(
+    pid: int, port: int, hosts: tuple[str, str], path: str, *, seconds: float, headers: Mapping[str, str]
+) -> list[Turn]:
+    """Ask for one path of two hosts for some seconds, in short turns, of which the first is the first host's.
+
+    From one turn to the next the machine hardly changes, whatever its neighbours do. Raises RuntimeError when an answer
+    was not a 2xx or 3xx, a connection failed, or there was no time for three turns: such a run measures nothing.
+    """
+    told = msgspec.json.decode(
+        _wrk(TURNS, port, seconds, [str(pid), str(CONNECTIONS), *hosts, path], headers), type=_Turns
+    )
+    if told.failed:
+        raise RuntimeError(f"port {port}: {told.failed} answers for {hosts} were refusals or errors")
+    if len(told.turns) < 3:
+        raise RuntimeError(f"port {port}: {seconds} s were too short for three turns of {told.requests} requests")
+    return [Turn(cpu / 1000 / told.requests, told.requests / time * 1e9) for cpu, time in told.turns]
+
+
+def _wrk(script: Path, port: int, seconds: float, words: Sequence[str], headers: Mapping[str, str]) -> str:
+    """The last line that wrk prints after loading a port with a script."""
+    command = [
+        *("taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s"),
+        *("-s", str(script), f"http://127.0.0.1:{port}", "--", *words),
+        *(word for pair in headers.items() for word in pair),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 30)
+    return done.stdout.splitlines()[-1]
 
 
 def cpu_ns(pid: int) -> int:

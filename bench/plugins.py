@@ -4,10 +4,11 @@ import base64
 import hashlib
 import hmac
 import json
+import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bench import load
 from bench.fleet import Fleet
-from bench.load import Sample
+from bench.load import Turn
 from bench.shape import HEADERS, HEADERS_SET, HOST, KEY, KEY_AUTH, LIMIT, Json, path
 from gatefleet.plugin import Scope, Script
 from gatefleet.plugins import registry
@@ -24,6 +25,9 @@ SECRET: Final = "bench-secret"  # noqa: S105 - of nobody
 DATE: Final = "Tue, 19 Jan 2024 11:33:20 GMT"
 NATIVE_TARGET_US: Final = 8.0
 LUA_TARGET_US: Final = 25.0
+BARE_US: Final = 45.0
+"""CPU time of a request without plugins where the targets hold: machines differ, and one machine from hour to hour, but
+what a plugin adds grows and shrinks with all the rest."""
 CONSUMER: Final[Json] = {
     "username": "bench",
     "labels": {"team": "a"},
@@ -153,15 +157,18 @@ CASES: Final = (
 
 
 class PluginCost(msgspec.Struct, frozen=True):
-    """One case: medians over the rounds."""
+    """One case: medians over all turns with the plugin, each against the turns without it before and after."""
 
     name: str
     lua: bool
     cpu_ratio: float
     """CPU time per request with the plugin divided by the time without it."""
+    spread: float
+    """Between this much less and this much more the ratio lies, in 19 of 20 cases (of the median: by order)."""
     more_us: float
-    """CPU time it adds, in µs: what the ratio adds to the least of the rounds without it. Others on the machine slow
-    both of a pair alike, and only ever add to a round."""
+    """What the ratio makes of `BARE_US`."""
+    bare_us: float
+    """CPU time per request without the plugin, on this machine, now."""
     rate_ratio: float
     """Requests per second with it divided by those without it."""
     target_us: float | None
@@ -176,33 +183,55 @@ def fill(fleet: Fleet, upstream: int, cases: Sequence[Case]) -> None:
 
 
 def measure(fleet: Fleet, cases: Sequence[Case], *, rounds: int, seconds: float) -> list[PluginCost]:
-    """Costs of all cases; each round asks all of them, with and without in turn."""
-    found: dict[str, list[tuple[Sample, Sample]]] = {case.name: [] for case in cases}
-    for turn in range(rounds):
+    """Costs of all cases; each round asks all of them for so many seconds, with and without in turn."""
+    found: dict[str, list[Against]] = {case.name: [] for case in cases}
+    for _ in range(rounds):
         for number, case in enumerate(cases):
-            hosts = _hosts(number) if turn % 2 == 0 else _hosts(number)[::-1]
-            samples = [_sample(fleet, host, case.headers, seconds) for host in hosts]
-            without, own = samples if turn % 2 == 0 else samples[::-1]
-            found[case.name].append((without, own))
-    return [_cost(case, found[case.name]) for case in cases]
+            found[case.name] += against(_turns(fleet, number, case, seconds))
+    return [cost(case, found[case.name]) for case in cases]
 
 
-def _cost(case: Case, pairs: Sequence[tuple[Sample, Sample]]) -> PluginCost:
-    ratio = statistics.median(own.cpu_us / without.cpu_us for without, own in pairs)
-    undisturbed = min(without.cpu_us for without, _ in pairs)
+class Against(NamedTuple):
+    """A turn with a plugin against the mean of the turns without it before and after."""
+
+    cpu_ratio: float
+    rate_ratio: float
+    bare_us: float
+
+
+def against(turns: Sequence[Turn]) -> Iterator[Against]:
+    """Of turns that are without and with in turn, and begin without."""
+    for at in range(1, len(turns) - 1, 2):
+        before, own, after = turns[at - 1 : at + 2]
+        bare_us = (before.cpu_us + after.cpu_us) / 2
+        yield Against(own.cpu_us / bare_us, own.per_second * 2 / (before.per_second + after.per_second), bare_us)
+
+
+def _turns(fleet: Fleet, number: int, case: Case, seconds: float) -> list[Turn]:
+    headers = {**HEADERS, **case.headers}
+    return load.in_turns(fleet.envoy, fleet.gateway, _hosts(number), path(0), seconds=seconds, headers=headers)
+
+
+def cost(case: Case, found: Sequence[Against]) -> PluginCost:
+    """Medians over what was found for one case."""
+    ratios = sorted(one.cpu_ratio for one in found)
+    ratio = statistics.median(ratios)
     return PluginCost(
         name=case.name,
         lua=case.lua,
         cpu_ratio=round(ratio, 3),
-        more_us=round((ratio - 1) * undisturbed, 1),
-        rate_ratio=round(statistics.median(own.per_second / without.per_second for without, own in pairs), 3),
+        spread=round(_spread(ratios), 3),
+        more_us=round((ratio - 1) * BARE_US, 1),
+        bare_us=round(statistics.median(one.bare_us for one in found), 1),
+        rate_ratio=round(statistics.median(one.rate_ratio for one in found), 3),
         target_us=case.target_us,
     )
 
 
-def _sample(fleet: Fleet, host: str, headers: Mapping[str, str], seconds: float) -> Sample:
-    sent = {"Host": host, **HEADERS, **headers}
-    return load.run(fleet.envoy, fleet.gateway, routes=1, seconds=seconds, headers=sent)
+def _spread(found: Sequence[float]) -> float:
+    """Half of the 95 % confidence interval of the median of sorted values, by their order."""
+    middle, away = len(found) / 2, 0.98 * math.sqrt(len(found))
+    return (found[min(len(found) - 1, round(middle + away))] - found[max(0, round(middle - away) - 1)]) / 2
 
 
 def _hosts(number: int) -> tuple[str, str]:

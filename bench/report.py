@@ -11,7 +11,7 @@ import msgspec
 
 from bench import nodes
 from bench.fleet import Memory
-from bench.plugins import PluginCost
+from bench.plugins import BARE_US, PluginCost
 from bench.scale import CERTIFICATES_TARGET_MB
 from bench.traffic import Cost
 
@@ -82,7 +82,8 @@ def tables(results: Results) -> Iterator[str]:
         yield _table("Memory, MB resident (with its part of shared memory)", *_memory(results.memory))
     yield from _figures("Filling by the Admin API", ("until there are", "PUTs/s"), results.filling)
     if results.plugins:
-        yield _table("What a plugin adds to a request", _PLUGINS, map(_plugin, results.plugins))
+        title = f"What a plugin adds to a request (* where one without it takes {BARE_US:.0f} µs)"
+        yield _table(title, _PLUGINS, map(_plugin, results.plugins))
     if results.scale:
         yield _table("Many of a kind: memory in MB, times in ms", *_scale(results.scale))
     yield from _figures("Many nodes on one DP Manager", ("what", "found"), results.fleet)
@@ -167,13 +168,13 @@ def _met(met: bool) -> str:  # noqa: FBT001 - a value, not a switch
     return "met" if met else "missed"
 
 
-_PLUGINS: Final = ("plugin", "by", "CPU ratio", "CPU µs more", "target", "req/s ratio")
+_PLUGINS: Final = ("plugin", "by", "CPU ratio", "±", "CPU µs more*", "target", "req/s ratio", "bare CPU µs")
 
 
 def _plugin(cost: PluginCost) -> Row:
     target = "-" if cost.target_us is None else f"{cost.target_us:.0f}"
-    ratios = f"{cost.cpu_ratio:.3f}", f"{cost.more_us:+.1f}", target, f"{cost.rate_ratio:.3f}"
-    return cost.name, "Lua" if cost.lua else "native", *ratios
+    ratios = f"{cost.cpu_ratio:.3f}", f"{cost.spread:.3f}", f"{cost.more_us:+.1f}", target, f"{cost.rate_ratio:.3f}"
+    return cost.name, "Lua" if cost.lua else "native", *ratios, cost.bare_us
 
 
 def _scale(scale: Mapping[str, Mapping[str, float]]) -> tuple[Row, Iterator[Row]]:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import changes, nodes, peers, report
+from bench import changes, nodes, peers, plugins, report
 from bench.changes import Timing
+from bench.load import Turn
+from bench.plugins import CASES
 from bench.report import GATEWAY, Results
 from bench.shape import PLUGINS, Shape
 from bench.traffic import BASE, Cost
@@ -52,6 +54,18 @@ def test_the_report_says_which_targets_are_met_and_which_are_missed() -> None:
     )
     targets = next(report.tables(results)).splitlines()[4:]
     assert [line.split("|")[4].strip() for line in targets] == ["missed", "missed", "met", "met"]
+
+
+@pytest.mark.parametrize("drift", [-0.4, 0.0, 0.7])
+def test_a_plugin_costs_the_same_on_a_machine_that_gets_slower_or_faster_meanwhile(drift: float) -> None:
+    def turn(at: int) -> Turn:
+        cpu_us = (50 + drift * at) * (1.2 if at % 2 else 1.0)
+        return Turn(cpu_us, 1e6 / cpu_us)
+
+    case = next(case for case in CASES if case.name == "key-auth")
+    found = plugins.cost(case, list(plugins.against([turn(at) for at in range(61)])))
+    assert (found.cpu_ratio, found.spread, found.more_us, found.bare_us) == (1.2, 0.0, 9.0, 50 + 30 * drift)
+    assert found.rate_ratio == pytest.approx(1 / 1.2, abs=0.002)
 
 
 def _cost(contender: str, ratio: float) -> Cost:
