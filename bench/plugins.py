@@ -139,6 +139,8 @@ CASES: Final = (
     Case("proxy-rewrite", HEADERS_SET["proxy-rewrite"], more="a header"),
     Case("proxy-rewrite", {"regex_uri": ["^/api/(.*)", "/$1"]}, more="a pattern"),
     Case("response-rewrite", {"headers": {"set": {"x-bench": "1"}}}, more="a header"),
+    Case("response-rewrite", {"filters": [{"regex": "y{3}", "replace": "z"}]}, more="a filter, 1 KiB"),
+    Case("redirect", {"regex_uri": ["^/old/(.*)", "/new/$1"]}, more="not asked for"),
     Case("request-id", {}),
     Case("traffic-split", {"rules": [{"weighted_upstreams": _TWO}]}),
     Case("traffic-label", {"rules": [{"actions": [{"set_headers": {"x-label": "a"}}]}]}),
@@ -151,6 +153,7 @@ CASES: Final = (
     Case("gzip", _ANYTHING, headers={"Accept-Encoding": "gzip"}, more="1 KiB", compresses=True),
     Case("brotli", _ANYTHING, more="not asked for"),
     Case("brotli", _ANYTHING, headers={"Accept-Encoding": "br"}, more="1 KiB", compresses=True),
+    Case("degraphql", {"query": "query { products { name } }"}),
     Case("body-transformer", _AS_IT_IS, more="1 KiB"),
 )
 """Plugins that pass requests on. What answers itself or asks others costs what that work costs."""
