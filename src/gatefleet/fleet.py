@@ -122,10 +122,7 @@ class Counted(msgspec.Struct, frozen=True, omit_defaults=True):
     errors: Large = 0
     """Those answered with 5xx."""
     latency: Annotated[tuple[tuple[float, Large], ...], Meta(max_length=64)] = ()
-    """Upper bounds in milliseconds, the last one infinite, each with how many requests took no longer.
-
-    Envoy adds these up every five seconds, so they come later than `requests`.
-    """
+    """Upper bounds in milliseconds, the last one infinite, each with how many requests took no longer."""
 
 
 class Tally(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -278,8 +278,9 @@ bool envoy_dynamic_module_callback_access_logger_get_attribute_string(void *ctx,
 
 bool envoy_dynamic_module_callback_access_logger_get_dynamic_metadata(void *ctx, struct text space, struct text key, struct text *out) {
   struct fake *fake = ctx;
-  if (!same(space, TEXT("gf.answered")) || !same(key, TEXT("by"))) return false;
-  *out = fake->answering;
+  if (same(space, TEXT("gf.answered")) && same(key, TEXT("by"))) *out = fake->answering;
+  else if (same(space, TEXT("gf.metrics")) && same(key, TEXT("of"))) *out = fake->marked;
+  else return false;
   return out->at != NULL;
 }
 

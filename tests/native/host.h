@@ -25,6 +25,7 @@ struct fake {
   struct logged_timing timing;
   uint32_t peer_port;     /* of the connection itself */
   struct text answering; /* whose script has answered; not owned */
+  struct text marked;    /* under what the request is to be counted; not owned */
   size_t sent;         /* bytes of a body answered in parts */
   char touched;
 };

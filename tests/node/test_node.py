@@ -78,6 +78,47 @@ async def test_changes_are_live_at_once_and_consumers_too(twin: Twin, directory:
         assert 'apisix_node_info{hostname="' in metrics
 
 
+async def counts(node: Node, wanted: int) -> bool:
+    """Whether metrics come to say so many requests of /b, all of them with how long they and the upstream took."""
+
+    async def found() -> bool:
+        page = (await node.client.get(node.url("metrics", "/apisix/prometheus/metrics"))).text
+        lines = [line for line in page.splitlines() if 'route="r1",service="s"' in line]
+        numbers = {line.rpartition(" ")[0]: int(float(line.rpartition(" ")[2])) for line in lines if "_sum" not in line}
+        statuses = [n for of, n in numbers.items() if of.startswith('apisix_http_status{code="200"')]
+        times = [n for of, n in numbers.items() if of.startswith("apisix_http_latency_count")]
+        return (sum(statuses), *times) == ((wanted,) * 3 if wanted else (0,))
+
+    return await holds(found)
+
+
+async def test_metrics_go_on_under_another_agent_and_begin_anew_with_another_envoy(
+    twin: Twin, directory: Path, slow: int
+) -> None:
+    twin.publish(content(slow, "/a", "/b"), 1)
+    async with running(directory, "--bundle", f"{directory.parent}/bundle.json") as node:
+        await node.until("/a", 200)
+        for _ in range(10):
+            assert (await node.get("/b")).status_code == 200
+        assert await counts(node, 10)
+        await node.stop(signal.SIGKILL)
+        async with running(directory, offset=node.offset) as again:
+            await again.until_status("/status/ready", 200)
+            assert (await again.get("/b")).status_code == 200
+            assert await counts(again, 11)
+            envoy_of(again).kill()
+            await again.until("/a", 200)
+            assert await counts(again, 0)
+            assert (await again.get("/b")).status_code == 200
+            assert await counts(again, 1)
+            await again.stop(signal.SIGKILL)
+        async with running(directory, "--drain-timeout", "1", offset=node.offset) as other:
+            await other.said("the envoy before has ended")
+            assert await counts(other, 0)
+            assert (await other.get("/b")).status_code == 200
+            assert await counts(other, 1)
+
+
 async def test_restarted_without_a_control_plane_it_serves_its_last_configuration(
     twin: Twin, directory: Path, slow: int
 ) -> None:

@@ -88,13 +88,13 @@ void envoy_dynamic_module_callback_http_filter_scheduler_commit(void *scheduler,
 void envoy_dynamic_module_callback_http_filter_scheduler_delete(void *scheduler);
 void envoy_dynamic_module_callback_http_filter_continue_decoding(void *filter);
 
-/* Access loggers: one call per request, when it is over. All of these may be called within it only. The timing has eight fields here,
- * the first two of them as above: the start, and how long the request took. */
+/* Access loggers: one call per request, when it is over. All of these may be called within it only. The timing has fewer fields
+ * here than a filter's, of the same meaning. */
 struct logged_bytes { /* of bodies, and to and from the upstream */
   uint64_t received, sent, upstream_received, upstream_sent;
 };
 struct logged_timing {
-  int64_t start, total, more[30];
+  int64_t start, total, first_upstream_tx, last_upstream_tx, first_upstream_rx, more[27];
 };
 uint32_t envoy_dynamic_module_callback_access_logger_get_response_code(void *logger);
 bool envoy_dynamic_module_callback_access_logger_get_response_code_details(void *logger, struct text *out);

@@ -74,3 +74,16 @@ bool equal_in_constant_time(struct text a, struct text b) {
   for (; i < a.size; i++) difference |= (unsigned char)(a.at[i] ^ b.at[i]);
   return difference == 0;
 }
+
+uint64_t name_hash(uint64_t seed, struct text name) {
+  uint64_t hash = seed * 0x9e3779b97f4a7c15u ^ name.size, word;
+  while (name.size > 0) {
+    size_t some = name.size < 8 ? name.size : 8;
+    word = 0;
+    memcpy(&word, name.at, some);
+    hash = (hash ^ word) * 0xff51afd7ed558ccdu;
+    hash ^= hash >> 32;
+    name = (struct text){name.at + some, name.size - some};
+  }
+  return hash;
+}

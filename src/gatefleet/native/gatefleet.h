@@ -41,6 +41,7 @@ void sip_begin(struct sip *sip, const uint64_t key[2]);
 void sip_add(struct sip *sip, struct text bytes);
 void sip_end(struct sip *sip, uint64_t out[2]);
 bool equal_in_constant_time(struct text a, struct text b);
+uint64_t name_hash(uint64_t seed, struct text name); /* of names that nobody can choose to collide */
 
 /* table.c: bytes -> bytes maps in mapped files, replaced as a whole by generation */
 enum table { HOST_TABLE, CONSUMER_TABLE, TABLES };
@@ -50,6 +51,10 @@ void pages_use(const char *wanted);
 const char *tables_dir(void);
 enum lookup table_get(enum table table, struct text key, struct text *value);
 enum lookup table_search(struct text file, struct text key, struct text *value); /* of one file's bytes */
+
+/* share.c: files of the run directory that the agent maps, too */
+enum share { KEPT, NEW }; /* a file that is there is used, or goes */
+void *share(const char *name, enum share how, size_t taken, size_t whole, int *file); /* NULL: it cannot be had */
 
 /* cache_store.c */
 void cache_files_in(const char *dir); /* once, before any worker runs */

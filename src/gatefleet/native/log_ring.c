@@ -6,12 +6,8 @@
  * and what it was writing when it died was never counted as written. */
 #include "log.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #define RING_SIZE ((size_t)16 << 20)
 #define ELSEWHERE 0xffffffffu
@@ -32,20 +28,9 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct ring *ring;
 static bool tried;
 
-/* The space is taken now: a full disk must not kill Envoy later. */
 static struct ring *ring_open(void) {
-  char path[4200];
-  if (!tables_dir()) return NULL;
-  snprintf(path, sizeof path, "%s/logs.ring", tables_dir());
-  int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (file < 0) return NULL;
-  void *at = posix_fallocate(file, 0, sizeof(struct ring)) == 0
-                 ? mmap(NULL, sizeof(struct ring), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0)
-                 : MAP_FAILED;
-  close(file);
-  if (at == MAP_FAILED) return NULL;
-  struct ring *made = at;
-  if (memcmp(made->magic, "GFLOGS01", 8) != 0) {
+  struct ring *made = share("logs.ring", KEPT, sizeof *made, sizeof *made, NULL);
+  if (made && memcmp(made->magic, "GFLOGS01", 8) != 0) {
     made->size = RING_SIZE;
     atomic_thread_fence(memory_order_release);
     memcpy(made->magic, "GFLOGS01", 8);

@@ -1,5 +1,5 @@
-/* Access logger [traffic]: counts every request under its route and its consumer, keeps a few as samples, and shows the one request
- * that the agent watches for.
+/* Access logger [traffic]: counts every request under its route and its consumer, those that the plugin prometheus has marked in series
+ * of their own, too, keeps a few as samples, and shows the one request that the agent watches for.
  *
  * A route's name is its service's id, a slash and its own id; what no route has served has a name without a slash, or none. */
 #include "traffic.h"
@@ -70,11 +70,16 @@ static bool is_watched(void *logger) {
          port == watched;
 }
 
-/* The name of the plugin whose script has answered. */
-static struct text answering(void *logger) {
-  struct text plugin = {NULL, 0};
-  bool there = envoy_dynamic_module_callback_access_logger_get_dynamic_metadata(logger, TEXT("gf.answered"), TEXT("by"), &plugin);
-  return there && plugin.at ? plugin : TEXT("");
+/* What a filter has noted of the request; empty: nothing. */
+static struct text noted(void *logger, struct text space, struct text key) {
+  struct text note = {NULL, 0};
+  bool there = envoy_dynamic_module_callback_access_logger_get_dynamic_metadata(logger, space, key, &note);
+  return there && note.at ? note : TEXT("");
+}
+
+static struct served served(uint32_t status, const struct logged_bytes *bytes, const struct logged_timing *timing) {
+  bool upstream = timing->last_upstream_tx >= 0 && timing->first_upstream_rx >= timing->last_upstream_tx;
+  return (struct served){bytes->received, bytes->sent, timing->total, upstream ? timing->first_upstream_rx - timing->last_upstream_tx : -1, status};
 }
 
 /* The service and the slash of a route's name, and the consumer's. */
@@ -103,10 +108,15 @@ EXPORT void envoy_dynamic_module_on_access_logger_log(void *logger, const void *
   uint64_t took = timing.total > 0 ? (uint64_t)timing.total / 1000 : 0;
   const struct traffic traffic = {status_of(status), bucket_of(took), bytes.received, bytes.sent, took};
   traffic_count(&traffic, route, consumer_key(route, consumer, buffer));
+  struct text of = noted(logger, TEXT("gf.metrics"), TEXT("of")); /* the plugin prometheus wants it counted */
+  if (of.size) {
+    const struct served what = served(status, &bytes, &timing);
+    series_count(of, consumer, &what);
+  }
   if (due(&paces[status >= 500 || status == 0], timing.start / 1000000000))
     traffic_keep(sample_of(logger, &traffic, timing.start, status, route, consumer, NULL));
   if (status && is_watched(logger)) { /* 0: it was begun anew */
-    const struct text plugin = answering(logger);
+    const struct text plugin = noted(logger, TEXT("gf.answered"), TEXT("by")); /* whose script has answered */
     traffic_show(sample_of(logger, &traffic, timing.start, status, route, consumer, &plugin));
   }
 }
@@ -116,7 +126,7 @@ EXPORT const void *envoy_dynamic_module_on_access_logger_config_new(void *envoy,
   (void)envoy;
   bool known = same(name, TEXT("traffic")) && config.size == 0;
   if (!known) complain("access logger", "only [traffic], without configuration, is known");
-  else traffic_begin(); /* the agent may watch for the very first request */
+  else traffic_begin(), series_begin(); /* the agent may watch for the very first request */
   return known ? &only : NULL;
 }
 

@@ -1,4 +1,5 @@
-/* What the parts of the traffic counter share: figures by name, and samples of single requests, in a file that the agent reads. */
+/* What the parts of the traffic counter share: figures by name, samples of single requests, and
+ * the series of marked ones, in files that the agent reads. */
 #ifndef GATEFLEET_TRAFFIC_H
 #define GATEFLEET_TRAFFIC_H
 
@@ -18,5 +19,15 @@ void traffic_keep(struct text sample); /* what finds no room is lost */
 void traffic_begin(void);             /* make the file, unless it is there */
 uint32_t traffic_watched(void);       /* the port whose request the agent wants to see; 0: none */
 void traffic_show(struct text sample); /* that request, when it is over */
+
+
+/* series.c: what the plugin prometheus has marked, by what it is to be counted under */
+struct served { /* what became of one request */
+  uint64_t bytes_in, bytes_out;
+  int64_t request_ns, upstream_ns; /* below 0: there is none */
+  uint32_t status;
+};
+void series_begin(void);
+void series_count(struct text of, struct text consumer, const struct served *served);
 
 #endif

@@ -11,12 +11,9 @@
  * request in the head, once `shown` has grown. Nobody else has that port meanwhile, so only one worker ever writes there. */
 #include "traffic.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -56,27 +53,13 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct file *file;
 static _Atomic unsigned threads;
 
-static struct file *file_map(int open_file) {
-  void *at = posix_fallocate(open_file, 0, sizeof(struct file)) == 0 /* the space is taken now: a full disk must not kill Envoy later */
-                 ? mmap(NULL, sizeof(struct file), PROT_READ | PROT_WRITE, MAP_SHARED, open_file, 0)
-                 : MAP_FAILED;
-  return at == MAP_FAILED ? NULL : at;
-}
-
 static void begin(void) {
-  char path[4200];
+  char name[64];
   struct timespec now;
-  if (!tables_dir()) return;
   clock_gettime(CLOCK_REALTIME, &now);
-  snprintf(path, sizeof path, "%s/traffic.%ld.%lld", tables_dir(), (long)getpid(), (long long)now.tv_sec * 1000000000 + now.tv_nsec);
-  int open_file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (open_file < 0) return;
-  struct file *made = file_map(open_file);
-  close(open_file);
-  if (!made) {
-    unlink(path);
-    return;
-  }
+  snprintf(name, sizeof name, "traffic.%ld.%lld", (long)getpid(), (long long)now.tv_sec * 1000000000 + now.tv_nsec);
+  struct file *made = share(name, NEW, sizeof *made, sizeof *made, NULL);
+  if (!made) return;
   made->lanes = LANES, made->lane_size = sizeof(struct lane), made->names = NAMES, made->samples = SAMPLES;
   atomic_thread_fence(memory_order_release);
   memcpy(made->magic, "GFTRAF01", 8);
@@ -91,20 +74,6 @@ static struct lane *lane(void) {
   if (!file) return NULL;
   if (mine == UINT32_MAX) mine = atomic_fetch_add(&threads, 1) % LANES;
   return &file->halves[atomic_load_explicit(&file->active, memory_order_acquire) & 1][mine];
-}
-
-/* Names come from the configuration, so nobody can choose them to collide. */
-static uint64_t hash_of(char kind, struct text name) {
-  uint64_t hash = (uint64_t)kind * 0x9e3779b97f4a7c15u ^ name.size, word;
-  while (name.size > 0) {
-    size_t some = name.size < 8 ? name.size : 8;
-    word = 0;
-    memcpy(&word, name.at, some);
-    hash = (hash ^ word) * 0xff51afd7ed558ccdu;
-    hash ^= hash >> 32;
-    name = (struct text){name.at + some, name.size - some};
-  }
-  return hash;
 }
 
 static bool is(const struct counted *one, uint64_t hash, char kind, struct text name) {
@@ -127,7 +96,7 @@ static uint16_t make(struct lane *self, uint64_t hash, char kind, struct text na
 static struct counted *counted_of(struct lane *self, char kind, struct text name) {
   struct counted *others = &self->names[kind == 'c'];
   if (name.size >= NAME_ROOM) return others;
-  uint64_t hash = hash_of(kind, name);
+  uint64_t hash = name_hash((uint64_t)kind, name);
   uint16_t made = 0;
   for (uint64_t at = hash;; at++) {
     _Atomic uint16_t *place = &self->places[at % PLACES];

@@ -14,6 +14,7 @@ from gatefleet.envoy import binary
 from gatefleet.envoy.process import EnvoyProcess
 from gatefleet.errors import GatefleetError, Invalid
 from gatefleet.fleet import Heard, Heartbeat, Machine
+from gatefleet.native import series
 from gatefleet.node import build, metrics
 from gatefleet.node.bootstrap import RunFiles, envoy_bootstrap
 from gatefleet.node.copies import DiskCopy, Revision, Running
@@ -68,7 +69,7 @@ class Agent:
             workers=settings.envoy_concurrency or len(os.sched_getaffinity(0)),
         )
         self._envoy = EnvoyProcess(build.options(settings, files))
-        self._traffic = Traffic(self._envoy)
+        self._traffic = Traffic(files.directory, self._envoy)
         self._health = Health(self._envoy, manager.tell_health)
         self._telemetry = Telemetry(files.directory.parent, manager.tell_traffic)
         self._signin = SignIn(files, settings.log_format, settings.outbound_deny)
@@ -174,12 +175,13 @@ class Agent:
         """Prometheus' page; 503 while Envoy does not answer."""
         try:
             statistics = await self._envoy.ask("/stats/prometheus")
-        except GatefleetError as error:
+            counted = await asyncio.to_thread(series.read, self._files.directory, self._envoy.pid)
+        except (GatefleetError, OSError) as error:
             return 503, JSON, str(error).encode()
         group, instance = self._manager.identity.gateway_group_id, self._manager.instance
         about = metrics.Node(self._machine.hostname, VERSION, group, instance, self._manager.connected)
-        page = metrics.rename(statistics.text, about) + metrics.written(self._shipper.families(), about)
-        return 200, metrics.CONTENT_TYPE, page.encode()
+        page = await asyncio.to_thread(metrics.page, statistics.text, counted, about)
+        return 200, metrics.CONTENT_TYPE, (page + metrics.written(self._shipper.families(), about)).encode()
 
     async def _loop(self) -> None:
         while True:

@@ -28,9 +28,7 @@ STATS: Final = (
     "server.memory_allocated",
     "server.uptime",
 )
-"""The statistics Envoy keeps, by prefix: our metrics' counters and what draining and /status look at."""
-LATENCY_BUCKETS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 30000, 60000)
-"""Milliseconds; the default buckets of APISIX's prometheus plugin (docs, plugins/prometheus, `default_buckets`)."""
+"""The statistics Envoy keeps, by prefix: stream routes' counters and what draining and /status look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +130,7 @@ def _signin_cluster(socket: Path) -> cluster.Cluster:
 
 def _stats(kept: Iterable[str]) -> metrics.StatsConfig:
     patterns: Sequence[dict[str, str]] = [{"prefix": prefix} for prefix in kept]
-    return metrics.StatsConfig(
-        stats_matcher={"inclusion_list": {"patterns": patterns}},
-        histogram_bucket_settings=[{"match": {"prefix": "gf."}, "buckets": LATENCY_BUCKETS}],
-    )
+    return metrics.StatsConfig(stats_matcher={"inclusion_list": {"patterns": patterns}})
 
 
 def _milliseconds(count: int) -> wkt.Duration:

@@ -1,22 +1,23 @@
-"""Envoy's statistics under the names and labels of APISIX's prometheus plugin.
+"""What a node has counted, under the names and labels of APISIX's prometheus plugin.
 
-Names: APISIX documentation, plugins/prometheus, "Metrics". Envoy counts what the constant access log of our
-listeners tells it: `gf.http_status`, `gf.bandwidth_*`, `gf.latency_*` and `gf.stream_*`, with the labels as tags, of
-which `of` stands for the labels `service` and `route` of requests: the service's length, a colon, both. Every line also
-names the gateway group and the instance: who scrapes many nodes cannot tell them by their addresses.
+Names: APISIX documentation, plugins/prometheus, "Metrics". The native module counts requests in series; Envoy counts
+connections, and of stream routes what their access logs tell it: `gf.stream_*`, with the labels as tags. Every line
+also names the gateway group and the instance: who scrapes many nodes cannot tell them by their addresses.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
+from math import inf
 from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from gatefleet.native.series import Counted, Latency, Series
+
 PATH: Final = "/apisix/prometheus/metrics"
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-_NONE: Final = "-"
-"""What Envoy's access log writes for a value that is not there."""
 _TRAFFIC: Final = "envoy_http_conn_manager_prefix"
 
 Labels = Mapping[str, str]
@@ -46,10 +47,10 @@ class Family:
     lines: Iterable[Line]
 
 
-def rename(statistics: str, node: Node) -> str:
-    """Envoy's /stats/prometheus as APISIX's metrics, both in Prometheus' text format."""
+def page(statistics: str, counted: Counted, node: Node) -> str:
+    """Envoy's /stats/prometheus and the native module's series as APISIX's metrics, in Prometheus' text format."""
     samples = tuple(s for family in text_string_to_metric_families(statistics) for s in family.samples)
-    return written(_families(samples, node), node)
+    return written((*_served(counted), *_families(samples, node)), node)
 
 
 def written(families: Iterable[Family], node: Node) -> str:
@@ -58,15 +59,36 @@ def written(families: Iterable[Family], node: Node) -> str:
     return "".join(_text(family, whose) for family in families)
 
 
-def _families(samples: Iterable[Sample], node: Node) -> Iterator[Family]:
-    status = [("", _labels(s), s.value) for s in _named(samples, "gf_http_status")]
+def _served(counted: Counted) -> Iterator[Family]:
+    series = sorted(((_labels_of(one), one) for one in counted.series), key=lambda found: tuple(found[0].values()))
+    status = (("", {"code": code, **of}, count) for of, one in series for code, count in one.codes.items())
     yield Family("apisix_http_status", "counter", "HTTP status codes per service", status)
-    yield Family("apisix_bandwidth", "counter", "Total bandwidth in bytes", _bandwidth(samples))
-    yield Family("apisix_http_latency", "histogram", "HTTP request latency in milliseconds", _latency(samples))
+    ingress = [("", {**of, "type": "ingress"}, one.bytes_in) for of, one in series]
+    egress = [("", {**of, "type": "egress"}, one.bytes_out) for of, one in series]
+    yield Family("apisix_bandwidth", "counter", "Total bandwidth in bytes", ingress + egress)
+    request = (line for of, one in series for line in _latency(of, "request", one.request))
+    upstream = (line for of, one in series for line in _latency(of, "upstream", one.upstream))
+    yield Family("apisix_http_latency", "histogram", "HTTP request latency in milliseconds", chain(request, upstream))
+    lost: list[Line] = [("", {}, counted.lost)]
+    yield Family("gatefleet_requests_uncounted", "counter", "Requests to count that found no room in a series", lost)
+
+
+def _labels_of(series: Series) -> Labels:
+    return {"consumer": series.consumer, "route": series.route, "service": series.service}
+
+
+def _latency(of: Labels, kind: str, latency: Latency) -> Iterator[Line]:
+    if latency.count:
+        for bound, count in latency.buckets:
+            yield "_bucket", {**of, "le": "+Inf" if bound == inf else f"{bound:g}", "type": kind}, count
+        yield "_sum", {**of, "type": kind}, latency.us / 1000
+        yield "_count", {**of, "type": kind}, latency.count
+
+
+def _families(samples: Iterable[Sample], node: Node) -> Iterator[Family]:
     connections = [("", _labels(s), s.value) for s in _named(samples, "gf_stream_connection_total", "")]
     yield Family("apisix_stream_connection_total", "counter", "Connections per stream route that ended", connections)
-    streamed = _bandwidth(samples, "stream_bandwidth")
-    yield Family("apisix_stream_bandwidth", "counter", "Bytes per stream route", streamed)
+    yield Family("apisix_stream_bandwidth", "counter", "Bytes per stream route", _bandwidth(samples))
     total = sum(s.value for s in _traffic(samples, "rq_total"))
     yield Family("apisix_http_requests_total", "counter", "Requests since Envoy started", [("", {}, total)])
     yield Family("apisix_nginx_http_current_connections", "gauge", "HTTP connections", _connections(samples))
@@ -83,28 +105,13 @@ def _named(samples: Iterable[Sample], name: str, suffix: str = "_total") -> Iter
 
 
 def _labels(sample: Sample, **more: str) -> Labels:
-    own: dict[str, str] = {}
-    for name, value in sample.labels.items():
-        if name == "of":
-            length, _, both = value.partition(":")
-            size = int(length) if length.isdigit() else 0
-            own |= {"route": both[size:], "service": both[:size]}
-        elif not name.startswith("envoy_"):
-            own[name] = "" if value == _NONE else value
-    return {**own, **more}
+    return {**{name: value for name, value in sample.labels.items() if not name.startswith("envoy_")}, **more}
 
 
-def _bandwidth(samples: Iterable[Sample], name: str = "bandwidth") -> Iterator[Line]:
+def _bandwidth(samples: Iterable[Sample]) -> Iterator[Line]:
     for kind in ("ingress", "egress"):
-        for sample in _named(samples, f"gf_{name}_{kind}"):
+        for sample in _named(samples, f"gf_stream_bandwidth_{kind}"):
             yield "", _labels(sample, type=kind), sample.value
-
-
-def _latency(samples: Iterable[Sample]) -> Iterator[Line]:
-    for kind in ("request", "upstream"):
-        for part in ("_bucket", "_sum", "_count"):
-            for sample in _named(samples, f"gf_latency_{kind}{part}"):
-                yield part, _labels(sample, type=kind), sample.value
 
 
 def _connections(samples: Iterable[Sample]) -> Iterator[Line]:
@@ -120,13 +127,18 @@ def _traffic(samples: Iterable[Sample], name: str) -> Iterator[Sample]:
 def _text(family: Family, whose: Labels) -> str:
     head = f"# HELP {family.name} {family.help}\n# TYPE {family.name} {family.kind}\n"
     return head + "".join(
-        f"{family.name}{suffix}{_braced({**labels, **whose})} {value:.17g}\n" for suffix, labels, value in family.lines
+        f"{family.name}{suffix}{_braced({**labels, **whose})} {_number(value)}\n"
+        for suffix, labels, value in family.lines
     )
 
 
 def _braced(labels: Labels) -> str:
     inside = ",".join(f'{k}="{_escaped(v)}"' for k, v in labels.items())
     return f"{{{inside}}}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.17g}" if value % 1 == 0 else repr(value)
 
 
 def _escaped(value: str) -> str:

@@ -11,9 +11,9 @@ from gatefleet.filters import metadata
 from gatefleet.plugin import Conf, Effect, Phase, Plugin, Scope
 
 NAMESPACE = "gf.metrics"
-"""Dynamic metadata under which the listener's access logger finds that a request counts, and its labels.
+"""Dynamic metadata under which the native module finds that a request counts, and its labels.
 
-`of` is service and route as one text, the service's length before them."""
+`of` is service and route as one text, the service's length before them: one look-up for each request."""
 
 
 class Prometheus(Conf):
@@ -27,7 +27,7 @@ class Prometheus(Conf):
 def translate(conf: Prometheus, scope: Scope) -> Iterator[Effect]:
     route = scope.route_name if conf.prefer_name and scope.route_name else scope.route_id
     service = scope.service_name if conf.prefer_name and scope.service_name else scope.service_id
-    yield metadata(NAMESPACE, {"on": "1", "of": f"{len(service)}:{service}{route}"})
+    yield metadata(NAMESPACE, {"of": f"{len(service)}:{service}{route}"})
 
 
 PLUGIN = Plugin(

@@ -18,7 +18,6 @@ from gatefleet.protos.envoy.config.accesslog import v3 as accesslog
 from gatefleet.protos.envoy.config.core import v3 as core
 from gatefleet.protos.envoy.config.listener import v3 as listener
 from gatefleet.protos.envoy.extensions.access_loggers.dynamic_modules import v3 as module_log
-from gatefleet.protos.envoy.extensions.access_loggers.stats import v3 as stats
 from gatefleet.protos.envoy.extensions.dynamic_modules import v3 as modules
 from gatefleet.protos.envoy.extensions.filters.http.composite import v3 as composite
 from gatefleet.protos.envoy.extensions.filters.http.filter_chain import v3 as filter_chain
@@ -30,7 +29,6 @@ from gatefleet.protos.envoy.extensions.http.early_header_mutation.dynamic_module
 from gatefleet.protos.envoy.extensions.transport_sockets.tls import v3 as tls
 from gatefleet.protos.envoy.extensions.transport_sockets.tls.cert_mappers.sni import v3 as sni
 from gatefleet.protos.envoy.extensions.transport_sockets.tls.cert_selectors.on_demand_secret import v3 as on_demand
-from gatefleet.protos.envoy.type import v3 as scope
 from gatefleet.protos.google import protobuf as wkt
 from gatefleet.protos.xds.type.matcher import v3 as matcher
 
@@ -44,8 +42,6 @@ PROBE_SOCKET: Final = "probe.sock"
 ON_DEMAND: Final = "on-demand"
 """The chain of all names but those with a chain of their own."""
 NO_SNI: Final = "gf-no-sni"
-METRICS: Final = "gf.metrics"
-"""Dynamic metadata of the prometheus plugin: `on`, and `of`, service and route as one: each tag costs a look-up."""
 SERVER: Final = "gatefleet"
 HTTP_PROTOCOLS: Final = ("h2", "http/1.1")
 YES: Final = wkt.BoolValue(value=True)
@@ -168,7 +164,7 @@ def _manager(*, public: bool) -> hcm.HttpConnectionManager:
         scoped_routes=_scoped_routes(),
         http_filters=list(_filters()),
         early_header_mutation_extensions=[_SCOPE_MODULE] if public else None,
-        access_log=[_metrics_log(), _TRAFFIC_LOG] if public else None,
+        access_log=[_TRAFFIC_LOG] if public else None,
         local_reply_config=local_replies() if public else None,
         server_name=SERVER,
         use_remote_address=YES,
@@ -244,33 +240,6 @@ def on_demand_tls(alpn: tuple[str, ...] = HTTP_PROTOCOLS) -> core.TransportSocke
     return core.TransportSocket(name="envoy.transport_sockets.tls", typed_config=pack(context))
 
 
-def _metrics_log() -> accesslog.AccessLog:
-    """Counters and latencies of the requests that the prometheus plugin marked; a metadata look-up for all others."""
-    config = stats.Config(
-        stats_scope=METRICS_SCOPE,
-        counters=[
-            {"stat": _stat("http_status", code="%RESPONSE_CODE%"), "value_fixed": wkt.UInt64Value(value=1)},
-            {"stat": _stat("bandwidth_ingress"), "value_format": "%BYTES_RECEIVED%"},
-            {"stat": _stat("bandwidth_egress"), "value_format": "%BYTES_SENT%"},
-        ],
-        histograms=[
-            {"stat": _stat("latency_request"), "unit": "Milliseconds", "value_format": "%DURATION%"},
-            {
-                "stat": _stat("latency_upstream"),
-                "unit": "Milliseconds",
-                "value_format": "%COMMON_DURATION(US_TX_END:US_RX_BEG:ms)%",
-            },
-        ],
-    )
-    marked = accesslog.MetadataFilter(
-        matcher={"filter": METRICS, "path": [{"key": "on"}], "value": {"present_match": True}},
-        match_if_key_not_found=NO,
-    )
-    return accesslog.AccessLog(
-        name="envoy.access_loggers.stats", typed_config=pack(config), filter={"metadata_filter": marked}
-    )
-
-
 _TRAFFIC_LOG: Final = accesslog.AccessLog(
     name="traffic",
     typed_config=pack(
@@ -280,23 +249,4 @@ _TRAFFIC_LOG: Final = accesslog.AccessLog(
         )
     ),
 )
-"""Counts every request for the control plane, whether a plugin asks for metrics or not."""
-
-METRICS_SCOPE: Final = scope.Scope(
-    prefix="gf",
-    sharing_name="gf-metrics",
-    max_counters=wkt.UInt32Value(value=200_000),
-    max_histograms=wkt.UInt32Value(value=20_000),
-)
-"""One bounded set of series for both public listeners: labels come from configuration, yet memory has a ceiling."""
-
-
-def _stat(name: str, **more: str) -> stats.Config.Stat:
-    tags = {
-        "of": f"%DYNAMIC_METADATA({METRICS}:of)%",
-        "consumer": "%REQ(x-consumer-username)%",
-        **more,
-    }
-    return stats.Config.Stat(
-        name=name, tags=[stats.Config.Tag(name=key, value_format=value) for key, value in sorted(tags.items())]
-    )
+"""Counts every request for the control plane, and those that the prometheus plugin marked in series of their own."""

@@ -29,7 +29,7 @@ from gatefleet.protos.envoy.extensions.filters.network.tcp_proxy import v3 as tc
 from gatefleet.protos.envoy.extensions.filters.udp.udp_proxy import v3 as udp_proxy
 from gatefleet.protos.envoy.extensions.matching.common_inputs.network import v3 as inputs
 from gatefleet.protos.envoy.extensions.matching.input_matchers.ip import v3 as ip
-from gatefleet.protos.envoy.type import v3 as hashing
+from gatefleet.protos.envoy.type import v3 as types
 from gatefleet.protos.google import protobuf as wkt
 from gatefleet.protos.xds.core import v3 as xds
 from gatefleet.protos.xds.type.matcher import v3 as matcher
@@ -161,7 +161,7 @@ def _proxy(route: StreamRoute) -> tcp_proxy.TcpProxy:
         stat_prefix="stream",
         cluster=one or None,
         weighted_clusters=None if one else {"clusters": weighted},
-        hash_policy=[hashing.HashPolicy(source_ip={})] if route.by_source else None,
+        hash_policy=[types.HashPolicy(source_ip={})] if route.by_source else None,
         idle_timeout=seconds(route.idle_timeout),
         max_connect_attempts=wkt.UInt32Value(value=route.attempts),
         access_log=[_metrics_log(*route.counted)] if route.counted else None,
@@ -285,6 +285,10 @@ def _action(config: "Message") -> Matcher.OnMatch:
     return Matcher.OnMatch(action=xds.TypedExtensionConfig(name="to", typed_config=pack(config)))
 
 
+_SCOPE: Final = types.Scope(prefix="gf", sharing_name="gf-metrics", max_counters=wkt.UInt32Value(value=200_000))
+"""One bounded set of series for all ports: labels come from configuration, yet memory has a ceiling."""
+
+
 def _metrics_log(route: str, service: str) -> accesslog.AccessLog:
     """Counters of connections that have ended, and of their bytes."""
 
@@ -294,7 +298,7 @@ def _metrics_log(route: str, service: str) -> accesslog.AccessLog:
         return stats.Config.Stat(name=name, tags=own)
 
     config = stats.Config(
-        stats_scope=listeners.METRICS_SCOPE,
+        stats_scope=_SCOPE,
         counters=[
             {"stat": stat("stream_connection_total"), "value_fixed": wkt.UInt64Value(value=1)},
             {"stat": stat("stream_bandwidth_ingress"), "value_format": "%BYTES_RECEIVED%"},
