@@ -1,4 +1,5 @@
--- What every script of ours begins with. A script sets on.request, on.response or both, which `lua/run.lua` calls.
+-- What every script of ours begins with. A script sets on.request, on.response or both, which `lua/run.lua`
+-- calls; on.unconcerned(handle) may say that a request needs no look at the configuration.
 local byte, find, format, gsub, lower, match, sub =
   string.byte, string.find, string.format, string.gsub, string.lower, string.match, string.sub
 local on = {}

@@ -609,6 +609,7 @@ static void apis_that_fail_in_a_row_rest(void) {
 
 int gatefleet_digest(const char *name, const char *data, size_t size, char out[64]);
 int gatefleet_hmac(const char *name, const char *key, size_t key_size, const char *data, size_t size, char out[64]);
+int gatefleet_token(const char *key, size_t key_size, long now, char out[256]);
 int gatefleet_verify(const char *algorithm, const char *pem, size_t pem_size, const char *data, size_t size,
                      const char *signature, size_t signature_size);
 int gatefleet_person(char space, const char *name, size_t size, const char *at[5], size_t sizes[5]);
@@ -616,12 +617,15 @@ long gatefleet_unbase64(const char *encoded, size_t size, char *out);
 
 static void scripts_are_told_the_truth(void) {
   static const unsigned char abc[] = {0xba, 0x78, 0x16, 0xbf}, jefe[] = {0x5b, 0xdc, 0xc1, 0x46}; /* FIPS 180, RFC 4231 */
-  char out[64];
+  char out[64], token[256], other[256], said[256];
   const char *at[5];
   size_t sizes[5];
   CHECK(gatefleet_digest("SHA256", "abc", 3, out) == 32 && memcmp(out, abc, 4) == 0);
   CHECK(gatefleet_hmac("SHA256", "Jefe", 4, "what do ya want for nothing?", 28, out) == 32 && memcmp(out, jefe, 4) == 0);
   CHECK(gatefleet_digest("NONE", "abc", 3, out) == -1 && gatefleet_hmac("NONE", "a", 1, "b", 1, out) == -1);
+  int size = gatefleet_token("key", 3, 1764000000, token);
+  CHECK(size > 0 && gatefleet_token("key", 3, 1764000000, other) == size && memcmp(token, other, (size_t)size) != 0);
+  CHECK(gatefleet_unbase64(token, (size_t)size, said) == 140 && memcmp(said, "{\"expires\":1764000000,", 22) == 0);
   CHECK(gatefleet_verify("RS256", "no key", 6, "a", 1, "b", 1) == -1);
   CHECK(gatefleet_unbase64("-_8=", 4, out) == 2 && gatefleet_unbase64("+/8", 3, out) == 2);
   CHECK(gatefleet_unbase64("!", 1, out) == -1 && gatefleet_unbase64("", 0, out) == 0);

@@ -6,12 +6,12 @@ int gatefleet_person(char space, const char *name, size_t size, const char **at,
 long gatefleet_unbase64(const char *encoded, size_t size, char *out);
 int gatefleet_digest(const char *name, const char *data, size_t size, char *out);
 int gatefleet_hmac(const char *name, const char *key, size_t key_size, const char *data, size_t size, char *out);
+int gatefleet_token(const char *key, size_t key_size, long now, char *out);
 int gatefleet_equal(const char *a, size_t a_size, const char *b, size_t b_size);
 int gatefleet_verify(const char *algorithm, const char *pem, size_t pem_size, const char *data, size_t size,
                      const char *signature, size_t signature_size);
 ]]
 )
-pcall(ffi.cdef, "long getrandom(void *buffer, unsigned long size, unsigned int flags);")
 
 -- Envoy has loaded the module by the time there are requests; loading it any earlier would keep Envoy from initializing it.
 local loaded
@@ -22,6 +22,7 @@ local function module()
 end
 
 local texts, sizes, digest_out = ffi.new("const char *[5]"), ffi.new("size_t[5]"), ffi.new("char[64]")
+local token_out = ffi.new("char[256]")
 
 local function text_at(index)
   return ffi.string(texts[index], sizes[index])
@@ -59,6 +60,15 @@ local function hmac(name, key, data)
   return made_digest(module().gatefleet_hmac(name, key, #key, data, #data, digest_out))
 end
 
+-- A token of csrf that was made at `now`.
+local function signed_token(key, now)
+  local size = module().gatefleet_token(key, #key, now, token_out)
+  if size < 0 then
+    error("no tokens: is OpenSSL installed?")
+  end
+  return ffi.string(token_out, size)
+end
+
 local function equal(a, b)
   return module().gatefleet_equal(a, #a, b, #b) == 1
 end
@@ -69,12 +79,4 @@ local function verified(algorithm, pem, data, signature)
     error("cannot verify " .. algorithm)
   end
   return result == 1
-end
-
-local function random_bytes(size)
-  local buffer = ffi.new("char[?]", size)
-  if ffi.C.getrandom(buffer, size, 0) ~= size then
-    error("no random bytes")
-  end
-  return ffi.string(buffer, size)
 end

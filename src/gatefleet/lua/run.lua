@@ -33,7 +33,12 @@ local function empty(handle)
   end
 end
 
+-- Requests that the script knows by themselves to be none of its concern are not held against the configuration: to read
+-- that costs as much as to be called.
 local function configured(handle, hook)
+  if hook == on.request and on.unconcerned and on.unconcerned(handle) then
+    return
+  end
   hook(handle, configuration(handle))
 end
 
@@ -55,5 +60,16 @@ envoy_on_response = on.response and function(handle)
   run(handle, on.response)
 end or nil
 
--- Garbage is collected at four times of what is in use instead of twice: little is, and looking at it all is the cost.
-collectgarbage("setpause", 400)
+-- Garbage is collected once there is a megabyte of it, or three times of what is in use: little is, and looking at it
+-- all is the cost. Something that each collection finds dead says when the next one is due, by what is in use by then.
+local GARBAGE = 1024
+
+local function pace()
+  collectgarbage("setpause", 100 + math.max(300, 100 * GARBAGE / collectgarbage("count")))
+  getmetatable(newproxy(true)).__gc = pace
+end
+
+if not package.loaded["gatefleet.pace"] then -- once for all scripts that share the VM
+  package.loaded["gatefleet.pace"] = true
+  pace()
+end

@@ -5,12 +5,15 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 #define KEYS_KEPT 8
 #define DIGESTS_KEPT 8
 #define NAME_MAX_SIZE 16
 #define DIGEST_MAX 64
+#define TOKEN_MAX 256
 
 static struct {
   const void *(*digest_named)(const char *name);
@@ -19,6 +22,7 @@ static struct {
   int (*hmac_begin)(void *context, const void *key, int key_size, const void *kind, void *engine);
   int (*hmac_add)(void *context, const unsigned char *data, size_t size);
   int (*hmac_end)(void *context, unsigned char *out, unsigned *made);
+  int (*base64)(unsigned char *out, const unsigned char *data, int size);
   void *(*memory)(const void *at, int size);
   int (*memory_free)(void *memory);
   void *(*read_public)(void *memory, void **key, void *password, void *user);
@@ -48,7 +52,7 @@ static void load(void) {
   } wanted[] = {
       {"EVP_get_digestbyname", &openssl.digest_named}, {"EVP_Digest", &openssl.digest},
       {"HMAC_CTX_new", &openssl.hmac_context}, {"HMAC_Init_ex", &openssl.hmac_begin}, {"HMAC_Update", &openssl.hmac_add},
-      {"HMAC_Final", &openssl.hmac_end},
+      {"HMAC_Final", &openssl.hmac_end}, {"EVP_EncodeBlock", &openssl.base64},
       {"BIO_new_mem_buf", &openssl.memory}, {"BIO_free", &openssl.memory_free},
       {"PEM_read_bio_PUBKEY", &openssl.read_public}, {"EVP_PKEY_free", &openssl.key_free},
       {"EVP_MD_CTX_new", &openssl.context}, {"EVP_MD_CTX_free", &openssl.context_free},
@@ -107,6 +111,29 @@ EXPORT int gatefleet_hmac(const char *name, const char *key, size_t key_size, co
               openssl.hmac_add(context, (const unsigned char *)data, size) == 1 &&
               openssl.hmac_end(context, (unsigned char *)out, &made) == 1;
   return done ? (int)made : -1;
+}
+
+static void write_hex(const unsigned char *bytes, size_t size, char *out) {
+  static const char digits[] = "0123456789abcdef";
+  for (size_t i = 0; i < size; i++) {
+    out[2 * i] = digits[bytes[i] >> 4];
+    out[2 * i + 1] = digits[bytes[i] & 15];
+  }
+  out[2 * size] = 0;
+}
+
+/* A token of csrf: in base64, JSON with the time `now` in seconds, something random, and the signature of both. Returns
+ * its size, -1 without OpenSSL or randomness. Made here as a whole: each step of it would cost a script as much. */
+EXPORT int gatefleet_token(const char *key, size_t key_size, long now, char out[TOKEN_MAX]) {
+  unsigned char bytes[DIGEST_MAX];
+  char random[2 * 16 + 1], sign[2 * 32 + 1], text[3 * TOKEN_MAX / 4];
+  if (getrandom(bytes, 16, 0) != 16) return -1;
+  write_hex(bytes, 16, random);
+  int size = snprintf(text, sizeof text, "%s.%ld", random, now);
+  if (gatefleet_hmac("SHA256", key, key_size, text, (size_t)size, (char *)bytes) != 32) return -1;
+  write_hex(bytes, 32, sign);
+  size = snprintf(text, sizeof text, "{\"expires\":%ld,\"random\":\"%s\",\"sign\":\"%s\"}", now, random, sign);
+  return openssl.base64((unsigned char *)out, (const unsigned char *)text, size);
 }
 
 EXPORT int gatefleet_equal(const char *a, size_t a_size, const char *b, size_t b_size) {

@@ -1,15 +1,9 @@
 local SAFE = { GET = true, HEAD = true, OPTIONS = true }
 
-local HEX16, HEX32 = string.rep("%02x", 16), string.rep("%02x", 32)
+local HEX32 = string.rep("%02x", 32)
 
 local function signature(random, made_at, key)
   return format(HEX32, byte(hmac("SHA256", key, random .. "." .. format("%d", made_at)), 1, 32))
-end
-
-local function new_token(handle, conf)
-  local now, random = os.time(), format(HEX16, byte(random_bytes(16), 1, 16))
-  local token = '{"expires":%d,"random":"%s","sign":"%s"}'
-  return handle:base64Escape(format(token, now, random, signature(random, now, conf.key)))
 end
 
 local function good(conf, token)
@@ -35,15 +29,20 @@ local function problem(handle, conf)
   end
 end
 
+function on.unconcerned(handle)
+  return SAFE[header(handle, ":method")]
+end
+
 function on.request(handle, conf)
-  local why = not SAFE[header(handle, ":method")] and problem(handle, conf)
+  local why = problem(handle, conf)
   if why then
     refuse(handle, "401", conf.body or format('{"error_msg":"%s"}\n', why))
   end
 end
 
 function on.response(handle, conf)
-  local ends = os.date("!%a, %d-%b-%y %H:%M:%S GMT", os.time() + conf.expires)
-  local value = format("%s=%s;path=/;SameSite=Lax;Expires=%s", conf.cookie, new_token(handle, conf), ends)
+  local now = os.time()
+  local ends = os.date("!%a, %d-%b-%y %H:%M:%S GMT", now + conf.expires)
+  local value = format("%s=%s;path=/;SameSite=Lax;Expires=%s", conf.cookie, signed_token(conf.key, now), ends)
   handle:headers():add("set-cookie", value)
 end
