@@ -57,8 +57,9 @@ local function template_raw(code, text, name, stop)
   return last
 end
 
--- Writes what a tag does; where it ends.
+-- Writes what a tag does; where it ends. Whatever is more than a name could run for long.
 local function template_tag(code, text, kind, inner, start, stop)
+  code.bounded = code.bounded or kind == "%" or not find(inner, "^[%w_%. ]*$")
   if kind == "{" then
     code[#code + 1] = format("___[#___ + 1] = ___e((%s\n))", inner)
   elseif kind == "*" then
@@ -101,17 +102,18 @@ local function template_code(text)
   end
   template_say(code, sub(text, at))
   code[#code + 1] = "return ___"
-  return table.concat(code, "\n")
+  return table.concat(code, "\n"), code.bounded
 end
 
--- The function of a template; raises what is wrong with it.
+-- The function of a template and whether its steps have to be counted; raises what is wrong with it.
 local function template_compiled(text)
-  local made, why = loadstring(template_code(text), "=template")
+  local source, bounded = template_code(text)
+  local made, why = loadstring(source, "=template")
   if not made then
     template_fail(why)
   end
   jit.off(made, true)
-  return made
+  return { run = made, bounded = bounded }
 end
 
 local function copied(from, left_out)
@@ -143,6 +145,11 @@ local template_globals = {
   end,
 }
 
+local function template_too_long()
+  debug.sethook()
+  error("it takes too long", 0)
+end
+
 -- What the template says with these values: `context` are names of its own, `given` further ones.
 local function template_render(made, context, given)
   if not is_json_list(context) then
@@ -160,13 +167,14 @@ local function template_render(made, context, given)
       return value
     end,
   })
-  setfenv(made, scope)
-  debug.sethook(function()
+  setfenv(made.run, scope)
+  if made.bounded then
+    debug.sethook(template_too_long, "", TEMPLATE_STEPS)
+  end
+  local ok, parts = pcall(made.run, template_escaped, template_output, context)
+  if made.bounded then
     debug.sethook()
-    error("it takes too long", 0)
-  end, "", TEMPLATE_STEPS)
-  local ok, parts = pcall(made, template_escaped, template_output, context)
-  debug.sethook()
+  end
   if not ok then
     template_fail(tostring(parts))
   end

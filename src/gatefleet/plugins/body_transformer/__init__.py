@@ -8,7 +8,7 @@ compressed responses stay as they are.
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Final, Literal, Self, cast
 
@@ -94,7 +94,15 @@ def translate(conf: BodyTransformer, scope: Scope) -> Iterator[Effect]:
         context[name] = {"template": text, "way": part.input_format or "", "variables": wanted}
     if conf.request:
         context["request"]["most"] = conf.max_req_body_size
-    yield from lua("body-transformer", SOURCE, context, LIBRARIES)
+    yield from lua("body-transformer", "\n".join((SOURCE, *_hooks(context))), context, LIBRARIES)
+
+
+def _hooks(context: Mapping[str, Any]) -> Iterator[str]:
+    """Only what has something to do: to be called for nothing costs a script much of what its work does."""
+    if "request" in context or context["response"]["variables"]:
+        yield lua_source(__name__, "request.lua")
+    if "response" in context:
+        yield lua_source(__name__, "response.lua")
 
 
 @cache

@@ -42,21 +42,23 @@ local function decoded(way, text, kind)
   return decoders[way] and decoders[way](text) or {}
 end
 
+local function rendered(part, context, given)
+  part.made = part.made or template_compiled(part.template)
+  return template_render(part.made, context, given)
+end
+
 -- What the template makes of a text; else nil, what failed and why.
 local function transformed(part, way, text, kind, variables)
-  local made, context, parts
-  local ok, why = pcall(function()
-    if text and way and way ~= "plain" then
-      context, parts = decoded(way, text, kind)
-    else
-      context = {}
+  local context, parts = {}, nil
+  if text and way and way ~= "plain" then
+    local ok
+    ok, context, parts = pcall(decoded, way, text, kind)
+    if not ok then
+      return nil, "body decode", type(context) == "table" and context.decode or error(context, 0)
     end
-  end)
-  if not ok then
-    return nil, "body decode", type(why) == "table" and why.decode or error(why, 0)
-  end
-  for _, name in ipairs(RESERVED) do
-    context[name] = nil
+    for _, name in ipairs(RESERVED) do
+      context[name] = nil
+    end
   end
   local given = {
     _ctx = { var = variables },
@@ -65,102 +67,9 @@ local function transformed(part, way, text, kind, variables)
     _escape_json = json_text,
     _multipart = parts,
   }
-  ok, why = pcall(function()
-    part.made = part.made or template_compiled(part.template)
-    made = template_render(part.made, context, given)
-  end)
+  local ok, made = pcall(rendered, part, context, given)
   if not ok then
-    return nil, "template rendering", type(why) == "table" and why.template or error(why, 0)
+    return nil, "template rendering", type(made) == "table" and made.template or error(made, 0)
   end
   return made
-end
-
-local function noted(handle, conf)
-  local head = header(handle, ":method") == "HEAD"
-  if not head and #conf.response.variables == 0 then
-    return
-  end
-  local notes = handle:streamInfo():dynamicMetadata()
-  if head then
-    notes:set(NOTES, "head", true)
-  end
-  for _, name in ipairs(conf.response.variables) do
-    local value = variable(handle, name)
-    if value ~= nil then
-      notes:set(NOTES, "var " .. name, value)
-    end
-  end
-end
-
-function on.request(handle, conf)
-  if conf.response then
-    noted(handle, conf)
-  end
-  local part = conf.request
-  if not part then
-    return
-  end
-  local text = whole_body(handle)
-  if text and #text > part.most then
-    refuse(handle, "413", "")
-    return
-  end
-  local kind, way = header(handle, "content-type"), part.way
-  if header(handle, ":method") == "GET" then
-    way = "args"
-  elseif way == "" then
-    way = format_of(kind)
-  end
-  local variables = setmetatable({}, {
-    __index = function(_, name)
-      return variable(handle, name)
-    end,
-  })
-  if way == "args" then
-    text = select(2, target(handle)) or ""
-  end
-  local made, what, why = transformed(part, way, text, kind, variables)
-  if not made then
-    local message = format("request %s: %s", what, why)
-    handle:logErr(message)
-    refuse(handle, what == "body decode" and "400" or "503", json_text({ message = message }) .. "\n")
-    return
-  end
-  put_request_body(handle, made)
-end
-
--- Variables of the request are those noted then; those of the response are looked up.
-local function response_variables(notes, headers)
-  local known = { status = headers:get(":status") }
-  for name, value in pairs(notes) do
-    known[match(name, "^var (.+)$") or ""] = value
-  end
-  return setmetatable(known, {
-    __index = function(_, name)
-      local rest = match(name, "^sent_http_(.+)$") or match(name, "^upstream_http_(.+)$")
-      return rest and headers:get((gsub(rest, "_", "-"))) or nil
-    end,
-  })
-end
-
-function on.response(handle, conf)
-  local part = conf.response
-  local headers = handle:headers()
-  local status = headers:get(":status")
-  local notes = part and (handle:streamInfo():dynamicMetadata():get(NOTES) or {})
-  if not part or notes.head or status == "204" or status == "304" or headers:get("content-encoding") then
-    return
-  end
-  local text = whole_body(handle)
-  headers = handle:headers()
-  local kind = headers:get("content-type")
-  local way = part.way ~= "" and part.way or format_of(kind)
-  local made, what, why = transformed(part, way, text or "", kind, response_variables(notes, headers))
-  if not made then
-    handle:logErr(format("response %s: %s", what, why))
-    return
-  end
-  headers:remove("last-modified")
-  headers:remove("etag")
-  headers:replace("content-length", format("%d", handle:body(true):setBytes(made)))
 end
