@@ -9,12 +9,15 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import SplitResult, urlsplit
 
-from gatefleet.admin.openapi_read import METHODS, Item, Read, path_items
+from gatefleet.admin.openapi_read import METHODS, path_items
 from gatefleet.errors import Invalid
 from gatefleet.resources.messages import error_at
+
+if TYPE_CHECKING:
+    from gatefleet.admin.openapi_read import Item, Read
 
 SERVICE: Final = "x-gatefleet-service"
 """In the document: the whole service it was exported from."""
@@ -60,7 +63,7 @@ class Imported:
         return {**self.service, "routes": self.routes}
 
 
-def imported(document: Read) -> Imported:
+def imported(document: "Read") -> Imported:
     """The service and routes a document describes. Invalid, with the place, for what cannot be understood."""
     found = Imported({}, [])
     extra: Mapping[str, Any] = document.model_extra or {}
@@ -91,7 +94,7 @@ def in_methods(route: Mapping[str, Any]) -> list[str]:
     return [method for method in METHODS if method.upper() in wanted]
 
 
-def _service(document: Read, warnings: list[str]) -> Json:
+def _service(document: "Read", warnings: list[str]) -> Json:
     service: Json = {"name": document.info.title.strip() or "unnamed", "type": "http"}
     if document.info.description:
         service["desc"] = document.info.description
@@ -140,7 +143,7 @@ def _url(text: str, variables: Mapping[str, Any], index: int) -> SplitResult:
     return url
 
 
-def _operations(path: str, item: Item, warnings: list[str]) -> Iterator[Operation]:
+def _operations(path: str, item: "Item", warnings: list[str]) -> Iterator[Operation]:
     """What a path says: each of its methods."""
     for method in METHODS:
         operation = getattr(item, method)

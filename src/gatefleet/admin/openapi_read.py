@@ -3,17 +3,22 @@
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 import yaml
-from openapi_pydantic import OpenAPI, PathItem, parse_obj
-from openapi_pydantic.v3 import v3_0
 from pydantic import ValidationError
 from yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, NodeEvent
 
 from gatefleet.errors import Invalid, TooLarge
 from gatefleet.resources.messages import error_at, sentence
+
+if TYPE_CHECKING:
+    from openapi_pydantic import OpenAPI, PathItem
+    from openapi_pydantic.v3 import v3_0
+
+    Read = OpenAPI | v3_0.OpenAPI
+    Item = PathItem | v3_0.PathItem
 
 MAX_TEXT: Final = 4 << 20
 MAX_DEPTH: Final = 64
@@ -25,9 +30,6 @@ SHOWN_PROBLEMS: Final = 10
 SURROGATE: Final = re.compile("[\ud800-\udfff]")
 METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
-Read = OpenAPI | v3_0.OpenAPI
-Item = PathItem | v3_0.PathItem
-
 
 class _Loader(yaml.CSafeLoader):
     """Scalars as JSON has them: no dates."""
@@ -38,15 +40,17 @@ class _Loader(yaml.CSafeLoader):
     }
 
 
-def read(text: str) -> Read:
+def read(text: str) -> "Read":
     """The document, checked against its version's rules. Invalid with the first problems, TooLarge over the bounds."""
     if len(text) > MAX_TEXT:
         raise TooLarge(f"the document is larger than {MAX_TEXT >> 20} MiB")
     return checked(_json(text) if text.lstrip()[:1] == "{" else _yaml(text))
 
 
-def checked(document: Any) -> Read:
+def checked(document: Any) -> "Read":
     """The same for a document that is parsed already."""
+    from openapi_pydantic import parse_obj  # noqa: PLC0415 - its models take long to load, and few ever need them
+
     if not isinstance(document, dict):
         raise Invalid("the document must be an object with openapi, info and paths")
     given = cast("dict[str, Any]", document)
@@ -61,13 +65,15 @@ def checked(document: Any) -> Read:
         raise Invalid("; ".join(problems[:SHOWN_PROBLEMS]) + more) from error
 
 
-def path_items(document: Read) -> Mapping[str, Item]:
+def path_items(document: "Read") -> Mapping[str, "Item"]:
     """The path items by path, references within the document followed; Invalid for any other."""
     items: Mapping[str, Item] = document.paths or {}
     return {path: _followed(document, path, item) for path, item in items.items()}
 
 
-def _followed(document: Read, path: str, item: Item) -> Item:
+def _followed(document: "Read", path: str, item: "Item") -> "Item":
+    from openapi_pydantic import PathItem  # noqa: PLC0415 - as above
+
     found, at = item, ("paths", path, "$ref")
     for _ in range(MAX_HOPS):
         if found.ref is None:

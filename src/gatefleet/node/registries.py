@@ -8,17 +8,17 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
-import dns.asyncresolver
 import dns.exception
-import dns.nameserver
-import dns.resolver
 import httpx
 
 from gatefleet.discovery import Lookup
 from gatefleet.errors import Unreachable
 from gatefleet.outbound import Denied, Outbound, Transport
+
+if TYPE_CHECKING:
+    from dns.asyncresolver import Resolver
 
 Json = Mapping[str, Any]
 NACOS_TOKEN_SHARE: Final = 0.8
@@ -51,7 +51,7 @@ class Registry:
         transport = Transport(self._outbound, _trust(kind, config))
         self._http = httpx.AsyncClient(timeout=patience, trust_env=False, transport=transport)
         self._token, self._token_until = "", 0.0
-        self._resolver: dns.asyncresolver.Resolver | None = None
+        self._resolver: Resolver | None = None
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -201,16 +201,18 @@ class Registry:
         asked = await asyncio.gather(*(_addresses(resolver, name, kind) for kind in ("A", "AAAA")))
         return [Found(address, number) for addresses in asked for address in addresses]
 
-    def _dns_resolver(self) -> dns.asyncresolver.Resolver:
+    def _dns_resolver(self) -> "Resolver":
         if self._resolver is None:
+            from dns import asyncresolver, nameserver  # noqa: PLC0415 - take long to load, and few groups ask DNS
+
             servers = cast("Sequence[str]", self._config.get("servers") or ())
-            self._resolver = dns.asyncresolver.Resolver(configure=not servers)
+            self._resolver = asyncresolver.Resolver(configure=not servers)
             self._resolver.lifetime = self._patience
             if servers:
                 pairs = [_host_port(server, 53) for server in servers]
                 for host, _ in pairs:
                     self._outbound.check(host, host)
-                self._resolver.nameservers = [dns.nameserver.Do53Nameserver(*pair) for pair in pairs]
+                self._resolver.nameservers = [nameserver.Do53Nameserver(*pair) for pair in pairs]
         return self._resolver
 
     async def _any_host(self, method: str, path: str, missing: Any = None, **more: Any) -> Any:
@@ -280,10 +282,12 @@ def _eureka_port(instance: Json) -> int:
     return int(chosen["$"])
 
 
-async def _addresses(resolver: dns.asyncresolver.Resolver, name: str, kind: str) -> list[str]:
+async def _addresses(resolver: "Resolver", name: str, kind: str) -> list[str]:
+    from dns.resolver import NoAnswer  # noqa: PLC0415 - as above
+
     try:
         return [record.to_text() for record in await resolver.resolve(name, kind)]
-    except dns.resolver.NoAnswer:
+    except NoAnswer:
         return []
 
 
