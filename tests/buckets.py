@@ -1,4 +1,7 @@
-"""Real object storage on this machine: an S3 server and Azure's Blob server, each with the settings that reach it."""
+"""Real object storage on this machine: an S3 server and Azure's Blob server, each with the settings that reach it.
+
+The clouds' own libraries are loaded where they are used: every worker collects every test, and few of them need these.
+"""
 
 import subprocess
 import time
@@ -7,10 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-import boto3
 import httpx
-from azure.storage.blob import BlobServiceClient
-from moto.server import ThreadedMotoServer
 
 from gatefleet.settings import FallbackSettings
 from tests.ports import free_ports
@@ -27,6 +27,8 @@ Settings = Mapping[str, str]
 @contextmanager
 def s3() -> Iterator[str]:
     """The URL of an S3 server."""
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -77,6 +79,8 @@ def s3_buckets(url: str) -> Settings:
 
 def make(url: str, bucket: str) -> None:
     """Make a bucket at an S3 server."""
+    import boto3  # noqa: PLC0415
+
     client = boto3.client(
         "s3", endpoint_url=url, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
     )
@@ -85,6 +89,8 @@ def make(url: str, bucket: str) -> None:
 
 def azure_containers(url: str, certificate: Path | None = None) -> Settings:
     """Two fresh containers."""
+    from azure.storage.blob import BlobServiceClient  # noqa: PLC0415
+
     names = [f"{kind}-{uuid4().hex[:12]}" for kind in ("config", "resource")]
     with BlobServiceClient(url, credential=KEY, connection_verify=str(certificate) if certificate else True) as client:
         for name in names:

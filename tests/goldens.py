@@ -33,6 +33,11 @@ def beside(case: Path, ending: str) -> Path:
     return case.with_name(case.name.removesuffix(".in.yaml") + ending)
 
 
+def read(path: Path) -> Any:
+    """What a YAML file holds; the parser in C is ten times as fast."""
+    return yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
+
+
 @pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Golden:
     """Compares a text with what a file holds; with `--golden` writes the file instead."""
@@ -49,7 +54,7 @@ def golden(request: pytest.FixtureRequest) -> Golden:
 
 def dump(value: Any) -> str:
     """YAML with sorted keys: protobuf maps come in no order."""
-    return yaml.safe_dump(value, sort_keys=True, allow_unicode=True, width=110)
+    return yaml.dump(value, Dumper=yaml.CSafeDumper, sort_keys=True, allow_unicode=True, width=110)
 
 
 def plain(message: Message) -> Any:

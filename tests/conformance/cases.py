@@ -32,13 +32,13 @@ PLACE: Final = re.compile(r"\{(\w+)\}")
 Json = dict[str, Any]
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """YAML in which `on`, `off`, `yes` and `no` are words."""
 
 
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, found) for tag, found in resolvers if tag != "tag:yaml.org,2002:bool"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("true|false"), list("tf"))
 

@@ -2,7 +2,6 @@
 
 from typing import Any, Final
 
-import kubernetes_validate
 import pytest
 
 from gatefleet.settings import AdminSettings, BackupSettings, DpmSettings, NodeSettings
@@ -50,6 +49,8 @@ SETTINGS: Final = {
     ],
 )
 def test_what_helm_installs_is_what_kubernetes_takes_and_gatefleet_knows(chart: str, values: dict[str, Any]) -> None:
+    import kubernetes_validate  # noqa: PLC0415 - takes seconds to load, which every worker would spend
+
     objects = installed(chart, values)
     assert objects
     for each in objects:

@@ -6,8 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-import yaml
-from goldens import Golden, beside, case_id, cases, dump, plain
+from goldens import Golden, beside, case_id, cases, dump, plain, read
 from google.protobuf import message_factory
 
 from gatefleet import snapshot
@@ -19,7 +18,7 @@ from gatefleet.snapshot import Entry, entry
 
 
 def documents(case: Path) -> Iterator[Document]:
-    for kind, found in yaml.safe_load(case.read_text()).items():
+    for kind, found in read(case).items():
         for key, body in found.items():
             owner = KINDS[kind].owner
             parent = (body[owner.field] if owner.field else key.partition("/")[0]) if owner else None

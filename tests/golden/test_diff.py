@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from goldens import Golden, beside, case_id, cases, dump
+from goldens import Golden, beside, case_id, cases, dump, read
 
 from gatefleet.resources import Document
 from gatefleet.resources.diff import diff, sentences
@@ -13,7 +12,7 @@ from gatefleet.resources.diff import diff, sentences
 
 @pytest.mark.parametrize("case", cases("diff"), ids=case_id)
 def test_a_difference_reads_as_data_and_as_sentences(case: Path, golden: Golden) -> None:
-    given = yaml.safe_load(case.read_text())
+    given = read(case)
     changes = diff(documents(given["before"]), documents(given["after"]))
     out = {"changes": [change.plain() for change in changes], "text": sentences(changes)}
     golden(beside(case, ".out.yaml"), dump(out))

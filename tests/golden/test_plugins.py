@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from chains import Site, bootstrap, environment
-from goldens import ROOT, Golden, beside, case_id, cases, dump, plain
+from goldens import ROOT, Golden, beside, case_id, cases, dump, plain, read
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -29,7 +28,7 @@ TRIED = int(os.environ.get("GATEFLEET_FUZZ", "25"))
 
 
 def translated(case: Path) -> list[Effect]:
-    given = yaml.safe_load(case.read_text())
+    given = read(case)
     plugin = registry()[case.parent.name]
     conf = plugin.conf.model_validate(given["conf"])
     return list(plugin.translate(conf, Scope(**{**SCOPE, **given.get("scope", {})})))
@@ -66,11 +65,7 @@ def test_every_plugin_has_golden_cases_one_of_them_refused_where_it_can_be() -> 
     found = cases("plugins")
     assert {case.parent.name for case in found} == set(NAMES)
     for name in set(NAMES) - {"prometheus"}:
-        refused = [
-            c
-            for c in found
-            if c.parent.name == name and "refused" in yaml.safe_load(beside(c, ".out.yaml").read_text())
-        ]
+        refused = [c for c in found if c.parent.name == name and "refused" in read(beside(c, ".out.yaml"))]
         assert refused, f"no golden case shows what {name} refuses"
 
 
@@ -131,7 +126,7 @@ def test_no_lua_filter_lets_envoy_choose_another_route() -> None:
 def test_envoy_takes_every_golden_case(tmp_path: Path) -> None:
     sites: dict[str, Site] = {}
     for case in cases("plugins"):
-        given = yaml.safe_load(case.read_text())
+        given = read(case)
         scope = given.get("scope", {})
         try:
             translated(case)

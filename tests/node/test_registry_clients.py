@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import consul
 import nacos
 import pytest
-from kubernetes import client as kubernetes
 from py_eureka_client import eureka_basic
 from registries import PASSWORD, TOKEN, USER, Instance, Standin, standin
 
@@ -35,6 +34,8 @@ def test_nacos_client_signs_in_and_finds_the_instances(known: Standin) -> None:
 
 
 def test_kubernetes_client_reads_the_endpoint_slices(known: Standin) -> None:
+    from kubernetes import client as kubernetes  # noqa: PLC0415 - takes seconds to load, which every worker would spend
+
     configuration = kubernetes.Configuration(host=known.url, api_key={"authorization": f"Bearer {TOKEN}"})
     with kubernetes.ApiClient(configuration) as asked:
         slices = kubernetes.DiscoveryV1Api(asked).list_namespaced_endpoint_slice(

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 from chains import Site
-from goldens import ROOT
+from goldens import ROOT, read
 
 from gatefleet.plugin import Effect, Filter, Plugin, Scope, Script
 from gatefleet.plugins import registry
@@ -36,7 +35,7 @@ CHECKS = (Path(__file__).parent.parent / "native" / "checks.c").read_text()
 
 
 def effects(plugin: Plugin, case: str = "everything") -> Iterator[Effect]:
-    conf = yaml.safe_load((ROOT / "plugins" / plugin.name / f"{case}.in.yaml").read_text())["conf"]
+    conf = read(ROOT / "plugins" / plugin.name / f"{case}.in.yaml")["conf"]
     yield from plugin.translate(plugin.conf.model_validate(conf), Scope("route:r1", route_id="r1", service_id="s1"))
 
 
