@@ -15,7 +15,8 @@ NATIVE := $(wildcard src/gatefleet/native/*.c src/gatefleet/native/*.h src/gatef
 SLAPD := $(VENV)/slapd/usr/sbin/slapd
 SLAPD_PACKAGES := slapd libldap-2.5-0 libltdl7 libodbc2 libsasl2-2 libwrap0
 PROMETHEUS := $(VENV)/prometheus/usr/bin/prometheus
-WORKERS ?= 2
+# More than there are cores: tests wait for servers, intervals and time-outs much of their time.
+WORKERS ?= 3
 ARGS ?=
 
 .PHONY: help
