@@ -74,7 +74,8 @@ async def test_what_nodes_serve_and_what_people_wrote_are_in_the_bucket_whole_an
     assert (header.group, header.revision) == ("default", 1)
     assert config["consumers"][0]["credentials"][0]["plugins"]["key-auth"]["key"] == "jacks-secret"
     assert b"jacks-secret" not in body + written
-    for changed in (written[:-1], written[:30], written[:90] + b"x" + written[91:], b"", body):
+    flipped = written[:90] + bytes([written[90] ^ 1]) + written[91:]
+    for changed in (written[:-1], written[:30], flipped, b"", body):
         with pytest.raises(Invalid):
             resources.read(changed, MASTER_KEY)
     with pytest.raises(Invalid, match="another encryption key"):
