@@ -8,10 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from bench import changes, dashboard, decisions, fleet, nodes, peers, plugins, report, scale, traffic
+from bench import cases, changes, dashboard, decisions, fleet, nodes, peers, plugins, report, scale, traffic
 from bench.fleet import Fleet
-from bench.peers import Peer
-from bench.plugins import CASES, Case
+from bench.load import Peer
 from bench.report import GATEWAY, Results
 from bench.shape import ON_EVERY_ROUTE, PLUGINS, Shape
 from bench.skeleton import __main__ as skeleton
@@ -32,8 +31,8 @@ class Plan:
     """Of load on each contender in each round."""
     count: int
     """Changes of each shape."""
-    plugins: tuple[Case, ...]
-    """Measured each by itself."""
+    plugins: frozenset[str] | None
+    """Cases that are measured, each by itself; None for all."""
     plugin_seconds: float
     """Of load on each of them in each round."""
     scale: int
@@ -55,7 +54,7 @@ FULL: Final = Plan(
     rounds=5,
     seconds=1,
     count=50,
-    plugins=CASES,
+    plugins=None,
     plugin_seconds=3,
     scale=10_000,
     scale_changes=20,
@@ -71,7 +70,7 @@ QUICK: Final = Plan(
     rounds=1,
     seconds=1,
     count=10,
-    plugins=tuple(case for case in CASES if case.name in {"key-auth", "limit-count", "referer-restriction"}),
+    plugins=frozenset({"key-auth", "referer-restriction", "forward-auth"}),
     plugin_seconds=2,
     scale=200,
     scale_changes=3,
@@ -139,9 +138,11 @@ def _product(home: Path, plan: Plan, rounds: int, parts: set[str], results: Resu
 
 def _plugins(home: Path, plan: Plan, rounds: int, results: Results) -> None:
     """A fleet whose routes carry one plugin each, and their like without it."""
-    with peers.upstream(home) as upstream, fleet.running(home / "fleet-plugins") as bench:
-        plugins.fill(bench, upstream.port, plan.plugins)
-        results.plugins = plugins.measure(bench, plan.plugins, rounds=rounds, seconds=plan.plugin_seconds)
+    with ExitStack() as stack:
+        bench = plugins.started(stack, home, stack.enter_context(fleet.running(home / "fleet-plugins")))
+        wanted = [case for case in cases.cases(bench.ports) if plan.plugins is None or case.name in plan.plugins]
+        plugins.fill(bench, wanted)
+        results.plugins = plugins.measure(bench, wanted, rounds=rounds, seconds=plan.plugin_seconds)
 
 
 def _scale(home: Path, plan: Plan, results: Results) -> None:

@@ -214,9 +214,9 @@ def _role(process: psutil.Process) -> str:
 
 
 def free_offset() -> int:
-    """What to add to the product's ports so that all of them are free."""
+    """What to add to the product's ports so that all of them are free, and none is one that clients are given."""
     while True:
-        offset = random.randrange(10_000, 40_000)
+        offset = random.randrange(10_000, 23_000)
         if all(_is_free(port + offset) for port in PORTS):
             return offset
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,24 @@ PROXY_CORE: Final = CORES[0]
 """Where what is measured runs, alone; everything else of the load runs on the last core."""
 LOAD_CORE: Final = CORES[-1]
 CONNECTIONS: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A running proxy or upstream."""
+
+    pid: int
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request, but for its host."""
+
+    path: str
+    headers: Mapping[str, str]
+    method: str = "GET"
+    body: bytes = b""
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -75,21 +94,18 @@ def run(pid: int, port: int, *, routes: int, seconds: float, headers: Mapping[st
     )
 
 
-def in_turns(
-    pid: int, port: int, hosts: tuple[str, str], path: str, *, seconds: float, headers: Mapping[str, str]
-) -> list[Turn]:
-    """Ask for one path of two hosts for some seconds, in short turns, of which the first is the first host's.
+def in_turns(peer: Peer, hosts: tuple[str, str], asked: Asked, seconds: float) -> list[Turn]:
+    """Ask the same of two hosts for some seconds, in short turns, of which the first is the first host's.
 
     From one turn to the next the machine hardly changes, whatever its neighbours do. Raises RuntimeError when an answer
     was not a 2xx or 3xx, a connection failed, or there was no time for three turns: such a run measures nothing.
     """
-    told = msgspec.json.decode(
-        _wrk(TURNS, port, seconds, [str(pid), str(CONNECTIONS), *hosts, path], headers), type=_Turns
-    )
+    words = [str(peer.pid), str(CONNECTIONS), *hosts, asked.method, asked.path, asked.body.hex()]
+    told = msgspec.json.decode(_wrk(TURNS, peer.port, seconds, words, asked.headers), type=_Turns)
     if told.failed:
-        raise RuntimeError(f"port {port}: {told.failed} answers for {hosts} were refusals or errors")
+        raise RuntimeError(f"port {peer.port}: {told.failed} answers for {hosts} were refusals or errors")
     if len(told.turns) < 3:
-        raise RuntimeError(f"port {port}: {seconds} s were too short for three turns of {told.requests} requests")
+        raise RuntimeError(f"{seconds} s were too short for three turns of {told.requests} requests for {hosts}")
     return [Turn(cpu / 1000 / told.requests, told.requests / time * 1e9) for cpu, time in told.turns]
 
 

@@ -1,17 +1,16 @@
-"""Who the gateway is measured against: nginx and an Envoy as people write them by hand, and the upstream they share."""
+"""Who the gateway is measured against: nginx and an Envoy as people write them by hand, and upstreams they share."""
 
 import json
 import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bench.load import LOAD_CORE, PROXY_CORE
+from bench.load import LOAD_CORE, PROXY_CORE, Peer
 from bench.shape import path
 from gatefleet.envoy.binary import PATH as ENVOY
 
@@ -22,13 +21,26 @@ NGINX: Final = """
 worker_processes 1; daemon off; master_process off; pid {home}/nginx.pid; error_log {home}/error.log;
 events {{ worker_connections 1024; }}
 http {{
-  access_log off; keepalive_requests 1000000000; map_hash_max_size 65536;
+  access_log off; keepalive_requests 1000000000; map_hash_max_size 65536; client_max_body_size 0;
   client_body_temp_path {home}; proxy_temp_path {home}; fastcgi_temp_path {home};
   uwsgi_temp_path {home}; scgi_temp_path {home};
   {more}
 }}
 """
-ANSWERS: Final = 'server {{ listen 127.0.0.1:{port}; location / {{ return 200 "{body}"; }} }}'
+ANSWERS: Final = """
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{ return 200 "{body}"; }}
+    location /v1/data/ {{ return 200 '{{"result":{{"allow":true}}}}'; }}
+  }}
+"""
+CALLS: Final = """
+  server {{
+    listen 127.0.0.1:{port} http2; root {home}; default_type application/grpc; add_trailer grpc-status 0;
+    location / {{ rewrite ^ /frame last; }}
+    location = /frame {{ error_page 405 =200 $uri; }}
+  }}
+"""
 PROXIES: Final = """
   upstream backend {{ server 127.0.0.1:{upstream}; keepalive 128; keepalive_requests 1000000000; }}
   proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host;
@@ -36,19 +48,20 @@ PROXIES: Final = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """A running contender."""
-
-    pid: int
-    port: int
+@contextmanager
+def upstream(home: Path) -> Generator[Peer]:
+    """An nginx that answers 1 KiB to everything, and yes as Open Policy Agent, on the core of the load."""
+    port = free_port()
+    with _nginx(home, ANSWERS.format(port=port, body=BODY), port, LOAD_CORE) as peer:
+        yield peer
 
 
 @contextmanager
-def upstream(home: Path) -> Generator[Peer]:
-    """An nginx that answers 1 KiB to everything, on the core of the load."""
+def grpc(home: Path, frame: bytes) -> Generator[Peer]:
+    """An nginx that answers every call of gRPC with the same message, on the core of the load."""
     port = free_port()
-    with _nginx(home, ANSWERS.format(port=port, body=BODY), port, LOAD_CORE) as peer:
+    (home / "frame").write_bytes(frame)
+    with _nginx(home, CALLS.format(port=port, home=home), port, LOAD_CORE) as peer:
         yield peer
 
 
@@ -68,9 +81,15 @@ def envoy(home: Path, backend: int, routes: int) -> Generator[Peer]:
 
     One route is a plain route; more are a matcher tree, for a list would be read from its start for each request.
     """
+    with bare(home / f"envoy-{routes}.json", backend, [everything(routes)]) as peer:
+        yield peer
+
+
+@contextmanager
+def bare(file: Path, backend: int, hosts: Sequence[Json], filters: Sequence[Json] = ()) -> Generator[Peer]:
+    """A bare Envoy with these virtual hosts and filters; its configuration is written to `file`."""
     port = free_port()
-    file = home / f"envoy-{routes}.json"
-    file.write_text(json.dumps(static(port, backend, routes)))
+    file.write_text(json.dumps(static(port, backend, hosts, filters)))
     command = [str(ENVOY), "-c", str(file), "--concurrency", "1", "--disable-hot-restart", "-l", "error"]
     with _running(command, port, PROXY_CORE) as peer:
         yield peer
@@ -82,14 +101,15 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def static(port: int, backend: int, routes: int) -> Json:
-    """The bare Envoy's configuration."""
+def static(port: int, backend: int, hosts: Sequence[Json], filters: Sequence[Json] = ()) -> Json:
+    """A bare Envoy's configuration: a listener with these virtual hosts and these filters before the router."""
     manager = {
         "@type": TYPE + "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "http",
-        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], **_routing(routes)}]},
+        "route_config": {"virtual_hosts": hosts},
         "http_filters": [
-            {"name": "router", "typed_config": {"@type": TYPE + "extensions.filters.http.router.v3.Router"}}
+            *filters,
+            {"name": "router", "typed_config": {"@type": TYPE + "extensions.filters.http.router.v3.Router"}},
         ],
     }
     listener = {"name": "http", "address": _address(port), "filter_chains": [
@@ -131,6 +151,11 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], patience: float = 20.
                 return
         time.sleep(0.02)
     raise RuntimeError(f"nothing listens on port {port} after {patience:.0f} s: {process.args}")
+
+
+def everything(routes: int) -> Json:
+    """A virtual host for every host, with so many routes."""
+    return {"name": "all", "domains": ["*"], **_routing(routes)}
 
 
 def _routing(routes: int) -> Json:

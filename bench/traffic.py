@@ -8,8 +8,7 @@ from typing import Final
 import msgspec
 
 from bench import load
-from bench.load import Sample
-from bench.peers import Peer
+from bench.load import Peer, Sample
 from bench.shape import HEADERS, HOST
 
 BASE: Final = "bare Envoy, 1 route"

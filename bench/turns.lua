@@ -1,4 +1,5 @@
--- wrk asks for one path of two hosts in turn: wrk -t1 -s turns.lua URL -- PID CONNECTIONS HOST HOST PATH [NAME VALUE]...
+-- wrk asks for one path of two hosts in turn; BODY is in hexadecimal digits, two for each byte:
+-- wrk -t1 -s turns.lua URL -- PID CONNECTIONS HOST HOST METHOD PATH BODY [NAME VALUE]...
 -- Ends with one line of JSON that bench/load.py reads: how many answers were refusals or errors, and of each turn, in their order,
 -- how much CPU time the process PID and how much time all of it took, in ns.
 local ffi = require("ffi")
@@ -27,13 +28,16 @@ function init(args)
   process = bit.bor(bit.lshift(bit.bnot(tonumber(args[1])), 3), 2)
   -- Every answer has a new request follow it: after so many all answers to the other host are there.
   ahead = 2 * tonumber(args[2])
-  for at = 6, #args, 2 do
+  for at = 8, #args, 2 do
     wrk.headers[args[at]] = args[at + 1]
   end
+  local body = args[7]:gsub("%x%x", function(byte)
+    return string.char(tonumber(byte, 16))
+  end)
   texts = {}
   for n = 0, 1 do
     wrk.headers["Host"] = args[3 + n]
-    texts[n] = wrk.format("GET", args[5])
+    texts[n] = wrk.format(args[5], args[6], nil, #body > 0 and body or nil)
   end
   turn, sent = 0, -ahead
 end

@@ -6,20 +6,28 @@ from pathlib import Path
 
 import pytest
 
-from bench import changes, nodes, peers, plugins, report
+from bench import changes, nodes, peers, plugins, report, works
+from bench.cases import Case, Ports, cases
 from bench.changes import Timing
 from bench.load import Turn
-from bench.plugins import CASES
+from bench.plugins import Against
 from bench.report import GATEWAY, Results
-from bench.shape import PLUGINS, Shape
+from bench.shape import PLUGINS, Json, Shape
 from bench.traffic import BASE, Cost
 from gatefleet.envoy.binary import PATH
+from gatefleet.plugins import registry
 
 
-@pytest.mark.parametrize("routes", [1, 100])
-def test_envoy_takes_the_configuration_it_is_compared_with(routes: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("hosts", "filters"),
+    [([peers.everything(1)], []), ([peers.everything(100)], []), (works.hosts(), works.filters(8081))],
+    ids=["one route", "many routes", "works"],
+)
+def test_envoy_takes_the_configuration_it_is_compared_with(
+    hosts: list[Json], filters: list[Json], tmp_path: Path
+) -> None:
     file = tmp_path / "bare.json"
-    file.write_text(json.dumps(peers.static(8080, 8081, routes)))
+    file.write_text(json.dumps(peers.static(8080, 8081, hosts, filters)))
     command = [PATH, "--mode", "validate", "-c", file, "-l", "error", "--disable-hot-restart"]
     assert subprocess.run(command, check=False, capture_output=True).returncode == 0
 
@@ -62,10 +70,26 @@ def test_a_plugin_costs_the_same_on_a_machine_that_gets_slower_or_faster_meanwhi
         cpu_us = (50 + drift * at) * (1.2 if at % 2 else 1.0)
         return Turn(cpu_us, 1e6 / cpu_us)
 
-    case = next(case for case in CASES if case.name == "key-auth")
-    found = plugins.cost(case, list(plugins.against([turn(at) for at in range(61)])))
+    found = plugins.cost("key-auth", "native", list(plugins.against([turn(at) for at in range(61)])))
     assert (found.cpu_ratio, found.spread, found.more_us, found.bare_us) == (1.2, 0.0, 9.0, 50 + 30 * drift)
     assert found.rate_ratio == pytest.approx(1 / 1.2, abs=0.002)
+
+
+def test_every_plugin_is_measured() -> None:
+    measured = cases(Ports(1, 2, 3))
+    assert {case.plugin for case in measured} == set(registry())
+    assert {case.work for case in measured} == {"", *works.WORKS}
+    assert {case.by for case in measured} == {"native", "Lua", "helper process"}
+
+
+def test_a_plugin_is_held_for_what_it_adds_to_the_work_it_has_done() -> None:
+    def turns(ratio: float) -> list[Against]:
+        return [Against(ratio, 1 / ratio, 45.0)] * 9
+
+    asked = plugins.cost(works.QUESTION, "bare Envoy", turns(1.6))
+    case = Case("forward-auth", {"uri": "http://auth.test/"}, work=works.QUESTION)
+    found = plugins.case_cost(case, turns(2.0), {works.QUESTION: asked})
+    assert (found.more_us, found.work_us, found.own_us, found.target_us) == (45.0, 27.0, 18.0, 25.0)
 
 
 def _cost(contender: str, ratio: float) -> Cost:
