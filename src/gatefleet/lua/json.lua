@@ -12,6 +12,9 @@ end
 
 local JSON_DEPTH = 128
 local json_escapes = { ['"'] = '"', ["\\"] = "\\", ["/"] = "/", b = "\b", f = "\f", n = "\n", r = "\r", t = "\t" }
+local QUOTE, BACKSLASH, COMMA, COLON, OBJECT, OBJECT_END, ARRAY, ARRAY_END = byte('"\\,:{}[]', 1, -1)
+local MINUS, POINT, ZERO, NINE, SMALL_E, LARGE_E = byte("-.09eE", 1, -1)
+local JSON_SPECIAL = gsub(CONTROLS, "\127", "") .. '"\\'
 local json_value
 
 local function json_fail(at, why)
@@ -46,59 +49,82 @@ local function json_unicode(text, at)
   return utf8_of(0x10000 + (code - 0xD800) * 1024 + (low - 0xDC00)), at + 10
 end
 
-local function json_string(text, at)
-  local parts = {}
-  while true do
-    local stop = find(text, '["\\%c]', at) or json_fail(#text + 1, "unfinished string")
-    parts[#parts + 1] = sub(text, at, stop - 1)
-    local char = sub(text, stop, stop)
-    if char == '"' then
-      return table.concat(parts), stop + 1
-    elseif char ~= "\\" then
-      if char ~= "\127" then
-        json_fail(stop, "control character in a string")
-      end
-      parts[#parts + 1], at = char, stop + 1
-    else
-      local kind = sub(text, stop + 1, stop + 1)
-      if kind == "u" then
-        parts[#parts + 1], at = json_unicode(text, stop + 2)
-      else
-        parts[#parts + 1], at = json_escapes[kind] or json_fail(stop, "invalid escape"), stop + 2
-      end
-    end
+-- What an escape at `at` stands for, and what follows it.
+local function json_unescaped(text, at)
+  local kind = sub(text, at + 1, at + 1)
+  if kind == "u" then
+    return json_unicode(text, at + 2)
   end
+  return json_escapes[kind] or json_fail(at, "invalid escape"), at + 2
 end
 
-local function json_number(text, at)
-  local digits = match(text, "^-?%d+", at) or json_fail(at, "invalid token")
-  if find(digits, "^-?0%d") then
-    json_fail(at, "invalid number")
+-- Where a string ends, or has something that does not stand for itself. Not by a pattern: LuaJIT compiles none.
+local function json_special(text, at)
+  return at + tonumber(ffi.C.strcspn(ffi.cast("const char *", text) + (at - 1), JSON_SPECIAL))
+end
+
+local function json_string(text, at)
+  local parts, stop = nil, json_special(text, at)
+  while byte(text, stop) == BACKSLASH do
+    parts = parts or {}
+    parts[#parts + 1] = sub(text, at, stop - 1)
+    parts[#parts + 1], at = json_unescaped(text, stop)
+    stop = json_special(text, at)
   end
-  local stop = at + #digits
-  stop = stop + #(match(text, "^%.%d+", stop) or "")
-  stop = stop + #(match(text, "^[eE][+-]?%d+", stop) or "")
+  if byte(text, stop) ~= QUOTE then
+    json_fail(stop, stop > #text and "unfinished string" or "control character in a string")
+  end
+  local rest = sub(text, at, stop - 1)
+  return parts and table.concat(parts) .. rest or rest, stop + 1
+end
+
+-- The first character from `at` on that is no digit.
+local function json_digits(text, at)
+  local code = byte(text, at)
+  while code and code >= ZERO and code <= NINE do
+    at = at + 1
+    code = byte(text, at)
+  end
+  return at, code
+end
+
+local function json_number(text, at, code)
+  local first = code == MINUS and at + 1 or at
+  local stop, after = json_digits(text, first)
+  if stop == first then
+    json_fail(at, "invalid token")
+  elseif stop > first + 1 and byte(text, first) == ZERO then
+    json_fail(at, "invalid number")
+  elseif after == POINT or after == SMALL_E or after == LARGE_E then
+    stop = stop + #(match(text, "^%.%d+", stop) or "")
+    stop = stop + #(match(text, "^[eE][+-]?%d+", stop) or "")
+  end
   return tonumber(sub(text, at, stop - 1)), stop
 end
 
+-- The first character from `at` on that is no space: where it is, and its code, or nil at the end.
 local function json_space(text, at)
-  return find(text, "[^ \t\r\n]", at) or #text + 1
+  local code = byte(text, at)
+  while code == 32 or code == 10 or code == 13 or code == 9 do
+    at = at + 1
+    code = byte(text, at)
+  end
+  return at, code
 end
 
 local function json_array(text, at, depth)
-  local items, count = json_list({}), 0
-  at = json_space(text, at)
-  if sub(text, at, at) == "]" then
+  local items, count, code = json_list({}), 0, nil
+  at, code = json_space(text, at)
+  if code == ARRAY_END then
     return items, at + 1
   end
   while true do
     count = count + 1
     items[count], at = json_value(text, at, depth)
-    at = json_space(text, at)
-    local char = sub(text, at, at)
-    if char == "]" then
+    at, code = json_space(text, at)
+    if code == ARRAY_END then
       return items, at + 1
-    elseif char ~= "," then
+    elseif code ~= COMMA then
       json_fail(at, "expected comma or array end")
     end
     at = at + 1
@@ -106,53 +132,51 @@ local function json_array(text, at, depth)
 end
 
 local function json_object(text, at, depth)
-  local fields = {}
-  at = json_space(text, at)
-  if sub(text, at, at) == "}" then
+  local fields, key, code = {}, nil, nil
+  at, code = json_space(text, at)
+  if code == OBJECT_END then
     return fields, at + 1
   end
   while true do
-    at = json_space(text, at)
-    if sub(text, at, at) ~= '"' then
+    at, code = json_space(text, at)
+    if code ~= QUOTE then
       json_fail(at, "expected object key string")
     end
-    local key
     key, at = json_string(text, at + 1)
-    at = json_space(text, at)
-    if sub(text, at, at) ~= ":" then
+    at, code = json_space(text, at)
+    if code ~= COLON then
       json_fail(at, "expected colon")
     end
     fields[key], at = json_value(text, at + 1, depth)
-    at = json_space(text, at)
-    local char = sub(text, at, at)
-    if char == "}" then
+    at, code = json_space(text, at)
+    if code == OBJECT_END then
       return fields, at + 1
-    elseif char ~= "," then
+    elseif code ~= COMMA then
       json_fail(at, "expected comma or object end")
     end
     at = at + 1
   end
 end
 
-local json_words = { t = { "true", true }, f = { "false", false }, n = { "null", json_null } }
+local json_words = { [byte("t")] = { "true", true }, [byte("f")] = { "false", false }, [byte("n")] = { "null", json_null } }
 
 function json_value(text, at, depth)
-  at = json_space(text, at)
+  local code
+  at, code = json_space(text, at)
   if depth > JSON_DEPTH then
     json_fail(at, "too deep")
-  end
-  local char = sub(text, at, at)
-  local word = json_words[char]
-  if char == "{" then
+  elseif code == OBJECT then
     return json_object(text, at + 1, depth + 1)
-  elseif char == "[" then
+  elseif code == ARRAY then
     return json_array(text, at + 1, depth + 1)
-  elseif char == '"' then
+  elseif code == QUOTE then
     return json_string(text, at + 1)
-  elseif word and sub(text, at, at + #word[1] - 1) == word[1] then
+  end
+  local word = json_words[code]
+  if word and sub(text, at, at + #word[1] - 1) == word[1] then
     return word[2], at + #word[1]
   end
-  return json_number(text, at)
+  return json_number(text, at, code)
 end
 
 local function json_whole(text)

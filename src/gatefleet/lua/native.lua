@@ -39,8 +39,11 @@ local function person(space, name)
   return { name = text_at(0), credential = text_at(1), custom_id = text_at(2), secret = text_at(3), more = text_at(4) }
 end
 
+local UNBASE64_ROOM = 4096
+local unbase64_out = ffi.new("char[?]", UNBASE64_ROOM)
+
 local function unbase64(encoded)
-  local out = ffi.new("char[?]", #encoded + 1)
+  local out = #encoded <= UNBASE64_ROOM and unbase64_out or ffi.new("char[?]", #encoded)
   local size = module().gatefleet_unbase64(encoded, #encoded, out)
   return size >= 0 and ffi.string(out, size) or nil
 end

@@ -3,7 +3,8 @@ local function from_header(handle, conf)
   if value and conf.hide then
     handle:headers():remove(conf.header)
   end
-  return value and (match(value, "^[Bb]earer (.*)$") or value)
+  local scheme = value and sub(value, 1, 7)
+  return (scheme == "Bearer " or scheme == "bearer ") and sub(value, 8) or value
 end
 
 local function from_query(handle, conf)
@@ -100,8 +101,9 @@ local function caller(handle, conf)
   if not who then
     return nil, "Invalid user key in JWT token"
   end
-  local algorithm, grace = match(who.more, "^(%w+) (%d+)$")
-  if not signed_by(who, algorithm, token) or not in_time(token.claims, conf.verify, tonumber(grace)) then
+  local gap = find(who.more, " ", 1, true)
+  local algorithm, grace = sub(who.more, 1, gap - 1), tonumber(sub(who.more, gap + 1))
+  if not signed_by(who, algorithm, token) or not in_time(token.claims, conf.verify, grace) then
     return nil, "failed to verify jwt"
   end
   return who
