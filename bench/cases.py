@@ -17,6 +17,8 @@ from gatefleet.plugin import Scope, Script
 from gatefleet.plugins import registry
 from tests import directory
 
+NEW: Final = 1_500
+"""Tokens that are new whenever they come round again: a worker keeps a thousand."""
 SECRET: Final = "bench-secret"  # noqa: S105 - of nobody
 DATE: Final = "Tue, 19 Jan 2024 11:33:20 GMT"
 TARGETS_US: Final = {"native": 8.0, "Lua": 25.0}
@@ -58,7 +60,8 @@ class Case:
     plugin: str
     conf: Json
     beside: Json = field(default_factory=dict[str, Json])
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict[str, str | tuple[str, ...]])
+    """Of several values each request has another."""
     method: str = "GET"
     body: bytes = b""
     path: str = path(0)
@@ -103,8 +106,9 @@ def _basic(user: str, password: str) -> Mapping[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
 
 
-def _bearer() -> str:
-    parts = [_base64url(json.dumps(part).encode()) for part in ({"alg": "HS256"}, {"key": KEY, "exp": 4102444800})]
+def _bearer(number: int = 0) -> str:
+    claims = {"key": KEY, "exp": 4102444800 + number, "sub": "somebody"}
+    parts = [_base64url(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims)]
     signature = hmac.digest(SECRET.encode(), ".".join(parts).encode(), hashlib.sha256)
     return ".".join((*parts, _base64url(signature)))
 
@@ -144,6 +148,7 @@ _ALONE: Final = (
     Case("key-auth", {}),
     Case("basic-auth", {}, headers=_basic("bench", SECRET)),
     Case("jwt-auth", {}, headers={"Authorization": _bearer()}, more="a token seen before"),
+    Case("jwt-auth", {}, headers={"Authorization": tuple(map(_bearer, range(NEW)))}, more="a new token each time"),
     Case(
         "openid-connect",
         _PROVIDER,

@@ -31,7 +31,8 @@ class Asked:
     """A request, but for its host."""
 
     path: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str | Sequence[str]]
+    """Of several values each request has another."""
     method: str = "GET"
     body: bytes = b""
 
@@ -109,15 +110,21 @@ def in_turns(peer: Peer, hosts: tuple[str, str], asked: Asked, seconds: float) -
     return [Turn(cpu / 1000 / told.requests, told.requests / time * 1e9) for cpu, time in told.turns]
 
 
-def _wrk(script: Path, port: int, seconds: float, words: Sequence[str], headers: Mapping[str, str]) -> str:
+def _wrk(
+    script: Path, port: int, seconds: float, words: Sequence[str], headers: Mapping[str, str | Sequence[str]]
+) -> str:
     """The last line that wrk prints after loading a port with a script."""
     command = [
         *("taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s"),
         *("-s", str(script), f"http://127.0.0.1:{port}", "--", *words),
-        *(word for pair in headers.items() for word in pair),
+        *(word for name, own in headers.items() for value in _several(own) for word in (name, value)),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 30)
     return done.stdout.splitlines()[-1]
+
+
+def _several(values: str | Sequence[str]) -> Sequence[str]:
+    return (values,) if isinstance(values, str) else values
 
 
 def cpu_ns(pid: int) -> int:
