@@ -77,7 +77,7 @@ local function target(handle)
 end
 
 local function address(text)
-  return match(text or "", "^%[(.*)%]:%d+$") or match(text or "", "^(.*):%d+$"), match(text or "", ":(%d+)$")
+  return match(text or "", "^%[?(.-)%]?:(%d+)$")
 end
 
 local function cookie(handle, name)

@@ -51,10 +51,14 @@ def translate(conf: Opa, scope: Scope) -> Iterator[Effect]:
         "timeout": conf.timeout,
         "with_body": conf.with_body,
         "with_consumer": conf.with_consumer,
-        "documents": json.dumps(told, sort_keys=True) if told else "",
+        "documents": "".join(f',"{name}":{_json(body)}' for name, body in sorted(told.items())),
         "upstream": {name: name.lower() for name in conf.send_headers_upstream or ()},
     }
     yield from lua("opa", SOURCE, context, ("native", "labels", "ask"))
+
+
+def _json(body: object) -> str:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 PLUGIN = Plugin(

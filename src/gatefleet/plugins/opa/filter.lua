@@ -20,35 +20,38 @@ local function consumer_of(handle)
   return labels and { username = name, labels = labels, credential_id = header(handle, "x-credential-identifier") }
 end
 
-local function input(handle, conf)
-  local headers, path, query = {}, target(handle)
+-- The headers to tell of, and those that are Envoy's and ours.
+local function headers_of(handle)
+  local headers, own = {}, {}
   for name, value in pairs(handle:headers()) do
-    if sub(name, 1, 1) ~= ":" and sub(name, 1, 5) ~= "x-gf-" then
-      headers[name] = value
-    end
+    local kept = (byte(name) == 58 or sub(name, 1, 5) == "x-gf-") and own or headers
+    kept[name] = value
   end
-  headers.host = header(handle, ":authority")
-  local request = {
-    scheme = header(handle, ":scheme"),
-    method = header(handle, ":method"),
-    host = variable(handle, "host"),
-    port = tonumber(variable(handle, "server_port")),
-    path = path,
-    headers = headers,
-    query = arguments(query),
-  }
+  headers.host = own[":authority"]
+  return headers, own
+end
+
+-- What stands around the values is the same for all requests: to write it from tables would cost as much as all the rest.
+local REQUEST = '"headers":%s,"host":%s,"method":%s,"path":%s,"port":%s,"query":%s,"scheme":%s'
+local VAR = '"remote_addr":"%s","remote_port":"%s","server_addr":"%s","server_port":"%s","timestamp":%d'
+
+local function input(handle, conf)
+  local headers, own = headers_of(handle)
+  local info, path, query = handle:streamInfo(), target(handle)
+  local server_addr, server_port = address(info:downstreamLocalAddress())
+  local remote_addr, remote_port = address(info:downstreamRemoteAddress())
+  remote_addr, remote_port = own["x-gf-remote-addr"] or remote_addr, own["x-gf-remote-port"] or remote_port
+  local method, scheme, host = json_text(own[":method"]), json_text(own[":scheme"]), json_text(variable(handle, "host"))
+  local sent, asked = json_text(headers), json_text(arguments(query))
+  local request = format(REQUEST, sent, host, method, json_text(path), server_port, asked, scheme)
   if conf.with_body then
     local body = handle:body()
-    request.body = body and body:getBytes(0, body:length()) or nil
+    request = body and request .. ',"body":' .. json_text(body:getBytes(0, body:length())) or request
   end
-  local told = conf.documents ~= "" and (json_read(conf.documents) or error("unreadable documents")) or {}
-  local var = { timestamp = os.time() }
-  for _, name in ipairs({ "server_addr", "server_port", "remote_addr", "remote_port" }) do
-    var[name] = variable(handle, name)
-  end
-  told.type, told.request, told.var = "http", request, var
-  told.consumer = conf.with_consumer and consumer_of(handle) or nil
-  return json_text({ input = told })
+  local var = format(VAR, remote_addr, remote_port, server_addr, server_port, os.time())
+  local consumer = conf.with_consumer and consumer_of(handle)
+  local told = (consumer and ',"consumer":' .. json_text(consumer) or "") .. conf.documents
+  return '{"input":{"request":{' .. request .. '},"type":"http","var":{' .. var .. "}" .. told .. "}}"
 end
 
 local function text_of(value)
