@@ -29,7 +29,8 @@ end
 -- The whole body of a request or response; nil where there is none.
 local function whole_body(handle)
   local body = handle:body()
-  return body and body:length() > 0 and body:getBytes(0, body:length()) or nil
+  local size = body and body:length() or 0
+  return size > 0 and body:getBytes(0, size) or nil
 end
 
 local function put_request_body(handle, text)

@@ -72,6 +72,11 @@ local function pb_told_wide(value, conf)
   return "#" .. (gsub(tostring(value), "U?LL$", ""))
 end
 
+-- Numbers that are the same in every kind of whole number: most are, and 64 bits are dear.
+local function pb_small(value)
+  return type(value) == "number" and value < 2147483648
+end
+
 local function pb_signed(value)
   return ffi.cast(I64, type(value) == "number" and value or ffi.cast(I64, value))
 end
@@ -121,6 +126,7 @@ local pb_fixed = {
   end,
 }
 local PB_WIRE = { fixed32 = 5, sfixed32 = 5, float = 5, fixed64 = 1, sfixed64 = 1, double = 1 }
+local PB_PLAIN = { int32 = true, uint32 = true, int64 = true, uint64 = true }
 PB_WIRE.string, PB_WIRE.bytes, PB_WIRE.message = 2, 2, 2
 
 local function pb_wire(field)
@@ -144,10 +150,10 @@ local function pb_value(schema, conf, field, text, at, depth)
     local value
     value, at = pb_varint(text, at)
     if field.kind == "enum" then
-      local number = pb_varints.int32(value)
+      local number = pb_small(value) and value or pb_varints.int32(value)
       return not conf.enum_as_value and pb_enum_name(schema, field, number) or number, at
     end
-    return pb_varints[field.kind](value, conf), at
+    return pb_small(value) and PB_PLAIN[field.kind] and value or pb_varints[field.kind](value, conf), at
   elseif wire == 2 then
     local size
     size, at = pb_varint(text, at)
@@ -224,14 +230,26 @@ local function pb_read_field(schema, conf, field, made, text, at, wire, depth)
   return at
 end
 
+local numbered = setmetatable({}, { __mode = "k" })
+
+-- The fields of a message by their numbers.
+local function pb_fields(list)
+  local fields = numbered[list]
+  if not fields then
+    fields = {}
+    for _, field in ipairs(list) do
+      fields[field.number] = field
+    end
+    numbered[list] = fields
+  end
+  return fields
+end
+
 function pb_message(schema, conf, name, text, depth)
   if depth > PB_DEPTH then
     pb_fail("too deep")
   end
-  local fields, made, at = {}, {}, 1
-  for _, field in ipairs(schema.messages[name]) do
-    fields[field.number] = field
-  end
+  local fields, made, at = pb_fields(schema.messages[name]), {}, 1
   while at <= #text do
     local tag
     tag, at = pb_varint(text, at)
@@ -242,7 +260,7 @@ function pb_message(schema, conf, name, text, depth)
       at = pb_skipped(text, at, wire)
     end
   end
-  for _, field in pairs(fields) do
+  for _, field in ipairs(schema.messages[name]) do
     local wanted = conf.defaults == "all" and not field.oneof
       or conf.defaults == "auto" and field.default
     if made[field.name] == nil and wanted then
@@ -315,33 +333,37 @@ local function pb_packed_number(kind, value)
   return ffi.string(union.bytes, PB_WIRE[kind] == 5 and 4 or 8)
 end
 
+local function pb_wrong(field)
+  pb_fail(format("field [%s] cannot hold what it is given", field.name))
+end
+
 local pb_put_message
 
 local function pb_put_value(schema, out, field, value, depth)
-  local kind, wrong = field.kind, format("field [%s] cannot hold what it is given", field.name)
+  local kind = field.kind
   if kind == "message" then
     if type(value) ~= "table" then
-      pb_fail(wrong)
+      pb_wrong(field)
     end
     local inner = pb_put_message(schema, field.of, value, depth + 1)
     pb_put_varint(out, #inner)
     out[#out + 1] = inner
   elseif kind == "string" or kind == "bytes" then
-    local text = pb_text(value) or pb_fail(wrong)
+    local text = pb_text(value) or pb_wrong(field)
     pb_put_varint(out, #text)
     out[#out + 1] = text
   elseif kind == "bool" then
     local said = pb_true(value)
     if said == nil then
-      pb_fail(wrong)
+      pb_wrong(field)
     end
     out[#out + 1] = said and "\1" or "\0"
   elseif kind == "enum" then
-    pb_put_varint(out, pb_enum_number(schema, field, value) or pb_fail(wrong))
+    pb_put_varint(out, pb_enum_number(schema, field, value) or pb_wrong(field))
   elseif kind == "float" or kind == "double" then
-    out[#out + 1] = pb_packed_number(kind, tonumber(value) or pb_fail(wrong))
+    out[#out + 1] = pb_packed_number(kind, tonumber(value) or pb_wrong(field))
   else
-    local whole = pb_whole(value) or pb_fail(wrong)
+    local whole = pb_whole(value) or pb_wrong(field)
     if pb_wire(field) ~= 0 then
       out[#out + 1] = pb_packed_number(kind, whole)
     else

@@ -99,7 +99,8 @@ function on.response(handle, conf)
     return
   end
   local body = handle:body(true)
-  local text, headers = body:length() > 0 and body:getBytes(0, body:length()) or "", handle:headers()
+  local size, headers = body:length(), handle:headers()
+  local text = size > 0 and body:getBytes(0, size) or ""
   local status = status_of(handle, headers)
   local out
   if status == 0 then
