@@ -5,12 +5,26 @@ from functools import wraps
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.routing import APIRoute
+from starlette.routing import Match
+from starlette.types import Scope
 
 from gatefleet.admin import openapi
 from gatefleet.admin.access import Access, Reach
 from gatefleet.admin.openapi import ANYTHING, Answer, Body, Parameter
 
 Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Endpoint(APIRoute):
+    """A route that sees by how its path begins that an address is not its own: a router asks hundreds, one by one."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
+        super().__init__(path, endpoint, **more)
+        self._begins = path.partition("{")[0]
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return super().matches(scope) if scope["path"].startswith(self._begins) else (Match.NONE, {})
 
 
 def add(
@@ -43,6 +57,7 @@ def add(
         path,
         _refusing(handler) if access.filtered else handler,
         methods=[method],
+        route_class_override=Endpoint,
         dependencies=[Depends(access)],
         response_model=None,
         openapi_extra={
