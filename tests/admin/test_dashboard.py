@@ -1,6 +1,8 @@
 """What the Dashboard needs of the API: its own files, what the caller may do, and writes that overwrite nobody."""
 
 import re
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,9 @@ import pytest
 from admin.test_roles import GROUP, env, somebody, statement
 from admin_api import Api
 
+from gatefleet.admin.app import Logged
 from gatefleet.admin.dashboard import Dashboard
+from gatefleet.admin.metrics import Metrics
 
 pytestmark = pytest.mark.anyio
 ROUTE = {"name": "r", "service_id": "s", "paths": ["/r"]}
@@ -24,37 +28,45 @@ def built(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@asynccontextmanager
+async def browser(api: Api, built: Path) -> AsyncGenerator[httpx.AsyncClient]:
+    """Somebody who asks the API with these files of the Dashboard before it."""
+    transport = httpx.ASGITransport(Logged(Dashboard(api.app, built), Metrics()), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="https://admin.test") as client:
+        yield client
+
+
 async def test_the_page_answers_every_address_of_its_own_under_a_strict_policy(api: Api, built: Path) -> None:
-    api.app.router.default = Dashboard(built)
-    nonces: set[str] = set()
-    for path in ("/", "/groups/default/services/x"):
-        page = await api.raw.get(path)
-        policy = page.headers["content-security-policy"]
-        nonce = re.findall(r"style-src 'self' 'nonce-([\w-]+)'", policy)[0]
-        assert "default-src 'none'; script-src 'self';" in policy
-        assert "unsafe" not in policy
-        assert page.text.count(nonce) == 2
-        assert page.headers["cache-control"] == "no-cache"
-        nonces.add(nonce)
-    assert len(nonces) == 2, "nobody can guess the next one"
-    assert (await api.raw.get("/api/nothing")).status_code == 404
-    assert (await api.raw.post("/groups")).status_code == 404
+    async with browser(api, built) as client:
+        nonces: set[str] = set()
+        for path in ("/", "/groups/default/services/x"):
+            page = await client.get(path)
+            policy = page.headers["content-security-policy"]
+            nonce = re.findall(r"style-src 'self' 'nonce-([\w-]+)'", policy)[0]
+            assert "default-src 'none'; script-src 'self';" in policy
+            assert "unsafe" not in policy
+            assert page.text.count(nonce) == 2
+            assert page.headers["cache-control"] == "no-cache"
+            nonces.add(nonce)
+        assert len(nonces) == 2, "nobody can guess the next one"
+        assert (await client.get("/api/nothing")).status_code == 404
+        assert (await client.post("/groups")).status_code == 404
 
 
 async def test_assets_come_compressed_and_keep_for_ever(api: Api, built: Path) -> None:
-    api.app.router.default = Dashboard(built)
-    asset = await api.raw.get("/assets/a-1.js", headers={"accept-encoding": "identity"})
-    assert (asset.text, asset.headers["content-type"]) == ("plain", "text/javascript; charset=utf-8")
-    assert asset.headers["cache-control"] == "public, max-age=31536000, immutable"
-    packed = await api.raw.head("/assets/a-1.js", headers={"accept-encoding": "gzip, br"})
-    assert packed.headers["content-encoding"] == "br"
-    assert (await api.raw.get("/assets/a-2.js")).status_code == 404
+    async with browser(api, built) as client:
+        asset = await client.get("/assets/a-1.js", headers={"accept-encoding": "identity"})
+        assert (asset.text, asset.headers["content-type"]) == ("plain", "text/javascript; charset=utf-8")
+        assert asset.headers["cache-control"] == "public, max-age=31536000, immutable"
+        packed = await client.head("/assets/a-1.js", headers={"accept-encoding": "gzip, br"})
+        assert packed.headers["content-encoding"] == "br"
+        assert (await client.get("/assets/a-2.js")).status_code == 404
 
 
 async def test_without_a_build_the_page_says_how_to_make_one(api: Api, tmp_path: Path) -> None:
-    api.app.router.default = Dashboard(tmp_path)
-    page = await api.raw.get("/")
-    assert (page.status_code, "make install" in page.text) == (503, True)
+    async with browser(api, tmp_path) as client:
+        page = await client.get("/")
+        assert (page.status_code, "make install" in page.text) == (503, True)
 
 
 async def test_a_user_learns_what_he_may_do_before_he_tries(api: Api) -> None:

@@ -47,7 +47,6 @@ from gatefleet.admin import (
     validate,
     versions,
 )
-from gatefleet.admin.dashboard import Dashboard
 from gatefleet.admin.metrics import Metrics
 from gatefleet.admin.web import NUL, Control, failure
 from gatefleet.errors import Conflict, GatefleetError, Invalid, TooMany
@@ -109,7 +108,6 @@ def create_api(control: Control) -> FastAPI:
         *engine.routers(),
     ):
         app.router.routes.extend(router.routes)
-    app.router.default = Dashboard()
     app.add_exception_handler(GatefleetError, _refuse)
     app.add_exception_handler(HTTPException, _refuse)
     app.add_exception_handler(Exception, _break)

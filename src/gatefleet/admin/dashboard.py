@@ -1,4 +1,4 @@
-"""The Dashboard's files as they were built, served beside the API: its page for every address a user may be sent."""
+"""The Dashboard's files as they were built, served before the API: its page for every address a user may be sent."""
 
 import secrets
 from collections.abc import Mapping
@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 BUILT: Final = Path(__file__).parent / "static"
 NONCE: Final = b"GATEFLEET_NONCE"
@@ -52,9 +51,10 @@ class Asset:
 
 
 class Dashboard:
-    """What the router falls back to: an asset, or the page that finds its way by the address, or 404."""
+    """Before the API: an asset, or the page that finds its way by the address; the rest is the API's to answer."""
 
-    def __init__(self, built: Path = BUILT) -> None:
+    def __init__(self, api: ASGIApp, built: Path = BUILT) -> None:
+        self._api = api
         page = built / "index.html"
         self._page = page.read_bytes() if page.exists() else None
         self._assets = {
@@ -62,15 +62,16 @@ class Dashboard:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """HTTPException 404 for what is neither the Dashboard's nor asked for with GET or HEAD."""
+        await self._answer(scope)(scope, receive, send)
+
+    def _answer(self, scope: Scope) -> ASGIApp:
         if scope["type"] != "http" or scope["method"] not in {"GET", "HEAD"} or _is_api(scope["path"]):
-            raise HTTPException(404)
+            return self._api
         if not scope["path"].startswith("/assets/"):
-            await self._front()(scope, receive, send)
-        elif asset := self._assets.get(scope["path"]):
-            await asset.answer(Headers(scope=scope).get("accept-encoding", ""))(scope, receive, send)
-        else:
-            raise HTTPException(404)
+            return self._front()
+        if asset := self._assets.get(scope["path"]):
+            return asset.answer(Headers(scope=scope).get("accept-encoding", ""))
+        return self._api
 
     def _front(self) -> Response:
         """The page, with a nonce that nobody can guess for the styles that scripts put in."""

@@ -20,6 +20,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from gatefleet import pki
 from gatefleet.admin.app import Logged, create_api
 from gatefleet.admin.bootstrap import FIRST_PASSWORD, FIRST_USER, ensure_first_user
+from gatefleet.admin.dashboard import Dashboard
 from gatefleet.admin.gate import Gate
 from gatefleet.admin.metrics import Metrics
 from gatefleet.admin.passwords import Passwords
@@ -106,8 +107,8 @@ async def serving(settings: AdminSettings, told: asyncio.Event | None = None) ->
 
 
 def guarded(api: ASGIApp, settings: AdminSettings, metrics: Metrics) -> ASGIApp:
-    """The API behind what knows where requests really come from, writes them down, and lets only some of them in."""
-    app = Logged(Gate(api, settings, time.monotonic), metrics)
+    """Dashboard and API behind what knows where requests come from, writes them down, and lets only some of them in."""
+    app = Logged(Gate(Dashboard(api), settings, time.monotonic), metrics)
     if not settings.trusted_proxies:
         return app
     return cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", app), list(settings.trusted_proxies)))
