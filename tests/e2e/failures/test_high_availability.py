@@ -23,6 +23,9 @@ PAGE = "high-availability.md"
 LOOK = 0.1
 """Seconds between a load balancer's looks at who is ready."""
 PAUSE = 0.02
+"""Seconds between two requests of one client."""
+WRITE_PAUSE = 0.15
+"""Seconds between two writes of one: each is a revision that every node takes; a restart still meets a dozen."""
 Ask = Callable[[httpx.Client, int], int]
 """Sends a request to one of several; the status of its answer."""
 
@@ -108,11 +111,11 @@ def site(upstream: int) -> Iterator[Site]:
 class Balanced:
     """Requests as through a load balancer: each to one of those that were ready a moment ago."""
 
-    def __init__(self, ready: Sequence[str], ask: Ask, *, tries: int = 1) -> None:
+    def __init__(self, ready: Sequence[str], ask: Ask, *, tries: int = 1, pause: float = PAUSE) -> None:
         """`ready` are the pages to look at; what fails is sent `tries` times in all, each time to another one."""
         self.sent = 0
         self.failed: list[str] = []
-        self._pages, self._ask, self._tries = ready, ask, tries
+        self._pages, self._ask, self._tries, self._pause = ready, ask, tries, pause
         self._there = range(len(ready))
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._look, self._send, self._send)]
@@ -135,7 +138,7 @@ class Balanced:
     def _send(self) -> None:
         anew = httpx.Limits(max_keepalive_connections=0)
         with httpx.Client(timeout=60, limits=anew) as client:
-            while not self._stop.wait(PAUSE):
+            while not self._stop.wait(self._pause):
                 self.sent += 1
                 first = self._there[self.sent % len(self._there)]
                 wrong = [self._once(client, first)]
@@ -177,7 +180,9 @@ def changes(site: Site) -> Balanced:
     def ask(client: httpx.Client, which: int) -> int:
         return site.put("again", client, site.admins[which].url("admin"))
 
-    return Balanced([f"http://127.0.0.1:{7081 + admin.offset}/readyz" for admin in site.admins], ask, tries=2)
+    return Balanced(
+        [f"http://127.0.0.1:{7081 + admin.offset}/readyz" for admin in site.admins], ask, tries=2, pause=WRITE_PAUSE
+    )
 
 
 def goes_live(site: Site, admin: Role, name: str) -> None:
