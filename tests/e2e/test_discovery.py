@@ -8,7 +8,6 @@ from typing import Any
 
 from registries import PASSWORD, TOKEN, USER, Instance, Standin, standin
 
-from tests.e2e import kit
 from tests.e2e.kit import Fleet, eventually
 
 REGISTRIES = "/api/gateway_groups/default/service_registries"
@@ -60,10 +59,8 @@ def statuses(fleet: Fleet) -> set[str]:
     return {registry["status"] for registry in fleet.call("GET", REGISTRIES).json()["list"]}
 
 
-def test_nodes_follow_registries_and_keep_the_last_endpoints_when_they_die() -> None:
+def test_nodes_follow_registries_and_keep_the_last_endpoints_when_they_die(fleet: Fleet) -> None:
     with ExitStack() as stack:
-        directory = stack.enter_context(kit.workspace())
-        fleet = stack.enter_context(kit.running(directory / "data"))
         one, two = stack.enter_context(named("one")), stack.enter_context(named("two"))
         with standin(Instance(one)) as known:
             services = configured(known)
@@ -83,7 +80,7 @@ def test_nodes_follow_registries_and_keep_the_last_endpoints_when_they_die() -> 
             assert known.refused == []
             refused = fleet.call("DELETE", f"{REGISTRIES}/consul")
             assert (refused.status_code, "still using it" in refused.text) == (400, True)
-            _synced_by_name(fleet)
+            other = _synced_by_name(fleet)
         eventually(lambda: statuses(fleet) == {"lost_connection"})
         for name in services:
             assert fleet.get(f"/{name}").body == b"two"
@@ -92,11 +89,15 @@ def test_nodes_follow_registries_and_keep_the_last_endpoints_when_they_die() -> 
         assert "ConnectError" in told["reason"]
         node = fleet.call("GET", f"{REGISTRIES}/consul/instances").json()["list"][0]
         assert node["status"] == "lost_connection"
+        for name in services:
+            fleet.delete(f"services/{name}")
+        for path in (*(f"{REGISTRIES}/{name}" for name in services), f"/api/gateway_groups/{other}?force=true"):
+            assert fleet.call("DELETE", path).status_code == 200
 
 
-def _synced_by_name(fleet: Fleet) -> None:
-    """The same version in another group, whose nodes look the service up in a registry of their own."""
-    group = fleet.call("POST", "/api/gateway_groups", {"name": "uat", "description": ""}).json()["value"]["id"]
+def _synced_by_name(fleet: Fleet) -> str:
+    """The same version in another group, whose nodes look the service up in a registry of their own; the group."""
+    group = fleet.call("POST", "/api/gateway_groups", {"name": "registered", "description": ""}).json()["value"]["id"]
     sync = {
         "gateway_group_ids": [group],
         "version": "1.0.0",
@@ -110,3 +111,4 @@ def _synced_by_name(fleet: Fleet) -> None:
     assert done.status_code == 200, done.text
     there = fleet.call("GET", f"/api/gateway_groups/{group}/services/nacos").json()["value"]
     assert (there["version"], there["upstream"]["service_name"]) == ("1.0.0", "central/uat/team/web")
+    return group

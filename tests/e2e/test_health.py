@@ -7,7 +7,6 @@ from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests.e2e import kit
 from tests.e2e.kit import Fleet, eventually
 
 TOLD = 30
@@ -51,37 +50,39 @@ def statuses(fleet: Fleet, service: str) -> dict[int, str]:
     return {node["port"]: node["status"] for node in nodes_of(fleet, service)}
 
 
-def test_the_health_of_nodes_is_told_with_its_reason_and_heals() -> None:
+def test_the_health_of_nodes_is_told_with_its_reason_and_heals(fleet: Fleet) -> None:
     with ExitStack() as stack:
-        directory = stack.enter_context(kit.workspace())
-        fleet = stack.enter_context(kit.running(directory / "data"))
         good, other = stack.enter_context(upstream()), stack.enter_context(upstream())
         with socket.socket() as nobody:
             nobody.bind(("127.0.0.1", 0))
             ports = good.server_port, other.server_port, nobody.getsockname()[1]
             nodes = [{"host": "127.0.0.1", "port": port, "weight": 1} for port in ports]
-            fleet.put("services/s", {"name": "s", "upstream": {"nodes": nodes, "checks": {"active": ACTIVE}}})
-            fleet.route("r", "s", "/*")
+            fleet.put("services/well", {"name": "well", "upstream": {"nodes": nodes, "checks": {"active": ACTIVE}}})
+            fleet.route("well", "well", "/well")
             wanted = {ports[0]: "healthy", ports[1]: "healthy", ports[2]: "unhealthy"}
-            eventually(lambda: statuses(fleet, "s") == wanted, TOLD)
-            gone = next(node for node in nodes_of(fleet, "s") if node["port"] == ports[2])
+            eventually(lambda: statuses(fleet, "well") == wanted, TOLD)
+            gone = next(node for node in nodes_of(fleet, "well") if node["port"] == ports[2])
             assert gone["unhealthy_ratio"] == 1
             assert "active check" in gone["instances"][0]["reason"]
             other.well = False
-            eventually(lambda: statuses(fleet, "s")[ports[1]] == "unhealthy", TOLD)
+            eventually(lambda: statuses(fleet, "well")[ports[1]] == "unhealthy", TOLD)
             total = fleet.call("GET", "/api/gateway_groups/default/healthcheck").json()["total"]
             assert total == 2
             other.well = True
-            eventually(lambda: statuses(fleet, "s") == wanted, TOLD)
+            eventually(lambda: statuses(fleet, "well") == wanted, TOLD)
             passive = {"unhealthy": {"http_statuses": [500], "http_failures": 1, "tcp_failures": 1}}
             slow = {"http_path": "/", "healthy": {"interval": 60}, "unhealthy": {"interval": 60}}
             checks = {"active": slow, "passive": passive}
-            fleet.put("services/p", {"name": "p", "upstream": {"nodes": nodes[1:2], "checks": checks}})
-            fleet.route("p", "p", "/p")
-            eventually(lambda: fleet.get("/p").status == 200)
+            fleet.put("services/tried", {"name": "tried", "upstream": {"nodes": nodes[1:2], "checks": checks}})
+            fleet.route("tried", "tried", "/tried")
+            eventually(lambda: fleet.get("/tried").status == 200)
             other.well = False
-            eventually(lambda: fleet.get("/p").status >= 500)
+            eventually(lambda: fleet.get("/tried").status >= 500)
             # Envoy tries it again after ten seconds; it goes on failing
-            eventually(lambda: fleet.get("/p").status and statuses(fleet, "p")[ports[1]] == "unhealthy", TOLD, 0.1)
-            reason = nodes_of(fleet, "p")[0]["instances"][0]["reason"]
+            eventually(
+                lambda: fleet.get("/tried").status and statuses(fleet, "tried")[ports[1]] == "unhealthy", TOLD, 0.1
+            )
+            reason = nodes_of(fleet, "tried")[0]["instances"][0]["reason"]
             assert "passive" in reason
+        fleet.delete("services/tried")
+        fleet.delete("services/well")
