@@ -79,32 +79,3 @@ def publish(
 def test_a_groups_instances_are_listed_with_what_they_serve(fleet: Fleet, second: Second) -> None:
     found = fleet.call("GET", f"/api/gateway_groups/{second.group}/instances").json()["list"]
     assert [(i["status"], i["gateway_group_id"]) for i in found] == [("Healthy", second.group)]
-
-
-def test_a_node_restarts_without_control_plane_and_serves_its_last_configuration(upstream: int) -> None:
-    with kit.workspace() as directory:
-        with kit.running(directory / "data") as fleet:
-            manager = f"https://127.0.0.1:{fleet.port('dpm_tls')}"
-            _, token = join(fleet, "orphans")
-            group = fleet.call("GET", "/api/gateway_groups?name=orphans").json()["list"][0]["id"]
-            fleet.service("kept", upstream, group=group)
-            fleet.route("kept", "kept", "/kept", group=group, plugins={"key-auth": {}})
-            fleet.put("consumers/jack", {"username": "jack"}, group=group)
-            fleet.put(
-                "consumers/jack/credentials/k",
-                {"name": "k", "plugins": {"key-auth": {"key": "jacks-key"}}},
-                group=group,
-            )
-            with kit.node(directory / "node", "--dp-manager", manager, "--token", token) as node:
-                eventually(lambda: node.get("/kept", apikey="jacks-key").status == 200)
-                node.keeps(group, 4)
-                fleet.stop()
-                for _ in range(20):
-                    assert node.get("/kept", apikey="jacks-key").status == 200
-                eventually(lambda: node.status("/status/ready").status == 503)
-                node.kill()
-        with kit.node(directory / "node", "--dp-manager", manager, offset=node.offset) as again:
-            eventually(lambda: again.get("/kept", apikey="jacks-key").status == 200)
-            assert again.get("/kept").status == 401
-            eventually(lambda: again.status("/status").status == 200)
-            assert again.status("/status/ready").status == 503

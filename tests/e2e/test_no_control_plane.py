@@ -1,20 +1,19 @@
-"""The control plane is gone, and so is the node's disk: the bucket has what both need to come back."""
+"""The control plane is gone: nodes go on; a node whose disk is gone, too, and groups come back from the bucket."""
 
 import asyncio
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-
-import pytest
 
 from gatefleet.buckets import config_bucket, resource_bucket
 from gatefleet.up.postgres import locate
 from tests import buckets
 from tests.buckets import fallback, variables
 from tests.e2e import kit
-from tests.e2e.kit import Fleet, eventually
+from tests.e2e.kit import Fleet, GatewayNode, eventually
+from tests.e2e.test_groups import join
 from tests.ports import free_ports
 
 
@@ -39,27 +38,26 @@ def backup(fleet: Fleet, given: buckets.Settings) -> Iterator[None]:
         assert process.wait(40) == 0
 
 
-def test_a_new_node_starts_from_the_bucket_and_a_group_comes_back_from_it(
-    upstream: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with buckets.s3() as s3, kit.workspace() as place:
+def test_a_node_goes_on_a_new_one_starts_from_the_bucket_and_a_group_comes_back_from_it(upstream: int) -> None:
+    with buckets.s3() as s3, kit.workspace() as place, ExitStack() as stack:
         given = buckets.s3_buckets(s3)
-        for name, value in {**variables("node", given), "GATEFLEET_NODE_FALLBACK_INTERVAL": "1"}.items():
-            monkeypatch.setenv(name, value)
         with kit.running(place / "data") as fleet:
-            fleet.service("s", upstream)
-            fleet.route("a", "s", "/a", plugins={"key-auth": {}})
-            fleet.put("consumers/jack", {"username": "jack"})
-            fleet.put("consumers/jack/credentials/c", {"name": "c", "plugins": {"key-auth": {"key": "jacks-key"}}})
+            manager = ("--dp-manager", f"https://127.0.0.1:{fleet.port('dpm_tls')}")
+            protected(fleet, "default", upstream)
             revision = int(fleet.call("GET", "/api/gateway_groups/default/config").headers["x-gateway-group-revision"])
-            bundle = fleet.call("POST", "/api/gateway_groups/default/dp_client_certificates", {}).json()["value"][
-                "bundle"
-            ]
-            (place / "bundle.json").write_text(bundle)
+            made = fleet.call("POST", "/api/gateway_groups/default/dp_client_certificates", {}).json()["value"]
+            (place / "bundle.json").write_text(made["bundle"])
+            group, token = join(fleet, "orphans")
+            kept = protected(fleet, group, upstream)
+            orphan = stack.enter_context(kit.node(place / "orphan", *manager, "--token", token))
+            eventually(lambda: orphan.get("/a", apikey="jacks-key").status == 200)
+            orphan.keeps(group, kept)
             with backup(fleet, given):
                 eventually(lambda: newest(given) == revision, every=0.2)
-        options = ("--bundle", f"{place}/bundle.json", "--dp-manager", f"https://127.0.0.1:{fleet.port('dpm_tls')}")
-        with kit.node(place / "fresh", *options) as node:
+        goes_on(orphan, place, manager)
+        fallback = {**variables("node", given), "GATEFLEET_NODE_FALLBACK_INTERVAL": "1"}
+        options = ("--bundle", f"{place}/bundle.json", *manager)
+        with kit.node(place / "fresh", *options, environment=fallback) as node:
             eventually(lambda: node.get("/a", apikey="jacks-key").status == 200)
             assert node.get("/a").status == 401
             assert node.status("/status/ready").status == 503
@@ -68,6 +66,29 @@ def test_a_new_node_starts_from_the_bucket_and_a_group_comes_back_from_it(
                 eventually(lambda: node.get("/b").status == 200)
                 assert node.status("/status/ready").status == 200
                 comes_back(fleet, given, place)
+
+
+def protected(fleet: Fleet, group: str, upstream: int) -> int:
+    """A route that asks for a key, and somebody who has one; the group's revision."""
+    fleet.service("s", upstream, group=group)
+    fleet.route("a", "s", "/a", group=group, plugins={"key-auth": {}})
+    fleet.put("consumers/jack", {"username": "jack"}, group=group)
+    key = {"name": "c", "plugins": {"key-auth": {"key": "jacks-key"}}}
+    fleet.put("consumers/jack/credentials/c", key, group=group)
+    return int(fleet.call("GET", f"/api/gateway_groups/{group}/config").headers["x-gateway-group-revision"])
+
+
+def goes_on(orphan: GatewayNode, place: Path, manager: tuple[str, str]) -> None:
+    """It serves from its disk what it served, also when agent and Envoy were killed and started again."""
+    for _ in range(20):
+        assert orphan.get("/a", apikey="jacks-key").status == 200
+    eventually(lambda: orphan.status("/status/ready").status == 503)
+    orphan.kill()
+    with kit.node(place / "orphan", *manager, offset=orphan.offset) as again:
+        eventually(lambda: again.get("/a", apikey="jacks-key").status == 200)
+        assert again.get("/a").status == 401
+        eventually(lambda: again.status("/status").status == 200)
+        assert again.status("/status/ready").status == 503
 
 
 def newest(given: buckets.Settings) -> int:
