@@ -46,7 +46,8 @@ class DpManager:
 
     async def start(self) -> None:
         self.running = asyncio.create_task(serve.run(self.settings))
-        async with asyncio.timeout(60), httpx.AsyncClient(timeout=5) as http:
+        # it speaks no TLS, and to load all that is trusted takes 30 ms
+        async with asyncio.timeout(60), httpx.AsyncClient(timeout=5, verify=False) as http:  # noqa: S501
             while True:
                 if self.running.done():
                     self.running.result()
