@@ -149,8 +149,8 @@ class GatewayNode:
         eventually(lambda: DiskCopy(self.directory).floor(group) >= revision)
 
     def kill(self) -> None:
-        """Kill -9 of the agent and of its Envoy."""
-        family = [*psutil.Process(self.process.pid).children(recursive=True), psutil.Process(self.process.pid)]
+        """Kill -9 of the agent and of its Envoy; the agent first, or it might start another Envoy yet."""
+        family = [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)]
         family += [p for p in psutil.process_iter() if _mentions(p, "envoy", f"{self.directory}") and p not in family]
         for process in family:
             with contextlib.suppress(psutil.Error):
