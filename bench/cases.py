@@ -12,7 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bench import works
-from bench.shape import HEADERS_SET, HOST, KEY, KEY_AUTH, LIMIT, Json, path
+from bench.load import Asked
+from bench.shape import HEADERS, HEADERS_SET, HOST, KEY, KEY_AUTH, LIMIT, Json, path
+from bench.works import Work
 from gatefleet.plugin import Scope, Script
 from gatefleet.plugins import registry
 from tests import directory
@@ -34,14 +36,7 @@ CONSUMER: Final[Json] = {
         "ldap-auth": {"user_dn": f"cn={USER},{directory.BASE}"},
     },
 }
-PROTO: Final[Json] = {
-    "content": 'syntax = "proto3"; package bench; service Echo { rpc Say (Word) returns (Word) {} } '
-    "message Word { string name = 1; int32 age = 2; bool on = 3; }"
-}
-MESSAGE: Final = b"\x0a\x05bench\x10\x07\x18\x01"
-"""A `Word` as protobuf writes it."""
-FRAME: Final = bytes([0, *len(MESSAGE).to_bytes(4)]) + MESSAGE
-"""The same as gRPC sends it, and gRPC-Web."""
+PROTO: Final[Json] = {"content": works.PROTO}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +57,27 @@ class Case:
     beside: Json = field(default_factory=dict[str, Json])
     headers: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict[str, str | tuple[str, ...]])
     """Of several values each request has another."""
-    method: str = "GET"
-    body: bytes = b""
+    asked: Asked = works.PLAIN
     path: str = path(0)
     """Of the route; what is asked for is `path(0)`."""
     grpc: bool = False
     """Whether the upstream is the one that speaks gRPC."""
     more: str = ""
     """What tells it from another case of the plugin."""
-    work: str = ""
-    """What it has done that is not its own doing, as `works.WORKS` has a bare Envoy do it."""
+    work: Work | None = None
+    """What it does that Envoy has a filter for, or has done: a bare Envoy does it beside it."""
     helper: bool = False
     """Whether another process of the node does it, which answers far fewer requests than Envoy could ask."""
 
     @property
     def name(self) -> str:
         return f"{self.plugin}, {self.more}" if self.more else self.plugin
+
+    @property
+    def sent(self) -> Asked:
+        """What is asked, with all headers."""
+        headers = {**HEADERS, **self.asked.headers, **self.headers}
+        return Asked(self.asked.path, headers, self.asked.method, self.asked.body)
 
     @property
     def by(self) -> str:
@@ -193,16 +193,14 @@ _ALONE: Final = (
     Case("brotli", _ANYTHING, headers={"Accept-Encoding": "br"}, more="1 KiB", work=works.BROTLI),
     Case("degraphql", {"query": "query { products { name } }"}),
     Case("body-transformer", _AS_IT_IS, more="1 KiB"),
-    Case("grpc-transcode", {"proto_id": "bench", "service": "bench.Echo", "method": "Say"}, grpc=True),
     Case(
-        "grpc-web",
-        {},
-        method="POST",
-        headers={"Content-Type": "application/grpc-web+proto"},
-        body=FRAME,
-        path="/api/*",
+        "grpc-transcode",
+        {"proto_id": "bench", "service": "bench.Echo", "method": "Say"},
+        asked=works.IN_JSON,
         grpc=True,
+        work=works.TRANSCODING,
     ),
+    Case("grpc-web", {}, asked=works.IN_GRPC_WEB, path="/api/*", grpc=True, work=works.GRPC_WEB),
 )
 
 
@@ -216,7 +214,7 @@ def _with(ports: Ports) -> tuple[Case, ...]:
         Case("proxy-mirror", {"host": upstream}, work=works.COPY),
         Case("proxy-mirror", {"host": upstream, "path": "/copy"}, more="another path", work=works.COPY),
         Case("forward-auth", {"uri": f"{upstream}/check"}, work=works.QUESTION),
-        Case("opa", {"host": upstream, "policy": "bench/allow"}, work=works.QUESTION),
+        Case("opa", {"host": upstream, "policy": "bench/allow"}, work=works.REPORT),
         Case("authz-keycloak", keycloak, headers={"Authorization": f"Bearer {_bearer()}"}, work=works.QUESTION),
         Case("ldap-auth", users, headers=_basic(USER, PASSWORD), helper=True),
     )

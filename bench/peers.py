@@ -17,6 +17,12 @@ from gatefleet.envoy.binary import PATH as ENVOY
 Json = dict[str, Any]
 TYPE: Final = "type.googleapis.com/envoy."
 BODY: Final = "x" * 1024
+HTTP2: Final[Json] = {
+    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        "@type": f"{TYPE}extensions.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {"http2_protocol_options": {}},
+    }
+}
 NGINX: Final = """
 worker_processes 1; daemon off; master_process off; pid {home}/nginx.pid; error_log {home}/error.log;
 events {{ worker_connections 1024; }}
@@ -86,10 +92,12 @@ def envoy(home: Path, backend: int, routes: int) -> Generator[Peer]:
 
 
 @contextmanager
-def bare(file: Path, backend: int, hosts: Sequence[Json], filters: Sequence[Json] = ()) -> Generator[Peer]:
+def bare(
+    file: Path, backend: int, hosts: Sequence[Json], filters: Sequence[Json] = (), grpc: int = 0
+) -> Generator[Peer]:
     """A bare Envoy with these virtual hosts and filters; its configuration is written to `file`."""
     port = free_port()
-    file.write_text(json.dumps(static(port, backend, hosts, filters)))
+    file.write_text(json.dumps(static(port, backend, hosts, filters, grpc)))
     command = [str(ENVOY), "-c", str(file), "--concurrency", "1", "--disable-hot-restart", "-l", "error"]
     with _running(command, port, PROXY_CORE) as peer:
         yield peer
@@ -101,8 +109,11 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def static(port: int, backend: int, hosts: Sequence[Json], filters: Sequence[Json] = ()) -> Json:
-    """A bare Envoy's configuration: a listener with these virtual hosts and these filters before the router."""
+def static(port: int, backend: int, hosts: Sequence[Json], filters: Sequence[Json] = (), grpc: int = 0) -> Json:
+    """A bare Envoy's configuration: a listener with these virtual hosts and these filters before the router.
+
+    Its clusters are `backend` and, where a port for it is given, `grpc`.
+    """
     manager = {
         "@type": TYPE + "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "http",
@@ -115,10 +126,20 @@ def static(port: int, backend: int, hosts: Sequence[Json], filters: Sequence[Jso
     listener = {"name": "http", "address": _address(port), "filter_chains": [
         {"filters": [{"name": "http", "typed_config": manager}]}
     ]}  # fmt: skip
-    cluster = {"name": "backend", "type": "STATIC", "load_assignment": {"cluster_name": "backend", "endpoints": [
-        {"lb_endpoints": [{"endpoint": {"address": _address(backend)}}]}
-    ]}}  # fmt: skip
-    return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
+    clusters = [_cluster("backend", backend), *([_cluster("grpc", grpc, HTTP2)] if grpc else [])]
+    return {"static_resources": {"listeners": [listener], "clusters": clusters}}
+
+
+def _cluster(name: str, port: int, options: Json | None = None) -> Json:
+    return {
+        "name": name,
+        "type": "STATIC",
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(port)}}]}],
+        },
+        **({"typed_extension_protocol_options": options} if options else {}),
+    }
 
 
 @contextmanager

@@ -11,10 +11,10 @@ from typing import Final, NamedTuple
 import msgspec
 
 from bench import load, peers, works
-from bench.cases import CONSUMER, FRAME, PROTO, Case, Ports
+from bench.cases import CONSUMER, PROTO, Case, Ports
 from bench.fleet import Fleet
-from bench.load import Asked, Peer, Turn
-from bench.shape import HEADERS, HOST, Json, path
+from bench.load import Peer, Turn
+from bench.shape import HOST, Json
 from tests import directory
 
 BARE_US: Final = 45.0
@@ -69,9 +69,9 @@ class Bench:
 def started(stack: ExitStack, home: Path, fleet: Fleet) -> Bench:
     """Whom plugins need, running beside a fleet for as long as the stack lasts."""
     upstream = stack.enter_context(peers.upstream(home)).port
-    grpc = stack.enter_context(peers.grpc(home, FRAME)).port
+    grpc = stack.enter_context(peers.grpc(home, works.FRAME)).port
     users = stack.enter_context(directory.running()).port
-    return Bench(fleet, stack.enter_context(works.running(home, upstream)), Ports(upstream, grpc, users))
+    return Bench(fleet, stack.enter_context(works.running(home, upstream, grpc)), Ports(upstream, grpc, users))
 
 
 def fill(bench: Bench, cases: Sequence[Case]) -> None:
@@ -89,10 +89,12 @@ def measure(bench: Bench, cases: Sequence[Case], *, rounds: int, seconds: float)
     found: dict[str, list[Against]] = {}
     for _ in range(rounds):
         for work in wanted:
-            found.setdefault(work, []).extend(against(_work_turns(bench.works, work, seconds)))
+            turns = load.in_turns(bench.works, work.hosts, work.sent, seconds)
+            found.setdefault(work.name, []).extend(against(turns))
         for number, case in enumerate(cases):
-            found.setdefault(case.name, []).extend(against(_turns(bench.fleet, number, case, seconds)))
-    done = {work: cost(work, "bare Envoy", found[work]) for work in wanted}
+            turns = load.in_turns(Peer(bench.fleet.envoy, bench.fleet.gateway), _hosts(number), case.sent, seconds)
+            found.setdefault(case.name, []).extend(against(turns))
+    done = {work.name: cost(work.name, "bare Envoy", found[work.name]) for work in wanted}
     return [*(case_cost(case, found[case.name], done) for case in cases), *done.values()]
 
 
@@ -107,7 +109,7 @@ def against(turns: Sequence[Turn]) -> Iterator[Against]:
 def case_cost(case: Case, found: Sequence[Against], done: dict[str, PluginCost]) -> PluginCost:
     """What one case costs, and how much of it is work that is among the `done`."""
     whole = cost(case.name, case.by, found)
-    work_us = done[case.work].more_us if case.work else 0.0
+    work_us = done[case.work.name].more_us if case.work else 0.0
     return msgspec.structs.replace(whole, work_us=work_us, target_us=case.target_us)
 
 
@@ -124,16 +126,6 @@ def cost(name: str, by: str, found: Sequence[Against]) -> PluginCost:
         bare_us=round(statistics.median(one.bare_us for one in found), 1),
         rate_ratio=round(statistics.median(one.rate_ratio for one in found), 3),
     )
-
-
-def _turns(fleet: Fleet, number: int, case: Case, seconds: float) -> list[Turn]:
-    asked = Asked(path(0), {**HEADERS, **case.headers}, case.method, case.body)
-    return load.in_turns(Peer(fleet.envoy, fleet.gateway), _hosts(number), asked, seconds)
-
-
-def _work_turns(peer: Peer, work: str, seconds: float) -> list[Turn]:
-    asked = Asked(path(0), {**HEADERS, **works.HEADERS.get(work, {})})
-    return load.in_turns(peer, (works.host(""), works.host(work)), asked, seconds)
 
 
 def _spread(found: Sequence[float]) -> float:

@@ -20,14 +20,14 @@ from gatefleet.plugins import registry
 
 @pytest.mark.parametrize(
     ("hosts", "filters"),
-    [([peers.everything(1)], []), ([peers.everything(100)], []), (works.hosts(), works.filters(8081))],
+    [([peers.everything(1)], []), ([peers.everything(100)], []), (works.hosts(), works.filters())],
     ids=["one route", "many routes", "works"],
 )
 def test_envoy_takes_the_configuration_it_is_compared_with(
     hosts: list[Json], filters: list[Json], tmp_path: Path
 ) -> None:
     file = tmp_path / "bare.json"
-    file.write_text(json.dumps(peers.static(8080, 8081, hosts, filters)))
+    file.write_text(json.dumps(peers.static(8080, 8081, hosts, filters, 8082)))
     command = [PATH, "--mode", "validate", "-c", file, "-l", "error", "--disable-hot-restart"]
     assert subprocess.run(command, check=False, capture_output=True).returncode == 0
 
@@ -78,7 +78,7 @@ def test_a_plugin_costs_the_same_on_a_machine_that_gets_slower_or_faster_meanwhi
 def test_every_plugin_is_measured() -> None:
     measured = cases(Ports(1, 2, 3))
     assert {case.plugin for case in measured} == set(registry())
-    assert {case.work for case in measured} == {"", *works.WORKS}
+    assert {case.work for case in measured} == {None, *works.WORKS}
     assert {case.by for case in measured} == {"native", "Lua", "helper process"}
 
 
@@ -86,9 +86,9 @@ def test_a_plugin_is_held_for_what_it_adds_to_the_work_it_has_done() -> None:
     def turns(ratio: float) -> list[Against]:
         return [Against(ratio, 1 / ratio, 45.0)] * 9
 
-    asked = plugins.cost(works.QUESTION, "bare Envoy", turns(1.6))
+    asked = plugins.cost(works.QUESTION.name, "bare Envoy", turns(1.6))
     case = Case("forward-auth", {"uri": "http://auth.test/"}, work=works.QUESTION)
-    found = plugins.case_cost(case, turns(2.0), {works.QUESTION: asked})
+    found = plugins.case_cost(case, turns(2.0), {works.QUESTION.name: asked})
     assert (found.more_us, found.work_us, found.own_us, found.target_us) == (45.0, 27.0, 18.0, 25.0)
 
 
