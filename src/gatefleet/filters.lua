@@ -76,8 +76,33 @@ local function target(handle)
   return whole, nil
 end
 
+-- `make`, which keeps what it made of texts that come again: of so many at most, then it begins anew, and of none that is
+-- longer than `longest`, where that is given.
+local function kept(most, make, longest)
+  local made, count = {}, 0
+  return function(text)
+    local one = made[text]
+    if one == nil then
+      if longest and #text > longest then
+        return make(text)
+      end
+      if count >= most then
+        made, count = {}, 0
+      end
+      one = make(text)
+      made[text], count = one, count + 1
+    end
+    return one
+  end
+end
+
+local address_parts = kept(1000, function(text)
+  return { match(text, "^%[?(.-)%]?:(%d+)$") }
+end)
+
 local function address(text)
-  return match(text or "", "^%[?(.-)%]?:(%d+)$")
+  local parts = address_parts(text or "")
+  return parts[1], parts[2]
 end
 
 local function cookie(handle, name)

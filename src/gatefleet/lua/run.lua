@@ -2,19 +2,10 @@
 
 -- A configuration is read once: Envoy copies the whole context of a filter whenever it is asked for, and one text is
 -- copied sooner than what it says. The streams of a worker share a VM.
-local read, reads = {}, 0
+local configuration_of = kept(10000, json_whole)
 
 local function configuration(handle)
-  local text = handle:filterContext():get("conf")
-  local conf = read[text]
-  if not conf then
-    if reads >= 10000 then
-      read, reads = {}, 0
-    end
-    conf = json_whole(text)
-    read[text], reads = conf, reads + 1
-  end
-  return conf
+  return configuration_of(handle:filterContext():get("conf"))
 end
 
 local function broken(handle)

@@ -15,12 +15,14 @@ local STATUS = {
   enums = {},
 }
 
+local WITH_BODY = { POST = true, PUT = true, PATCH = true }
+
 -- What the client says: a JSON object, a form, or the query.
 local function told(handle)
-  local method, kind = header(handle, ":method"), header(handle, "content-type") or ""
-  local text = whole_body(handle)
-  if find(kind, "application/json", 1, true) and (method == "POST" or method == "PUT" or method == "PATCH") then
-    local read = text and json_read(text)
+  local method = header(handle, ":method")
+  local text = WITH_BODY[method] and whole_body(handle)
+  if text and find(header(handle, "content-type") or "", "application/json", 1, true) then
+    local read = json_read(text)
     if type(read) == "table" then
       return read
     end

@@ -26,38 +26,44 @@ local function open_to_all(headers)
   headers:replace("access-control-expose-headers", "grpc-message,grpc-status")
 end
 
+-- What the answer has to be told of its request: it costs much, and most have nothing to tell.
+local function note(handle, name, value)
+  handle:streamInfo():dynamicMetadata():set("gf.grpc-web", name, value)
+end
+
+local function reject(handle, status, preflight)
+  note(handle, "preflight", preflight)
+  refuse(handle, status, "")
+end
+
 function on.request(handle, conf)
-  local method, kind = header(handle, ":method"), header(handle, "content-type") or ""
-  local noted = handle:streamInfo():dynamicMetadata()
-  noted:set("gf.grpc-web", "preflight", method == "OPTIONS")
-  if method == "OPTIONS" then
-    refuse(handle, "204", "")
-    return
-  elseif method ~= "POST" then
-    refuse(handle, "405", "")
+  local method = header(handle, ":method")
+  if method ~= "POST" then
+    reject(handle, method == "OPTIONS" and "204" or "405", method == "OPTIONS")
     return
   end
-  local path, query = call_of(handle, conf)
+  local headers = handle:headers()
+  local kind, path, query = headers:get("content-type") or "", call_of(handle, conf)
   if not ALLOWED[kind] or not path then
-    refuse(handle, "400", "")
+    reject(handle, "400", false)
     return
   end
-  noted:set("gf.grpc-web", "type", kind)
-  handle:headers():replace("accept", kind) -- Envoy answers in the form that is accepted, not in the one that was sent
-  handle:headers():replace(":path", query and path .. "?" .. query or path)
+  if sub(kind, -6) ~= "+proto" then -- which Envoy's answers always have
+    note(handle, "type", kind)
+  end
+  headers:replace("accept", kind) -- Envoy answers in the form that is accepted, not in the one that was sent
+  headers:replace(":path", query and path .. "?" .. query or path)
 end
 
 function on.response(handle, conf)
   local noted = handle:streamInfo():dynamicMetadata():get("gf.grpc-web")
-  if not noted then
-    return
-  end
   local headers = handle:headers()
-  if noted.preflight then
+  if not noted and sub(headers:get("content-type") or "", 1, 20) ~= "application/grpc-web" then
+    return -- who was refused before
+  elseif noted and noted.preflight then
     headers:replace("access-control-allow-methods", "POST, OPTIONS")
     headers:replace("access-control-allow-headers", conf.allowed)
-  end
-  if noted.type then
+  elseif noted and noted.type then
     headers:replace("content-type", noted.type)
   end
   open_to_all(headers)

@@ -45,19 +45,7 @@ local function from_cookie(handle, conf)
 end
 
 -- Clients send the same token many times: what was read of it, and the secret it was verified with, is kept for a while.
-local known, known_count = {}, 0
-
-local function token_of(text)
-  local token = known[text]
-  if not token then
-    token = parsed(text)
-    if known_count >= 1000 then
-      known, known_count = {}, 0
-    end
-    known[text], known_count = token, known_count + 1
-  end
-  return token
-end
+local token_of = kept(1000, parsed)
 
 local function signed_by(who, algorithm, token)
   if token.alg ~= algorithm then
