@@ -1,4 +1,4 @@
-"""The control plane is gone: nodes go on; a node whose disk is gone, too, and groups come back from the bucket."""
+"""The control plane is gone: nodes go on, new ones start from the bucket, and groups come back from it."""
 
 import asyncio
 import os
@@ -38,7 +38,9 @@ def backup(fleet: Fleet, given: buckets.Settings) -> Iterator[None]:
         assert process.wait(40) == 0
 
 
-def test_a_node_goes_on_a_new_one_starts_from_the_bucket_and_a_group_comes_back_from_it(upstream: int) -> None:
+def test_without_a_control_plane_restarted_nodes_serve_their_last_configuration_and_new_ones_the_buckets(
+    upstream: int,
+) -> None:
     with buckets.s3() as s3, kit.workspace() as place, ExitStack() as stack:
         given = buckets.s3_buckets(s3)
         with kit.running(place / "data") as fleet:
