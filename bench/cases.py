@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -108,7 +109,7 @@ def _basic(user: str, password: str) -> Mapping[str, str]:
 
 def _bearer(number: int = 0) -> str:
     claims = {"key": KEY, "exp": 4102444800 + number, "sub": "somebody"}
-    parts = [_base64url(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims)]
+    parts = [_base64url(msgspec.json.encode(part)) for part in ({"alg": "HS256", "typ": "JWT"}, claims)]
     signature = hmac.digest(SECRET.encode(), ".".join(parts).encode(), hashlib.sha256)
     return ".".join((*parts, _base64url(signature)))
 
